@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-
 from locount.counting import (
     AC_STEPS,
     AC_THRESHOLDS,
@@ -70,7 +69,9 @@ def test_later_stages_take_the_extra_digits():
     assert CountPartition(100, 2, 3).num_bins == (4, 16, 128)
 
 
-@pytest.mark.parametrize(("max_count", "base", "digits"), [(124, 5, 3), (125, 5, 4), (1, 2, 1), (999, 10, 3)])
+@pytest.mark.parametrize(
+    ("max_count", "base", "digits"), [(124, 5, 3), (125, 5, 4), (1, 2, 1), (999, 10, 3)]
+)
 def test_digits_are_exact_at_powers(max_count, base, digits):
     # math.log(125, 5) > 3 in floats: 124 must have 3 digits and 125 four.
     assert CountPartition(max_count, base, 1).num_bins == (base**digits,)
@@ -93,9 +94,13 @@ def test_encode_range_and_nesting_agree_for_every_count(max_count, base, num_sta
         assert ((first <= counts) & (counts <= last)).all()
         if stage > 0:
             # A coarse bin is a union of finer ones: the finer range lies inside the coarser one.
-            coarse_first, coarse_last = partition.count_range(stage - 1, partition.encode(counts, stage - 1))
+            coarse_first, coarse_last = partition.count_range(
+                stage - 1, partition.encode(counts, stage - 1)
+            )
             assert ((coarse_first <= first) & (last <= coarse_last)).all()
-    np.testing.assert_array_equal(partition.decode(partition.encode(counts, num_stages - 1), num_stages - 1), counts)
+    np.testing.assert_array_equal(
+        partition.decode(partition.encode(counts, num_stages - 1), num_stages - 1), counts
+    )
 
 
 @pytest.mark.parametrize("arguments", [(0, 2, 1), (56, 1, 1), (56, 2, 0)])

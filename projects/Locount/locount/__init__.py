@@ -1,0 +1,6 @@
+"""Localization and counting of products on shelf photos: the Locount task and CLCNet on Detectron2."""
+
+from . import modeling as _  # only registration: ROI heads
+from .config import add_locount_config
+
+__all__ = ["add_locount_config"]

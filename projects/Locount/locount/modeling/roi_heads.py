@@ -1,0 +1,166 @@
+"""The cascade that localizes and counts. Shapes as in count_classifier.py."""
+
+from __future__ import annotations
+
+import torch
+from detectron2.config import configurable
+from detectron2.modeling.roi_heads import ROI_HEADS_REGISTRY, CascadeROIHeads
+from detectron2.structures import Boxes, Instances, pairwise_iou
+from detectron2.utils.events import get_event_storage
+from torch import Tensor
+
+from ..config import check_cascade_config, count_partition_from_config
+from .count_classifier import CountClassifier
+from .count_matcher import CountAwareMatcher
+from .counting_inference import counting_inference
+from .counting_output import CountingFastRCNNOutputLayers, Predictions
+
+
+@ROI_HEADS_REGISTRY.register()
+class CLCNetROIHeads(CascadeROIHeads):
+    """The ROI heads of CLCNet: every stage classifies, regresses and counts (Cai et al., AAAI 2021, Sec. "CLCNet").
+
+    Counts are digits, and each stage holds some more of them than the one before (:class:`CountPartition`). Scores are
+    averaged over the stages and boxes come from the last one, as in Cascade R-CNN; so does the count.
+
+    With MODEL.COUNT_HEAD.STRATEGY "none" these are the heads of Cascade R-CNN, unchanged.
+    """
+
+    @configurable
+    def __init__(self, *, counts: bool = True, **kwargs):
+        """
+        Args:
+            counts: whether the predictors are :class:`CountingFastRCNNOutputLayers` and the matchers
+                :class:`CountAwareMatcher`; else they are those of :class:`CascadeROIHeads`.
+            kwargs: as for :class:`CascadeROIHeads`.
+        """
+        super().__init__(**kwargs)
+        self.counts = counts
+
+    @classmethod
+    def from_config(cls, cfg, input_shape) -> dict:
+        check_cascade_config(cfg)
+        ret = super().from_config(cfg, input_shape)
+        ret["counts"] = cfg.MODEL.COUNT_HEAD.STRATEGY != "none"
+        return ret
+
+    @classmethod
+    def _init_box_head(cls, cfg, input_shape) -> dict:
+        ret = super()._init_box_head(cfg, input_shape)
+        if cfg.MODEL.COUNT_HEAD.STRATEGY == "none":
+            return ret
+        partition = count_partition_from_config(cfg)
+        ret["box_predictors"] = [
+            CountingFastRCNNOutputLayers(
+                cfg,
+                box_head.output_shape,
+                box2box_transform=predictor.box2box_transform,
+                counter=CountClassifier(partition, stage),
+            )
+            for stage, (box_head, predictor) in enumerate(
+                zip(ret["box_heads"], ret["box_predictors"], strict=True)
+            )
+        ]
+        ret["proposal_matchers"] = [
+            CountAwareMatcher(iou, cfg.MODEL.COUNT_HEAD.MATCHING)
+            for iou in cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS
+        ]
+        return ret
+
+    def _forward_box(self, features, proposals, targets=None):
+        """As in the base class, and counting.
+
+        The base method is not called because two things are lost in it that counts need: which region a detection
+        comes from, and which prediction a proposal of a later stage comes from.
+        """
+        if not self.counts:
+            return super()._forward_box(features, proposals, targets)
+        if self.training:
+            _check_counts_given(targets)
+        features = [features[name] for name in self.box_in_features]
+        outputs: list[tuple[Predictions, list[Instances]]] = []
+        for stage in range(self.num_cascade_stages):
+            if stage > 0:
+                proposals = self._refine_proposals(*outputs[-1], stage - 1)
+                if self.training:
+                    proposals = self._match_and_label_boxes(proposals, stage, targets)
+            outputs.append((self._run_stage(features, proposals, stage), proposals))
+        return self._losses(outputs) if self.training else self._inference(outputs)
+
+    def _refine_proposals(
+        self, predictions: Predictions, proposals: list[Instances], stage: int
+    ) -> list[Instances]:
+        """The output of a stage as proposals of the next one: hypotheses about box and count, without gradients.
+
+        Returns:
+            Per image, ``proposal_boxes`` and ``pred_count_bins`` (bins of ``stage``). Boxes that are empty within the
+            image are left out in training; in inference they stay, so that scores of all stages are aligned.
+        """
+        predictor = self.box_predictor[stage]
+        boxes = predictor.predict_boxes(predictions, proposals)
+        bins = predictor.counter.predict_bins(predictions[2].detach())
+        refined = []
+        for p, b, c in zip(proposals, boxes, bins.split([len(p) for p in proposals]), strict=True):
+            q = Instances(p.image_size, proposal_boxes=Boxes(b.detach()), pred_count_bins=c)
+            q.proposal_boxes.clip(q.image_size)
+            refined.append(q[q.proposal_boxes.nonempty()] if self.training else q)
+        return refined
+
+    @torch.no_grad()
+    def _match_and_label_boxes(self, proposals, stage, targets):
+        """As in the base class, but by IoU and count, and with every ``gt_*`` field of the targets, counts included.
+
+        Proposals of an image without ground truth get ``gt_classes`` alone, as from ``label_and_sample_proposals``.
+        """
+        if not self.counts:
+            return super()._match_and_label_boxes(proposals, stage, targets)
+        matcher, previous = self.proposal_matchers[stage], self.box_predictor[stage - 1].counter
+        num_fg = 0
+        for p, t in zip(proposals, targets, strict=True):
+            if len(t) == 0:
+                p.gt_classes = torch.full_like(p.pred_count_bins, self.num_classes)
+                continue
+            agrees = previous.bins_hold(p.pred_count_bins, t.gt_counts)
+            matches, labels = matcher(pairwise_iou(t.gt_boxes, p.proposal_boxes), agrees)
+            for name, value in t[matches].get_fields().items():
+                p.set(name, value)
+            p.gt_classes[labels == 0] = self.num_classes
+            p.gt_counts = matcher.count_targets(t.gt_counts, matches, agrees)
+            num_fg += int((labels == 1).sum())
+        storage, num_images = get_event_storage(), len(proposals)
+        storage.put_scalar(f"stage{stage}/roi_head/num_fg_samples", num_fg / num_images)
+        num_bg = sum(map(len, proposals)) - num_fg
+        storage.put_scalar(f"stage{stage}/roi_head/num_bg_samples", num_bg / num_images)
+        return proposals
+
+    def _losses(self, outputs: list[tuple[Predictions, list[Instances]]]) -> dict[str, Tensor]:
+        losses = {}
+        for stage, (predictor, output) in enumerate(zip(self.box_predictor, outputs, strict=True)):
+            with get_event_storage().name_scope(f"stage{stage}"):
+                stage_losses = predictor.losses(*output)
+            losses.update({f"{name}_stage{stage}": loss for name, loss in stage_losses.items()})
+        return losses
+
+    def _inference(self, outputs: list[tuple[Predictions, list[Instances]]]) -> list[Instances]:
+        per_stage = [p.predict_probs(*o) for p, o in zip(self.box_predictor, outputs, strict=True)]
+        scores = [torch.stack(stages).mean(dim=0) for stages in zip(*per_stage, strict=True)]
+        last, (predictions, proposals) = self.box_predictor[-1], outputs[-1]
+        instances, _ = counting_inference(
+            last.predict_boxes(predictions, proposals),
+            scores,
+            *last.predict_counts(predictions, proposals),
+            [p.image_size for p in proposals],
+            last.test_score_thresh,
+            last.test_nms_thresh,
+            last.test_topk_per_image,
+        )
+        return instances
+
+
+def _check_counts_given(targets: list[Instances]) -> None:
+    """Without this check a mapper that forgets the counts would train a network that never learns to count."""
+    if any(len(t) > 0 and not t.has("gt_counts") for t in targets):
+        raise ValueError(
+            "The training targets have no field gt_counts. Load data with locount.data.LocountDatasetMapper, or set "
+            'MODEL.COUNT_HEAD.STRATEGY to "none" to train without counting.'
+        )

@@ -1,0 +1,70 @@
+import math
+
+import torch
+from locount.counting import CountPartition
+from locount.modeling import CountClassifier
+
+# Counts up to 56 as two decimal digits: stage 0 has 10 bins of 10 numbers, stage 1 has 100 bins of one number.
+COARSE, FINE = (CountClassifier(CountPartition(56, 10, 2), stage) for stage in range(2))
+
+
+def logits_for(classifier, bin_logits):
+    logits = torch.zeros(1, classifier.num_outputs)
+    for index, value in bin_logits.items():
+        logits[0, index] = value
+    return logits
+
+
+def test_outputs_are_the_bins_of_the_stage():
+    assert (COARSE.num_outputs, FINE.num_outputs) == (10, 100)
+
+
+def test_loss_is_the_sum_of_negative_log_probabilities_of_the_true_bins():
+    # Uniform over 10 bins: each object costs log 10, whatever its count.
+    loss = COARSE.loss(torch.zeros(3, 10), torch.tensor([1, 17, 56]))
+    torch.testing.assert_close(loss, torch.tensor(3 * math.log(10)))
+
+
+def test_loss_looks_at_the_bin_of_the_count():
+    # 17 is in bin 1 of ten; a large logit there makes the loss vanish.
+    assert COARSE.loss(logits_for(COARSE, {1: 50.0}), torch.tensor([17])) < 1e-6
+    assert FINE.loss(logits_for(FINE, {17: 50.0}), torch.tensor([17])) < 1e-6
+
+
+def test_loss_of_no_object_is_zero_and_keeps_the_graph():
+    logits = torch.zeros(0, 10, requires_grad=True)
+    loss = COARSE.loss(logits, torch.zeros(0, dtype=torch.int64))
+    loss.backward()
+    assert loss == 0
+    assert logits.grad is not None
+
+
+def test_decoded_count_is_the_most_probable_one_with_its_probability():
+    # e^2 against 99 ones: the probability of 7 is e^2 / (e^2 + 99).
+    counts, scores = FINE.decode(logits_for(FINE, {7: 2.0}))
+    assert counts.tolist() == [7]
+    assert counts.dtype == torch.int64
+    torch.testing.assert_close(scores, torch.tensor([math.exp(2) / (math.exp(2) + 99)]))
+
+
+def test_impossible_counts_are_never_predicted():
+    # 0 and 57 ... 99 exist as bins only; the best legal one is 56.
+    counts, _ = FINE.decode(logits_for(FINE, {0: 9.0, 57: 8.0, 99: 7.0, 56: 1.0}))
+    assert counts.tolist() == [56]
+    assert COARSE.predict_bins(logits_for(COARSE, {6: 9.0, 5: 1.0})).tolist() == [5]
+
+
+def test_bin_zero_of_a_coarse_stage_is_legal():
+    # It holds 1 ... 9.
+    assert COARSE.predict_bins(logits_for(COARSE, {0: 1.0})).tolist() == [0]
+
+
+def test_no_object_decodes_to_nothing():
+    counts, scores = FINE.decode(torch.zeros(0, 100))
+    assert counts.shape == scores.shape == (0,)
+
+
+def test_bins_hold_their_counts():
+    # Objects of 5 and 17 instances; proposals of the tens 0, 1, 2.
+    holds = COARSE.bins_hold(torch.tensor([0, 1, 2]), torch.tensor([5, 17]))
+    assert holds.tolist() == [[True, False, False], [False, True, False]]

@@ -1,0 +1,100 @@
+#!/usr/bin/env python
+"""Train, resume or evaluate a model: Detectron2's training script with the project's data, network and evaluation.
+
+python train_net.py --config-file configs/Locount/clcnet_s2_cls10_R_50_FPN_1x.yaml
+python train_net.py --config-file ... --resume
+python train_net.py --config-file ... --eval-only MODEL.WEIGHTS output/model_final.pth
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import detectron2.utils.comm as comm
+import torch
+from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.config import CfgNode, get_cfg
+from detectron2.data import (
+    MetadataCatalog,
+    build_detection_test_loader,
+    build_detection_train_loader,
+)
+from detectron2.engine import DefaultTrainer, default_argument_parser, default_setup, launch
+from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, verify_results
+from locount import add_locount_config
+from locount.data import LocountDatasetMapper, check_datasets, register_datasets
+from locount.evaluation import LocountEvaluator
+
+
+class Trainer(DefaultTrainer):
+    """:class:`DefaultTrainer` whose data carries counts and whose results are judged by them."""
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode):
+        return build_detection_train_loader(cfg, mapper=LocountDatasetMapper(cfg, is_train=True))
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str):
+        mapper = LocountDatasetMapper(cfg, is_train=False)
+        return build_detection_test_loader(cfg, dataset_name, mapper=mapper)
+
+    @classmethod
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
+        output_dir = os.path.join(cfg.OUTPUT_DIR, "inference", _folder_name(dataset_name))
+        if MetadataCatalog.get(dataset_name).get("evaluator_type") == "locount":
+            return LocountEvaluator(
+                dataset_name, output_dir=output_dir, max_dets=cfg.TEST.DETECTIONS_PER_IMAGE
+            )
+        return COCOEvaluator(dataset_name, output_dir=output_dir)
+
+
+def _folder_name(dataset_name: str) -> str:
+    """`locount:/data/shelves:test` as one path component."""
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in dataset_name).strip("_")
+
+
+def setup(args) -> CfgNode:
+    """The config of this run: defaults, the file, the options, and the CPU where there is no GPU."""
+    cfg = get_cfg()
+    add_locount_config(cfg)
+    cfg.merge_from_file(args.config_file)
+    cfg.merge_from_list(args.opts)
+    no_gpu = cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available()
+    if no_gpu:
+        cfg.MODEL.DEVICE = "cpu"
+    cfg.freeze()
+    default_setup(cfg, args)
+    if no_gpu:
+        logging.getLogger("detectron2").warning("No GPU found: running on the CPU, which is slow.")
+    datasets = cfg.DATASETS.TEST if args.eval_only else (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST)
+    register_datasets(datasets)
+    check_datasets(cfg, datasets)
+    return cfg
+
+
+def main(args) -> dict:
+    cfg = setup(args)
+    if args.eval_only:
+        model = Trainer.build_model(cfg)
+        checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
+        checkpointer.resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
+        results = Trainer.test(cfg, model)
+        if comm.is_main_process():
+            verify_results(cfg, results)
+        return results
+    trainer = Trainer(cfg)
+    trainer.resume_or_load(resume=args.resume)
+    return trainer.train()
+
+
+if __name__ == "__main__":
+    args = default_argument_parser().parse_args()
+    launch(
+        main,
+        args.num_gpus,
+        num_machines=args.num_machines,
+        machine_rank=args.machine_rank,
+        dist_url=args.dist_url,
+        args=(args,),
+    )
