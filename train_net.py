@@ -1,5 +1,6 @@
 #!/usr/bin/env python
-"""Train, resume or evaluate a model: Detectron2's training script with the project's data, network and evaluation.
+"""Train, resume or evaluate a model: Detectron2's training script with the project's data, network
+and evaluation.
 
 python train_net.py --config-file configs/Locount/clcnet_s2_cls10_R_50_FPN_1x.yaml
 python train_net.py --config-file ... --resume
@@ -55,7 +56,8 @@ def _folder_name(dataset_name: str) -> str:
 
 
 def setup(args) -> CfgNode:
-    """The config of this run: defaults, the file, the options, and the CPU where there is no GPU."""
+    """The config of this run: defaults, the file, the options, and the CPU where there is no
+    GPU."""
     cfg = get_cfg()
     add_locount_config(cfg)
     cfg.merge_from_file(args.config_file)

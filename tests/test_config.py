@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -57,10 +58,8 @@ def test_the_papers_config_is_accepted():
     ],
 )
 def test_a_config_that_cannot_work_names_its_keys(opts, words):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=".*".join(map(re.escape, words))):
         check_cascade_config(cfg_of(*opts))
-    for word in words:
-        assert word in str(error.value)
 
 
 def test_all_problems_are_listed():

@@ -4,7 +4,8 @@ import torch
 from locount.counting import CountPartition
 from locount.modeling import CountClassifier
 
-# Counts up to 56 as two decimal digits: stage 0 has 10 bins of 10 numbers, stage 1 has 100 bins of one number.
+# Counts up to 56 as two decimal digits: stage 0 has 10 bins of 10 numbers, stage 1 has 100 bins of
+# one number.
 COARSE, FINE = (CountClassifier(CountPartition(56, 10, 2), stage) for stage in range(2))
 
 

@@ -16,7 +16,8 @@ def infer(boxes, scores, counts, count_scores):
 
 
 def test_a_detection_has_the_count_of_its_region():
-    # NMS drops region 0, which overlaps the better region 1 by 0.9; sorted by score that leaves 1 and 2.
+    # NMS drops region 0, which overlaps the better region 1 by 0.9; sorted by score that leaves 1
+    # and 2.
     detections, regions = infer(BOXES, SCORES, COUNTS, COUNT_SCORES)
     assert regions.tolist() == [1, 2]
     assert detections.pred_counts.tolist() == [7, 11]

@@ -81,7 +81,8 @@ def test_no_ground_truth_and_no_proposal_give_zero_losses_that_keep_the_graph():
 
 
 def test_logged_accuracy_and_ac():
-    # The layer says 4 to everything: right for the first of two objects, AC of the second is 1 - |4 - 8| / 8.
+    # The layer says 4 to everything: right for the first of two objects, AC of the second is 1 - |4
+    # - 8| / 8.
     layers = make_layers()
     with torch.no_grad():
         layers.count_pred.bias[4] = 9.0

@@ -201,8 +201,8 @@ def label(heads, boxes, bins, targets):
     ],
 )
 def test_labels_of_the_second_stage(matching, classes, counts):
-    # An object of 12 instances. Proposal 0 says 10 ... 19 and proposal 1 says 0 ... 9, both with IoU 1; proposal 2 is
-    # elsewhere.
+    # An object of 12 instances. Proposal 0 says 10 ... 19 and proposal 1 says 0 ... 9, both with
+    # IoU 1; proposal 2 is elsewhere.
     heads = make_heads(make_cfg(MATCHING=matching))
     boxes = [[0.0, 0, 20, 20], [0.0, 0, 20, 20], [40.0, 40, 60, 60]]
     labelled, log = label(heads, boxes, [1, 0, 0], make_targets([[0, 0, 20, 20]], [0], [12]))
@@ -226,7 +226,7 @@ def test_every_field_of_the_ground_truth_reaches_the_second_stage():
 def test_targets_without_counts_are_refused():
     targets = make_targets([[0, 0, 20, 20]], [0], [1])
     targets.remove("gt_counts")
-    with pytest.raises(ValueError, match="gt_counts.*LocountDatasetMapper"):
+    with pytest.raises(ValueError, match=r"gt_counts.*LocountDatasetMapper"):
         train(make_heads(make_cfg()), [PROPOSALS], [targets])
 
 

@@ -1,28 +1,33 @@
-"""Config keys of the project and their check. Greek letters are the symbols of the CLCNet paper (Cai et al., AAAI 2021)."""
+"""Config keys of the project and their check.
+
+Greek letters are the symbols of the CLCNet paper (Cai et al., AAAI 2021).
+"""
 
 from __future__ import annotations
 
-from detectron2.config import CfgNode as CN
+from detectron2.config import CfgNode
 
 from .counting import CountPartition
 
 
-def add_locount_config(cfg: CN) -> None:
-    """Add the project's own nodes to a Detectron2 config; no key is added to a node of Detectron2's."""
-    cfg.MODEL.COUNT_HEAD = CN()
+def add_locount_config(cfg: CfgNode) -> None:
+    """Add the project's own nodes to a Detectron2 config; Detectron2's nodes get no new key."""
+    cfg.MODEL.COUNT_HEAD = CfgNode()
     # How each stage of CLCNetROIHeads counts:
     # * "classification": over the stage's bins of the count partition.
-    # * "none": it doesn't; plain Cascade R-CNN (Faster R-CNN with one stage), whose detections count as 1.
+    # * "none": it doesn't; plain Cascade R-CNN (Faster R-CNN with one stage), whose detections
+    #   count as 1.
     cfg.MODEL.COUNT_HEAD.STRATEGY = "classification"
     # Largest count that can be told apart (α). A larger one in the training data is an error.
     cfg.MODEL.COUNT_HEAD.MAX_COUNT = 56
     # Base of the digits that are dealt to the stages (γ); the number of stages is the length of
-    # MODEL.ROI_BOX_CASCADE_HEAD.IOUS. Base 10 gives two stages (10, 100) bins, base 2 gives three (4, 16, 64).
+    # MODEL.ROI_BOX_CASCADE_HEAD.IOUS. Base 10 gives two stages (10, 100) bins, base 2 gives three
+    # (4, 16, 64).
     cfg.MODEL.COUNT_HEAD.BASE = 10
     # Weight of the counting loss beside classification and box regression (λ2).
     cfg.MODEL.COUNT_HEAD.LOSS_WEIGHT = 0.1
-    # What a later stage does with a proposal that fits an object by IoU but not by count, because the bin
-    # that the stage before predicted for it excludes the object's count:
+    # What a later stage does with a proposal that fits an object by IoU but not by count, because
+    # the bin that the stage before predicted for it excludes the object's count:
     # * "iou": nothing; IoU alone decides, and the count is trained like any other.
     # * "ignore": it trains class and box, but not the count.
     # * "negative": it does not match that object; with no other match it is background.
@@ -33,7 +38,7 @@ COUNT_STRATEGIES = ("classification", "none")
 COUNT_MATCHINGS = ("iou", "ignore", "negative")
 
 
-def count_partition_from_config(cfg: CN) -> CountPartition:
+def count_partition_from_config(cfg: CfgNode) -> CountPartition:
     """The partition that MODEL.COUNT_HEAD and the number of cascade stages describe.
 
     Raises:
@@ -44,12 +49,13 @@ def count_partition_from_config(cfg: CN) -> CountPartition:
         return CountPartition(head.MAX_COUNT, head.BASE, len(ious))
     except ValueError as error:
         raise ValueError(
-            f"{error} Change MODEL.COUNT_HEAD.MAX_COUNT ({head.MAX_COUNT}), MODEL.COUNT_HEAD.BASE ({head.BASE}) or the "
-            f"number of stages, which is the length of MODEL.ROI_BOX_CASCADE_HEAD.IOUS ({len(ious)})."
+            f"{error} Change MODEL.COUNT_HEAD.MAX_COUNT ({head.MAX_COUNT}), "
+            f"MODEL.COUNT_HEAD.BASE ({head.BASE}) or the number of stages, which is the length of "
+            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS ({len(ious)})."
         ) from error
 
 
-def check_cascade_config(cfg: CN) -> None:
+def check_cascade_config(cfg: CfgNode) -> None:
     """Check the keys that :class:`CLCNetROIHeads` reads against each other.
 
     Raises:
@@ -66,16 +72,19 @@ def check_cascade_config(cfg: CN) -> None:
     if len(cascade.IOUS) != len(cascade.BBOX_REG_WEIGHTS):
         problems.append(
             f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS has {len(cascade.IOUS)} entries and "
-            f"MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS has {len(cascade.BBOX_REG_WEIGHTS)}; each stage needs one of both."
+            f"MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS has {len(cascade.BBOX_REG_WEIGHTS)}; "
+            "each stage needs one of both."
         )
     if len(cascade.IOUS) == 0 or list(model.ROI_HEADS.IOU_THRESHOLDS) != [cascade.IOUS[0]]:
         problems.append(
             f"MODEL.ROI_HEADS.IOU_THRESHOLDS is {list(model.ROI_HEADS.IOU_THRESHOLDS)} and "
-            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS is {list(cascade.IOUS)}; the first stage's threshold stands in both."
+            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS is {list(cascade.IOUS)}; the first stage's threshold "
+            "stands in both."
         )
     if not model.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG:
         problems.append(
-            "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG is False; a cascade refines one box a proposal: set True."
+            "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG is False; set it True, since a cascade "
+            "refines one box per proposal, not one per class."
         )
     if problems:
         raise ValueError("The config cannot build CLCNetROIHeads:\n  " + "\n  ".join(problems))

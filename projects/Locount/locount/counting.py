@@ -1,12 +1,14 @@
 """The arithmetic of counts: accuracy, thresholds, subsets and the count partition.
 
-Everything here works on Python ints, numpy arrays and torch tensors alike, because it uses nothing but
-integer operators; floats appear only in :func:`counting_accuracy`, which is for reading, not for deciding.
+Everything here works on Python ints, numpy arrays and torch tensors alike, because it uses nothing
+but integer operators; floats appear only in :func:`counting_accuracy`, which is for reading, not
+for deciding.
 """
 
 from __future__ import annotations
 
-# A detection's count is right at threshold k / AC_STEPS when AC >= k / AC_STEPS: 0.50:0.05:0.95 as integers.
+# A detection's count is right at threshold k / AC_STEPS when AC >= k / AC_STEPS: 0.50:0.05:0.95 as
+# integers.
 AC_STEPS = 20
 AC_THRESHOLDS = tuple(range(10, 20))
 
@@ -18,22 +20,25 @@ def counting_accuracy(pred_counts, gt_counts):
     """AC = max(0, 1 - |pred - gt| / gt), elementwise, in [0, 1].
 
     Args:
-        pred_counts, gt_counts: integers, or arrays/tensors of integers that broadcast; ``gt_counts`` >= 1.
+        pred_counts, gt_counts: integers, or arrays/tensors of integers that broadcast;
+            ``gt_counts`` >= 1.
 
-    To decide whether a threshold is passed use :func:`num_passed_ac_thresholds`: in floats 17 of 20 fails at 0.85.
+    To decide whether a threshold is passed use :func:`num_passed_ac_thresholds`: in floats 17 of 20
+    fails at 0.85.
     """
     accuracy = 1 - abs(pred_counts - gt_counts) / gt_counts
     return accuracy * (accuracy > 0)
 
 
 def num_passed_ac_thresholds(pred_counts, gt_counts):
-    """How many of the ten thresholds 0.50:0.05:0.95 AC reaches, exactly: 0 (AC < 0.50) to 10 (AC >= 0.95).
+    """How many of the ten thresholds 0.50:0.05:0.95 AC reaches, exactly: an integer in [0, 10].
 
-    AC >= k/20 is 20 * (gt - |pred - gt|) >= k * gt in integers, so the thresholds passed are those up to the
-    floor of the left side over gt.
+    AC >= k/20 is 20 * (gt - |pred - gt|) >= k * gt in integers, so the thresholds passed are those
+    up to the floor of the left side over gt.
 
     Args:
-        pred_counts, gt_counts: integers, or integer arrays/tensors that broadcast; ``gt_counts`` >= 1.
+        pred_counts, gt_counts: integers, or integer arrays/tensors that broadcast;
+            ``gt_counts`` >= 1.
     """
     top = AC_STEPS * (gt_counts - abs(pred_counts - gt_counts)) // gt_counts - AC_THRESHOLDS[0] + 1
     top = top * (top > 0)
@@ -41,18 +46,20 @@ def num_passed_ac_thresholds(pred_counts, gt_counts):
 
 
 class CountPartition:
-    """Counts as base-γ digits, dealt to the stages of a cascade from the leading digit on (paper, Sec. "CLCNet").
+    """Counts as base-γ digits, dealt to the stages of a cascade from the leading digit on.
 
-    A stage's bin is a count's leading digits, as many as this and all earlier stages hold. The last stage holds
-    all digits, so that its bin *is* the count; every bin of a stage is the union of γ**k bins of the next.
+    This is the count partition of CLCNet (Cai et al., AAAI 2021).
+    A stage's bin is a count's leading digits, as many as this and all earlier stages hold. The last
+    stage holds all digits, so that its bin *is* the count; every bin of a stage is the union of
+    γ**k bins of the next.
 
-    With D digits and N stages each stage gets D // N digits and the last D % N stages one more. Counts up to
-    56 (Locount) are 6 binary or 2 decimal digits: ``num_bins`` is (64,), (8, 64), (4, 16, 64) for base 2 and one
-    to three stages, (100,) and (10, 100) for base 10.
+    With D digits and N stages each stage gets D // N digits and the last D % N stages one more.
+    Counts up to 56 (Locount) are 6 binary or 2 decimal digits: with base 2 and one to
+    three stages ``num_bins`` is (64,), (8, 64) and (4, 16, 64), with base 10 (100,) and (10, 100).
 
     Attributes:
         num_bins (tuple[int]): bins of each stage.
-        bin_sizes (tuple[int]): how many consecutive integers share a bin, for each stage; the last is 1.
+        bin_sizes (tuple[int]): how many consecutive integers share a bin; 1 for the last stage.
     """
 
     def __init__(self, max_count: int, base: int, num_stages: int):
@@ -76,8 +83,8 @@ class CountPartition:
             num_digits += 1
         if num_stages > num_digits:
             raise ValueError(
-                f"Counts up to {max_count} have {num_digits} base-{base} digits, too few for {num_stages} stages: "
-                "a stage would have nothing to count."
+                f"Counts up to {max_count} have {num_digits} base-{base} digits, too few for "
+                f"{num_stages} stages: a stage would have nothing to count."
             )
         self.max_count, self.base, self.num_stages = max_count, base, num_stages
         share, extra = divmod(num_digits, num_stages)
@@ -89,17 +96,17 @@ class CountPartition:
         self.bin_sizes = tuple(base**num_digits // n for n in num_bins)
 
     def __repr__(self) -> str:
-        return f"CountPartition(max_count={self.max_count}, base={self.base}, num_bins={self.num_bins})"
+        return f"CountPartition({self.max_count}, {self.base}, {self.num_stages})"
 
     def encode(self, counts, stage: int):
-        """The bin of each count at ``stage`` (from 0): an int or integer array/tensor in [0, num_bins[stage])."""
+        """The bin of each count at ``stage`` (from 0), an integer in [0, num_bins[stage])."""
         return counts // self.bin_sizes[stage]
 
     def decode(self, bins, stage: int):
-        """The lowest number of each bin; at the last stage the count itself, so there it inverts :meth:`encode`."""
+        """The lowest number of each bin; at the last stage this inverts :meth:`encode`."""
         return bins * self.bin_sizes[stage]
 
     def count_range(self, stage: int, bins):
-        """First and last number of each bin, both inclusive; 0 and numbers above ``max_count`` are not left out."""
+        """First and last number of each bin, inclusive; 0 and what exceeds max_count stay in."""
         first = self.decode(bins, stage)
         return first, first + self.bin_sizes[stage] - 1

@@ -1,4 +1,5 @@
-"""`locount <command>`: each command is a module here with ``add_arguments(parser)`` and ``run(args) -> exit status``."""
+"""`locount <command>`: each command is a module here with ``add_arguments(parser)`` and ``run(args)
+-> exit status``."""
 
 from .main import main
 

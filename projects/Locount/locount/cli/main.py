@@ -6,7 +6,8 @@ import argparse
 import importlib
 from collections.abc import Sequence
 
-# Name of the module here, and of the command with '-' for '_'. Imported only when asked for: torch takes seconds.
+# Name of the module here, and of the command with '-' for '_'. Imported only when asked for: torch
+# takes seconds.
 COMMANDS = {
     "doctor": "print the versions of everything that matters and what is missing",
     "evaluate": "score detections against ground truth, jointly in IoU and count",

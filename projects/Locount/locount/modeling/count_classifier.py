@@ -54,8 +54,8 @@ class CountClassifier:
     def predict_bins(self, logits: Tensor) -> Tensor:
         """The most probable bin among those that hold a count of [1, max_count].
 
-        Bin 0 of the last stage is the number 0, and the bins behind ``max_count`` exist only because the number of
-        bins is a power of the base: no object has such a count.
+        Bin 0 of the last stage is the number 0, and the bins behind ``max_count`` exist only
+        because the number of bins is a power of the base: no object has such a count.
 
         Args:
             logits: R x B.

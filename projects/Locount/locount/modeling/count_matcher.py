@@ -14,13 +14,14 @@ IGNORED_COUNT = -1
 class CountAwareMatcher(Matcher):
     """A :class:`Matcher` that also knows which hypotheses are wrong about the count.
 
-    A proposal of a later stage is a hypothesis about box *and* count, since the stage before has predicted a bin for
-    it. ``mode`` says what becomes of a pair whose IoU suffices but whose bin excludes the true count:
+    A proposal of a later stage is a hypothesis about box *and* count, since the stage before has
+    predicted a bin for it. ``mode`` says what becomes of a pair whose IoU suffices but whose bin
+    excludes the true count:
 
     * "iou": the pair stands, as in :class:`Matcher`.
     * "ignore": the pair stands, but its count is not trained.
-    * "negative": the pair is none. The proposal goes to the best ground truth that its bin admits, if that one's IoU
-      suffices, else it is background.
+    * "negative": the pair is none. The proposal goes to the best ground truth that its bin admits,
+      if that one's IoU suffices, else it is background.
     """
 
     def __init__(self, iou_threshold: float, mode: str):
@@ -40,12 +41,12 @@ class CountAwareMatcher(Matcher):
         """
         Args:
             match_quality_matrix: IoU of M ground-truth boxes and Ri proposals, M x Ri.
-            count_agrees: M x Ri booleans, whether the proposal's bin holds the box's count. None where proposals have
-                no bin yet, as in the first stage: then IoU alone decides.
+            count_agrees: M x Ri booleans, whether the proposal's bin holds the box's count. None
+                where proposals have no bin yet, as in the first stage: then IoU alone decides.
 
         Returns:
-            Index in [0, M) of each proposal's match, and its label, 1 for a match and 0 for background (both of
-            length Ri). With M = 0 all indices and labels are 0.
+            Index in [0, M) of each proposal's match, and its label, 1 for a match and 0 for
+            background (both of length Ri). With M = 0 all indices and labels are 0.
         """
         if self.mode == "negative" and count_agrees is not None:
             match_quality_matrix = match_quality_matrix * count_agrees

@@ -19,19 +19,20 @@ def counting_inference(
     nms_thresh: float,
     topk_per_image: int,
 ) -> tuple[list[Instances], list[Tensor]]:
-    """:func:`fast_rcnn_inference`, whose detections also get the count of the region that they come from.
+    """:func:`fast_rcnn_inference`, whose detections also get the count of their region.
 
     Args:
-        boxes, scores: per image, Ri x 4 (or Ri x 4K) and Ri x (K + 1), as for :func:`fast_rcnn_inference`.
+        boxes, scores: per image, Ri x 4 (or Ri x 4K) and Ri x (K + 1), as for
+            :func:`fast_rcnn_inference`.
         counts: per image, Ri integers.
         count_scores: per image, Ri numbers in [0, 1].
         image_shapes, score_thresh, nms_thresh, topk_per_image: as for :func:`fast_rcnn_inference`.
 
     Returns:
-        Per image, the detections with ``pred_boxes``, ``scores``, ``pred_classes``, ``pred_counts`` and
-        ``count_scores``, and the index in [0, Ri) of the region of each.
+        Per image, the detections with ``pred_boxes``, ``scores``, ``pred_classes``, ``pred_counts``
+        and ``count_scores``, and the index in [0, Ri) of the region of each.
     """
-    # fast_rcnn_inference drops regions that are not finite and numbers the rest anew: number them beforehand.
+    # fast_rcnn_inference drops regions that are not finite and numbers the rest anew.
     finite = [
         (b.isfinite().all(dim=1) & s.isfinite().all(dim=1)).nonzero().squeeze(1)
         for b, s in zip(boxes, scores, strict=True)

@@ -20,9 +20,10 @@ Predictions = tuple[Tensor, Tensor, Tensor]
 
 
 class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
-    """A third linear layer beside Fast R-CNN's two: the counting layer of CLCNet (Cai et al., AAAI 2021).
+    """A third linear layer beside Fast R-CNN's two: the counting layer of CLCNet.
 
-    ``forward`` returns a third tensor, the outputs of the counting layer; ``losses`` adds "loss_count".
+    Source: Cai et al., AAAI 2021. ``forward`` returns a third tensor, the outputs of the counting layer; ``losses`` adds
+    "loss_count".
     """
 
     @configurable
@@ -30,7 +31,8 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
         """
         Args:
             counter: what the outputs of the counting layer mean.
-            kwargs: as for :class:`FastRCNNOutputLayers`; ``loss_weight`` may have the key "loss_count" (λ2).
+            kwargs: as for :class:`FastRCNNOutputLayers`; ``loss_weight`` may have the
+                key "loss_count" (λ2).
         """
         super().__init__(input_shape, **kwargs)
         self.counter = counter
@@ -55,13 +57,14 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
     def losses(self, predictions: Predictions, proposals: list[Instances]) -> dict[str, Tensor]:
         """
         Args:
-            proposals: as for the base class, and with ``gt_counts`` where the image has ground truth: counts, or
-                IGNORED_COUNT for a count that is not to be trained.
+            proposals: as for the base class, and with ``gt_counts`` where the image has ground
+                truth: counts, or IGNORED_COUNT for a count that is not to be trained.
 
         Returns:
-            The losses of the base class and "loss_count". Like the box loss it is summed over foreground ROIs and
-            divided by the number of all ROIs, so that the loss of one ROI is cls + [foreground] (box + λ2 count),
-            averaged over ROIs, whatever the share of the foreground. Zero, with its graph, without foreground.
+            The losses of the base class and "loss_count". Like the box loss it is summed over
+            foreground ROIs and divided by the number of all ROIs, so that the loss of one ROI is
+            cls + [foreground] (box + λ2 count), averaged over ROIs, whatever the share of the
+            foreground. Zero, with its graph, without foreground.
         """
         scores, deltas, count_outputs = predictions
         losses = super().losses((scores, deltas), proposals)
@@ -77,7 +80,7 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
 
     @torch.no_grad()
     def _log_count_stats(self, outputs: Tensor, gt_counts: Tensor) -> None:
-        """Log the share of foreground ROIs in the right bin and, where a bin is one number, their mean AC."""
+        """Log the share of objects in the right bin and, where a bin is one number, mean AC."""
         if gt_counts.numel() == 0:
             return
         counter, storage = self.counter, get_event_storage()
@@ -94,7 +97,8 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """
         Returns:
-            Counts (int64, at least 1) and their scores in [0, 1], each split into N tensors of length Ri.
+            Counts (int64, at least 1) and their scores in [0, 1], each split into N tensors of
+            length Ri.
         """
         lengths = [len(p) for p in proposals]
         counts, scores = self.counter.decode(predictions[2])
@@ -124,5 +128,6 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
 
 
 def _no_counts(proposals: Instances) -> Tensor:
-    """Targets for an image without ground truth: Detectron2 gives its proposals no ``gt_*`` but ``gt_classes``."""
+    """Targets for an image without ground truth: Detectron2 gives its proposals no ``gt_*`` but
+    ``gt_classes``."""
     return torch.full_like(proposals.gt_classes, IGNORED_COUNT)

@@ -18,10 +18,11 @@ from .counting_output import CountingFastRCNNOutputLayers, Predictions
 
 @ROI_HEADS_REGISTRY.register()
 class CLCNetROIHeads(CascadeROIHeads):
-    """The ROI heads of CLCNet: every stage classifies, regresses and counts (Cai et al., AAAI 2021, Sec. "CLCNet").
+    """The ROI heads of CLCNet (Cai et al., AAAI 2021): every stage classifies, regresses and counts.
 
-    Counts are digits, and each stage holds some more of them than the one before (:class:`CountPartition`). Scores are
-    averaged over the stages and boxes come from the last one, as in Cascade R-CNN; so does the count.
+    Counts are digits, and each stage holds some more of them than the one before
+    (:class:`CountPartition`). Scores are averaged over the stages and boxes come from the last one,
+    as in Cascade R-CNN; so does the count.
 
     With MODEL.COUNT_HEAD.STRATEGY "none" these are the heads of Cascade R-CNN, unchanged.
     """
@@ -30,8 +31,9 @@ class CLCNetROIHeads(CascadeROIHeads):
     def __init__(self, *, counts: bool = True, **kwargs):
         """
         Args:
-            counts: whether the predictors are :class:`CountingFastRCNNOutputLayers` and the matchers
-                :class:`CountAwareMatcher`; else they are those of :class:`CascadeROIHeads`.
+            counts: whether the predictors are :class:`CountingFastRCNNOutputLayers` and the
+                matchers :class:`CountAwareMatcher`; else they are those of
+                :class:`CascadeROIHeads`.
             kwargs: as for :class:`CascadeROIHeads`.
         """
         super().__init__(**kwargs)
@@ -70,8 +72,8 @@ class CLCNetROIHeads(CascadeROIHeads):
     def _forward_box(self, features, proposals, targets=None):
         """As in the base class, and counting.
 
-        The base method is not called because two things are lost in it that counts need: which region a detection
-        comes from, and which prediction a proposal of a later stage comes from.
+        The base method is not called because two things are lost in it that counts need: which
+        region a detection comes from, and which prediction a proposal of a later stage comes from.
         """
         if not self.counts:
             return super()._forward_box(features, proposals, targets)
@@ -90,11 +92,13 @@ class CLCNetROIHeads(CascadeROIHeads):
     def _refine_proposals(
         self, predictions: Predictions, proposals: list[Instances], stage: int
     ) -> list[Instances]:
-        """The output of a stage as proposals of the next one: hypotheses about box and count, without gradients.
+        """The output of a stage as proposals of the next one: hypotheses about box and count,
+        without gradients.
 
         Returns:
-            Per image, ``proposal_boxes`` and ``pred_count_bins`` (bins of ``stage``). Boxes that are empty within the
-            image are left out in training; in inference they stay, so that scores of all stages are aligned.
+            Per image, ``proposal_boxes`` and ``pred_count_bins`` (bins of ``stage``). Boxes that
+            are empty within the image are left out in training; in inference they stay, so that
+            scores of all stages are aligned.
         """
         predictor = self.box_predictor[stage]
         boxes = predictor.predict_boxes(predictions, proposals)
@@ -108,9 +112,11 @@ class CLCNetROIHeads(CascadeROIHeads):
 
     @torch.no_grad()
     def _match_and_label_boxes(self, proposals, stage, targets):
-        """As in the base class, but by IoU and count, and with every ``gt_*`` field of the targets, counts included.
+        """As in the base class, but by IoU and count, and with every ``gt_*`` field of the targets,
+        counts included.
 
-        Proposals of an image without ground truth get ``gt_classes`` alone, as from ``label_and_sample_proposals``.
+        Proposals of an image without ground truth get ``gt_classes`` alone, as from
+        ``label_and_sample_proposals``.
         """
         if not self.counts:
             return super()._match_and_label_boxes(proposals, stage, targets)
@@ -158,9 +164,10 @@ class CLCNetROIHeads(CascadeROIHeads):
 
 
 def _check_counts_given(targets: list[Instances]) -> None:
-    """Without this check a mapper that forgets the counts would train a network that never learns to count."""
+    """A mapper that forgets the counts would train, without a word, a network that never counts."""
     if any(len(t) > 0 and not t.has("gt_counts") for t in targets):
         raise ValueError(
-            "The training targets have no field gt_counts. Load data with locount.data.LocountDatasetMapper, or set "
-            'MODEL.COUNT_HEAD.STRATEGY to "none" to train without counting.'
+            "The training targets have no field gt_counts. Load data with "
+            'locount.data.LocountDatasetMapper, or set MODEL.COUNT_HEAD.STRATEGY to "none" to '
+            "train without counting."
         )
