@@ -47,7 +47,7 @@ def tiny_trainer(folder: Path, make_scheduler):
 
 
 def torch_scheduler(optimizer):
-    return torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[2, 6], gamma=0.1)
+    return torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 6], gamma=0.1)
 
 
 def detectron2_scheduler(optimizer):
@@ -55,7 +55,7 @@ def detectron2_scheduler(optimizer):
     from detectron2.solver import build_lr_scheduler
 
     cfg = get_cfg()
-    cfg.SOLVER.STEPS, cfg.SOLVER.MAX_ITER, cfg.SOLVER.WARMUP_ITERS = (2, 6), 10, 0
+    cfg.SOLVER.STEPS, cfg.SOLVER.MAX_ITER, cfg.SOLVER.WARMUP_ITERS = (1, 6), 10, 0
     return build_lr_scheduler(cfg, optimizer)
 
 
@@ -70,8 +70,8 @@ def test_resuming_goes_on_with_the_learning_rate_schedule(tmp_path, make_schedul
     trainer.train(start, 10)
 
     assert start == 4
-    # Steps 0 and 1 at the first rate, 2 to 5 at a tenth of it, 6 to 9 at a hundredth.
-    assert first + second == pytest.approx([1.0] * 2 + [0.1] * 4 + [0.01] * 4)
+    # Step 0 at the first rate, 1 to 5 at a tenth of it, 6 to 9 at a hundredth.
+    assert first + second == pytest.approx([1.0] + [0.1] * 5 + [0.01] * 4)
 
 
 def test_export_imports_without_caffe2():
