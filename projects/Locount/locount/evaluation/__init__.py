@@ -1,0 +1,22 @@
+"""The joint evaluation of boxes and counts."""
+
+from .api import evaluate_at, evaluate_detections
+from .problems import EvaluationInputError
+from .result import EvaluationResult
+
+__all__ = [
+    "evaluate_detections",
+    "evaluate_at",
+    "LocountEvaluator",
+    "EvaluationResult",
+    "EvaluationInputError",
+]
+
+
+def __getattr__(name: str):
+    # Only the evaluator needs torch and detectron2, which take seconds to import.
+    if name == "LocountEvaluator":
+        from .evaluator import LocountEvaluator
+
+        return LocountEvaluator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

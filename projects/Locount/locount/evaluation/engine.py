@@ -1,0 +1,150 @@
+"""The joint evaluation on arrays: sort once, pair once, then one pass over the pairs for each subset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from . import kernels
+from .annotations import Detections, GroundTruth
+from .protocol import NUM_AC, NUM_CELLS, NUM_IOU, RECALL_POINTS, Subset
+
+
+@dataclass(frozen=True)
+class SubsetScores:
+    """What one subset scored, before any mean over categories. All in [0, 1]; NaN where a category has no ground
+    truth in the subset and in cells that were not asked for.
+
+    K categories, J = 1 + 10 rows (row 0 is blind to counts), I = 10 IoU thresholds, R = 101 recall points.
+    """
+
+    subset: Subset
+    num_gt: np.ndarray  # (K,)
+    recall: np.ndarray  # (K, J, I)
+    average_precision: np.ndarray  # (K, J, I)
+    precision: np.ndarray | None  # (K, J, I, R), where asked for
+
+
+class Matcher:
+    """Ground truth and detections sorted and paired, ready to be scored on any subset.
+
+    Memory is linear in the number of detections, ground-truth boxes and pairs that can match.
+    """
+
+    def __init__(
+        self, gt: GroundTruth, dt: Detections, *, max_dets: int, num_threads: int | None = None
+    ):
+        """
+        Args:
+            max_dets: the most detections per image and category that :meth:`score` will be asked for.
+            num_threads: as many as the process may use by default.
+        """
+        self.max_dets = max_dets
+        self.num_threads = num_threads or len(os.sched_getaffinity(0))
+        self.dt_order = _sorted_order(dt.image, dt.category, gt, dt.scores)
+        self.gt_order = _sorted_order(gt.image, gt.category, gt)
+        self.dt, self.gt = dt.take(self.dt_order), gt.take(self.gt_order)
+        categories = np.arange(len(gt.category_ids) + 1)
+        self.dt_start = np.searchsorted(self.dt.category, categories)
+        self.gt_start = np.searchsorted(self.gt.category, categories)
+        self.rank = np.empty(len(dt), np.int32)
+        num_pairs = np.empty(len(dt), np.int32)
+        parts = self.over_categories(
+            lambda first, last: kernels.find_pairs(
+                first,
+                last,
+                len(gt.image_ids),
+                max_dets,
+                self.dt_start,
+                self.dt.image,
+                self.dt.boxes,
+                self.dt.counts,
+                self.gt_start,
+                self.gt.image,
+                self.gt.boxes,
+                self.gt.counts,
+                self.gt.crowd,
+                self.rank,
+                num_pairs,
+            )
+        )
+        self.pair_gt = np.concatenate([pair_gt for pair_gt, _ in parts])
+        self.pair_passed = np.concatenate([pair_passed for _, pair_passed in parts])
+        self.pair_start = np.concatenate([[0], np.cumsum(num_pairs, dtype=np.int64)])
+
+    @cached_property
+    def _chunks(self) -> list[tuple[int, int]]:
+        """Ranges of categories with about equally many detections, a few for each thread."""
+        num_chunks = 4 * self.num_threads if self.num_threads > 1 else 1
+        targets = np.linspace(0, len(self.dt), num_chunks + 1)[1:-1]
+        last = len(self.dt_start) - 1
+        ends = np.unique([0, *np.searchsorted(self.dt_start, targets).clip(0, last), last])
+        return list(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True))
+
+    def over_categories(self, kernel: Callable) -> list:
+        """``kernel(first, last)`` on ranges that cover all categories, in threads; results in order."""
+        # Python threads around kernels without the interpreter lock: an OpenMP pool would not survive the fork of a
+        # data loader's workers in the middle of training.
+        with ThreadPoolExecutor(self.num_threads) as pool:
+            return list(pool.map(lambda ends: kernel(*ends), self._chunks))
+
+    def ignored_gt(self, subset: Subset) -> np.ndarray:
+        areas = self.gt.areas if subset.annotation_area else self.gt.box_areas
+        return self.gt.crowd | ~subset.contains(areas, self.gt.counts)
+
+    def score(self, subset: Subset, *, max_dets: int, keep_precision: bool = False) -> SubsetScores:
+        """Score the first ``max_dets`` (at most the constructor's) detections of each image and category."""
+        assert max_dets <= self.max_dets, (max_dets, self.max_dets)
+        num_categories = len(self.gt_start) - 1
+        ignored = self.ignored_gt(subset)
+        outside = ~subset.contains(self.dt.box_areas, self.dt.counts)
+        num_gt = np.empty(num_categories, np.int64)
+        recall = np.empty((num_categories, NUM_CELLS))
+        precision = np.empty((num_categories, NUM_CELLS, len(RECALL_POINTS)))
+        self.over_categories(
+            lambda first, last: kernels.accumulate(
+                first,
+                last,
+                max_dets,
+                self.dt_start,
+                outside,
+                self.rank,
+                self.pair_start,
+                self.pair_gt,
+                self.pair_passed,
+                self.gt_start,
+                ignored,
+                self.gt.crowd,
+                subset.cells,
+                num_gt,
+                recall,
+                precision,
+            )
+        )
+        recall = recall.reshape(-1, 1 + NUM_AC, NUM_IOU)
+        precision = precision.reshape(-1, 1 + NUM_AC, NUM_IOU, len(RECALL_POINTS))
+        for row, wanted in ((slice(0, 1), subset.count_blind), (slice(1, None), subset.joint)):
+            if not wanted:
+                recall[:, row] = np.nan
+                precision[:, row] = np.nan
+        return SubsetScores(
+            subset=subset,
+            num_gt=num_gt,
+            recall=recall,
+            average_precision=precision.mean(axis=-1),
+            precision=precision if keep_precision else None,
+        )
+
+
+def _sorted_order(image, category, gt: GroundTruth, scores=None) -> np.ndarray:
+    """Indices that sort by category, then score if given (highest first), then image; ties keep their order."""
+    order = np.arange(len(image), dtype=np.int32)
+    order = kernels.sort_by_key(order, image, len(gt.image_ids))
+    if scores is not None:
+        order = kernels.sort_by_score(order, scores)
+    return kernels.sort_by_key(order, category, len(gt.category_ids))

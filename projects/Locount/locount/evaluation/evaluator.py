@@ -1,0 +1,204 @@
+"""The joint evaluation as a Detectron2 evaluator."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.evaluation import DatasetEvaluator
+from detectron2.structures import BoxMode
+from detectron2.utils import comm
+
+from .api import evaluate_detections
+from .output import write_json
+from .tables import metrics_table, per_category_table
+
+logger = logging.getLogger(__name__)
+
+
+class LocountEvaluator(DatasetEvaluator):
+    """Evaluate a registered dataset jointly in IoU and count, and blind to counts as COCO does.
+
+    Any dataset in Detectron2's format will do. Without "count" on its annotations every box counts 1; so does
+    every detection of a model that predicts no ``pred_counts``. Detections are gathered over all processes, and
+    the figures don't depend on how images were dealt to them.
+
+    Writes ``locount_ground_truth.json`` and ``locount_instances_results.json`` for ``locount evaluate``.
+    """
+
+    def __init__(
+        self,
+        dataset_name: str,
+        *,
+        distributed: bool = True,
+        output_dir: str | None = None,
+        max_dets: int = 150,
+    ):
+        """
+        Args:
+            distributed: gather over processes and evaluate on the main one; else on each its own.
+            output_dir: where to write the files; None writes nothing.
+            max_dets: detections per image and category that count.
+        """
+        if dataset_name not in DatasetCatalog:
+            raise KeyError(
+                f"Dataset {dataset_name!r} is not registered; register it before evaluating on it."
+            )
+        self._dataset_name = dataset_name
+        self._distributed = distributed
+        self._output_dir = Path(output_dir) if output_dir else None
+        self._max_dets = max_dets
+        self.reset()
+
+    def reset(self) -> None:
+        self._predictions: list[dict[str, Any]] = []
+
+    def process(self, inputs: list[dict], outputs: list[dict]) -> None:
+        """Keep the detections of a batch.
+
+        Args:
+            inputs: dicts with "image_id".
+            outputs: dicts with "instances": ``pred_boxes``, ``scores``, ``pred_classes`` and, where the model
+                counts, ``pred_counts``; boxes in the size of the original image.
+        """
+        for input_, output in zip(inputs, outputs, strict=True):
+            instances = output["instances"].to("cpu")
+            counted = instances.has("pred_counts")
+            self._predictions.append(
+                {
+                    "image_id": input_["image_id"],
+                    "boxes": instances.pred_boxes.tensor.detach().numpy(),
+                    "scores": instances.scores.detach().numpy(),
+                    "classes": instances.pred_classes.numpy(),
+                    "counts": instances.pred_counts.numpy()
+                    if counted
+                    else np.ones(len(instances), np.int64),
+                }
+            )
+
+    def evaluate(self) -> OrderedDict[str, dict[str, float]]:
+        """The figures as ``{"bbox": {name: value}}``, 0 to 100 and NaN if undefined; ``{}`` off the main process.
+
+        Images without predictions count as missed; an image predicted twice counts once, its first time. Both
+        are logged as warnings.
+        """
+        predictions = self._predictions
+        if self._distributed:
+            comm.synchronize()
+            predictions = list(chain.from_iterable(comm.gather(predictions, dst=0)))
+            if not comm.is_main_process():
+                return OrderedDict()
+        dataset = DatasetCatalog.get(self._dataset_name)
+        category_ids, names = _categories(self._dataset_name)
+        ground_truth = dataset_to_coco(dataset, category_ids, names)
+        detections = _to_coco_results(self._one_per_image(predictions, dataset), category_ids)
+        if self._output_dir:
+            write_json(self._output_dir / "locount_ground_truth.json", ground_truth)
+            write_json(self._output_dir / "locount_instances_results.json", detections)
+        result = evaluate_detections(ground_truth, detections, self._max_dets)
+        logger.info(
+            "%s, jointly in IoU and count:\n%s", self._dataset_name, metrics_table([result])
+        )
+        logger.info("Per category:\n%s", per_category_table(result))
+        return OrderedDict(bbox=result.metrics)
+
+    def _one_per_image(self, predictions: list[dict], dataset: list[dict]) -> list[dict]:
+        """Predictions in the order of the dataset, each image once."""
+        by_image: dict[Any, dict] = {}
+        for prediction in predictions:
+            by_image.setdefault(prediction["image_id"], prediction)
+        if repeated := len(predictions) - len(by_image):
+            logger.warning(
+                "%d predictions for images that had some already were left out.", repeated
+            )
+        image_ids = [d["image_id"] for d in dataset]
+        if unknown := by_image.keys() - set(image_ids):
+            examples = ", ".join(map(repr, sorted(unknown, key=str)[:5]))
+            raise ValueError(
+                f"{len(unknown)} images with predictions are not in {self._dataset_name}, such as {examples}: "
+                "the data loader reads another dataset than the evaluator."
+            )
+        if missing := len(image_ids) - len(by_image):
+            logger.warning(
+                "%d of %d images have no predictions: their objects are missed.",
+                missing,
+                len(image_ids),
+            )
+        return [by_image[i] for i in image_ids if i in by_image]
+
+
+def _categories(dataset_name: str) -> tuple[list[int], list[str]]:
+    """Category id in files, and name, of each contiguous category."""
+    metadata = MetadataCatalog.get(dataset_name)
+    names = list(metadata.thing_classes)
+    to_contiguous = metadata.get("thing_dataset_id_to_contiguous_id")
+    if to_contiguous is None:
+        return list(range(len(names))), names
+    from_contiguous = {contiguous: dataset_id for dataset_id, contiguous in to_contiguous.items()}
+    return [from_contiguous[k] for k in range(len(names))], names
+
+
+def dataset_to_coco(dataset: list[dict], category_ids: list[int], names: list[str]) -> dict:
+    """Detectron2 dataset dicts as a COCO dictionary with "count" where the annotations have it."""
+    annotations = []
+    for image in dataset:
+        for entry in image.get("annotations", ()):
+            annotation = {
+                "id": len(annotations) + 1,
+                "image_id": image["image_id"],
+                "category_id": category_ids[entry["category_id"]],
+                "bbox": _xywh(entry["bbox"], entry["bbox_mode"]),
+                "iscrowd": int(entry.get("iscrowd", 0)),
+            }
+            annotations.append(
+                annotation | {key: entry[key] for key in ("area", "count") if key in entry}
+            )
+    return {
+        "images": [
+            {
+                "id": d["image_id"],
+                **{key: d[key] for key in ("file_name", "height", "width") if key in d},
+            }
+            for d in dataset
+        ],
+        "categories": [
+            {"id": i, "name": name} for i, name in zip(category_ids, names, strict=True)
+        ],
+        "annotations": annotations,
+    }
+
+
+def _xywh(box: Sequence[float], mode: BoxMode) -> list[float]:
+    # Not BoxMode.convert, which rounds to float32.
+    x, y, right, bottom = map(float, box)
+    if mode == BoxMode.XYWH_ABS:
+        return [x, y, right, bottom]
+    if mode == BoxMode.XYXY_ABS:
+        return [x, y, right - x, bottom - y]
+    raise ValueError(f"Boxes to evaluate must be XYXY_ABS or XYWH_ABS, not {mode}.")
+
+
+def _to_coco_results(predictions: list[dict], category_ids: list[int]) -> list[dict]:
+    results = []
+    for prediction in predictions:
+        # Float64 before the subtraction: a width rounded to float32 would move boxes across a threshold.
+        boxes = prediction["boxes"].astype(np.float64).reshape(-1, 4)
+        boxes[:, 2:] -= boxes[:, :2]
+        columns = (boxes, prediction["scores"], prediction["classes"], prediction["counts"])
+        results.extend(
+            {
+                "image_id": prediction["image_id"],
+                "category_id": category_ids[category],
+                "bbox": box,
+                "score": score,
+                "count": count,
+            }
+            for box, score, category, count in zip(*(c.tolist() for c in columns), strict=True)
+        )
+    return results

@@ -1,0 +1,125 @@
+"""From scores per category and cell to the named metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .annotations import GroundTruth
+from .engine import SubsetScores
+from .protocol import IOU_THRESHOLDS, NUM_AC, NUM_IOU
+
+# Names of the columns of the grid to quote on their own: metric suffix, place of the threshold.
+_QUOTED = {"50": int(np.flatnonzero(IOU_THRESHOLDS == 0.5)[0]), "75": NUM_IOU // 2}
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """The joint evaluation of one set of detections. Everything but ``precision`` is in 0 to 100, NaN if undefined.
+
+    Attributes:
+        max_dets: detections per image and category that counted.
+        metrics: the figures by name, plain floats: ``AP AP50 AP75 AR150`` blind to counts; ``APlc APlc50 APlc75
+            ARlc150`` joint; ``APlc-SS`` and so on for the subsets. The number in AR is ``max_dets``.
+        grid: APlc of each cell, IoU thresholds down, AC thresholds across: shape (10, 10).
+        per_category: a dict for each category: its id, name, number of boxes and figures.
+        precision: mean over categories of the precision in [0, 1] at the 101 recall points; axis 0 the AC threshold
+            (place 0 blind to counts, then 0.50 to 0.95), axis 1 the IoU threshold.
+    """
+
+    max_dets: int
+    metrics: dict[str, float]
+    grid: np.ndarray
+    per_category: list[dict]
+    precision: np.ndarray
+
+
+def summarize(gt: GroundTruth, scores: Sequence[SubsetScores], max_dets: int) -> EvaluationResult:
+    """
+    Args:
+        scores: of the whole set, with precision, then of the subsets to report.
+    """
+    whole, *parts = scores
+    metrics = dict(_coco_metrics(whole, max_dets))
+    for part in parts:
+        if part.subset.count_blind:
+            metrics[f"AP{part.subset.name}"] = _mean(part.average_precision[:, 0])
+            metrics[f"AR{part.subset.name}"] = _mean(part.recall[:, 0])
+    metrics |= _joint_metrics(whole, max_dets)
+    joint = [part for part in parts if part.subset.joint]
+    metrics |= {f"APlc-{part.subset.name}": _mean(part.average_precision[:, 1:]) for part in joint}
+    metrics |= {f"ARlc-{part.subset.name}": _mean(part.recall[:, 1:]) for part in joint}
+    counted = whole.num_gt > 0
+    no_curve = np.full((1 + NUM_AC, NUM_IOU, whole.precision.shape[-1]), np.nan)
+    return EvaluationResult(
+        max_dets=max_dets,
+        metrics=metrics,
+        grid=np.array(
+            [
+                [_mean(whole.average_precision[:, j, i]) for j in range(1, 1 + NUM_AC)]
+                for i in range(NUM_IOU)
+            ]
+        ),
+        per_category=list(_per_category(gt, whole, max_dets)),
+        precision=whole.precision[counted].mean(axis=0) if counted.any() else no_curve,
+    )
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean in percent over the categories (axis 0) that have ground truth, and all else; NaN if none has."""
+    values = values[~np.isnan(values).reshape(len(values), -1).any(axis=1)]
+    return 100 * float(values.mean()) if values.size else float("nan")
+
+
+def _coco_metrics(whole: SubsetScores, max_dets: int) -> Iterator[tuple[str, float]]:
+    # In pycocotools' order of axes (IoU, recall, category), so that numpy's mean has the same last bit.
+    precision = np.moveaxis(whole.precision[whole.num_gt > 0, 0], 0, -1)
+
+    def mean(values):
+        return 100 * float(np.ascontiguousarray(values).mean()) if values.size else float("nan")
+
+    yield "AP", mean(precision)
+    for name, i in _QUOTED.items():
+        yield f"AP{name}", mean(precision[i])
+    yield f"AR{max_dets}", mean(whole.recall[whole.num_gt > 0, 0].T)
+
+
+def _joint_metrics(whole: SubsetScores, max_dets: int) -> dict[str, float]:
+    ap = whole.average_precision
+    return {
+        "APlc": _mean(ap[:, 1:]),
+        **{f"APlc{name}": _mean(ap[:, 1 + i, i]) for name, i in _QUOTED.items()},
+        f"ARlc{max_dets}": _mean(whole.recall[:, 1:]),
+    }
+
+
+def _per_category(gt: GroundTruth, whole: SubsetScores, max_dets: int) -> Iterator[dict]:
+    for k, (category_id, name) in enumerate(
+        zip(gt.category_ids.tolist(), gt.category_names, strict=True)
+    ):
+        ap = whole.average_precision[k]
+        yield {
+            "id": category_id,
+            "name": name,
+            "boxes": int(whole.num_gt[k]),
+            "AP": _mean(ap[None, 0]),
+            **{f"AP{suffix}": _mean(ap[None, 0, i]) for suffix, i in _QUOTED.items()},
+            f"AR{max_dets}": _mean(whole.recall[None, k, 0]),
+            "APlc": _mean(ap[None, 1:]),
+            **{f"APlc{suffix}": _mean(ap[None, 1 + i, i]) for suffix, i in _QUOTED.items()},
+            f"ARlc{max_dets}": _mean(whole.recall[None, k, 1:]),
+        }
+
+
+def merge_metrics(results: Sequence[EvaluationResult]) -> dict[str, float]:
+    """All figures at the largest ``max_dets``, and AR and ARlc at every one, as COCO's table has them."""
+    *others, largest = sorted(results, key=lambda result: result.max_dets)
+    merged = {}
+    for name, value in largest.metrics.items():
+        for stem in ("AR", "ARlc"):
+            if name == f"{stem}{largest.max_dets}":
+                merged |= {f"{stem}{r.max_dets}": r.metrics[f"{stem}{r.max_dets}"] for r in others}
+        merged[name] = value
+    return merged

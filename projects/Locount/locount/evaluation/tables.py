@@ -1,0 +1,55 @@
+"""The figures as text tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from tabulate import tabulate
+
+from locount.counting import AC_STEPS, AC_THRESHOLDS
+
+from .protocol import IOU_THRESHOLDS
+from .result import EvaluationResult
+
+
+def figure(value: float) -> str:
+    """A figure with three digits, "-" if undefined."""
+    return "-" if np.isnan(value) else f"{value:.3f}"
+
+
+def _table(rows: Iterable[Sequence], headers: Sequence[str]) -> str:
+    # disable_numparse: tabulate would drop the zeros at the end of 50.000
+    align = ("left", *["right"] * (len(headers) - 1))
+    return tabulate(rows, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+
+
+def metrics_table(results: Sequence[EvaluationResult]) -> str:
+    """One row for each metric, one column for each of ``results``, which differ in ``max_dets``."""
+    rows = []
+    for names in zip(*(result.metrics for result in results), strict=True):
+        # AR150 of one column is AR100 of another
+        name = names[0] if len(set(names)) == 1 else names[0].removesuffix(str(results[0].max_dets))
+        rows.append([name, *(figure(r.metrics[n]) for r, n in zip(results, names, strict=True))])
+    return _table(rows, ["metric", *(f"{r.max_dets} detections" for r in results)])
+
+
+def grid_table(result: EvaluationResult) -> str:
+    """APlc in each cell: IoU thresholds down, AC thresholds across."""
+    headers = ["IoU \\ AC", *(f"{k / AC_STEPS:.2f}" for k in AC_THRESHOLDS)]
+    rows = [
+        [f"{t:.2f}", *map(figure, row)] for t, row in zip(IOU_THRESHOLDS, result.grid, strict=True)
+    ]
+    return _table(rows, headers)
+
+
+def per_category_table(result: EvaluationResult) -> str:
+    """One row for each category that has ground truth, in the order of their ids."""
+    shown = [row for row in result.per_category if row["boxes"]]
+    if not shown:
+        return "No category has ground truth."
+    headers = [key for key in shown[0] if key != "id"]
+    return _table(
+        [[figure(r[k]) if isinstance(r[k], float) else str(r[k]) for k in headers] for r in shown],
+        headers,
+    )
