@@ -9,13 +9,11 @@ python train_net.py --config-file ... --eval-only MODEL.WEIGHTS output/model_fin
 
 from __future__ import annotations
 
-import logging
 import os
 
 import detectron2.utils.comm as comm
-import torch
 from detectron2.checkpoint import DetectionCheckpointer
-from detectron2.config import CfgNode, get_cfg
+from detectron2.config import CfgNode
 from detectron2.data import (
     MetadataCatalog,
     build_detection_test_loader,
@@ -23,7 +21,9 @@ from detectron2.data import (
 )
 from detectron2.engine import DefaultTrainer, default_argument_parser, default_setup, launch
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, verify_results
-from locount import add_locount_config
+from detectron2.utils.logger import setup_logger
+
+from locount.config import load_config
 from locount.data import LocountDatasetMapper, check_datasets, register_datasets
 from locount.evaluation import LocountEvaluator
 
@@ -56,19 +56,11 @@ def _folder_name(dataset_name: str) -> str:
 
 
 def setup(args) -> CfgNode:
-    """The config of this run: defaults, the file, the options, and the CPU where there is no
-    GPU."""
-    cfg = get_cfg()
-    add_locount_config(cfg)
-    cfg.merge_from_file(args.config_file)
-    cfg.merge_from_list(args.opts)
-    no_gpu = cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available()
-    if no_gpu:
-        cfg.MODEL.DEVICE = "cpu"
+    """The config of this run, with its datasets registered and checked against it."""
+    cfg = load_config(args.config_file, args.opts)
     cfg.freeze()
     default_setup(cfg, args)
-    if no_gpu:
-        logging.getLogger("detectron2").warning("No GPU found: running on the CPU, which is slow.")
+    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="locount")
     datasets = cfg.DATASETS.TEST if args.eval_only else (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST)
     register_datasets(datasets)
     check_datasets(cfg, datasets)

@@ -5,7 +5,11 @@ Greek letters are the symbols of the CLCNet paper (Cai et al., AAAI 2021).
 
 from __future__ import annotations
 
-from detectron2.config import CfgNode
+import logging
+from collections.abc import Sequence
+
+import torch
+from detectron2.config import CfgNode, get_cfg
 
 from .counting import CountPartition
 
@@ -36,6 +40,28 @@ def add_locount_config(cfg: CfgNode) -> None:
 
 COUNT_STRATEGIES = ("classification", "none")
 COUNT_MATCHINGS = ("iou", "ignore", "negative")
+
+
+def load_config(config_file: str, opts: Sequence[object] = ()) -> CfgNode:
+    """Detectron2's and the project's defaults, a file over them, and options over the file.
+
+    Without a GPU MODEL.DEVICE becomes "cpu", and a warning says so.
+
+    Args:
+        config_file: YAML, one of configs/ or the config.yaml that a training run leaves.
+        opts: keys and values in turn, as on the command line.
+
+    Returns:
+        A config that is not frozen.
+    """
+    cfg = get_cfg()
+    add_locount_config(cfg)
+    cfg.merge_from_file(config_file)
+    cfg.merge_from_list(list(opts))
+    if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
+        logging.getLogger(__name__).warning("No GPU found: running on the CPU, which is slow.")
+        cfg.MODEL.DEVICE = "cpu"
+    return cfg
 
 
 def count_partition_from_config(cfg: CfgNode) -> CountPartition:

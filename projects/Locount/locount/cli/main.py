@@ -11,6 +11,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "doctor": "print the versions of everything that matters and what is missing",
     "evaluate": "score detections against ground truth, jointly in IoU and count",
+    "predict": "draw a model's boxes with category and count on photos",
 }
 
 

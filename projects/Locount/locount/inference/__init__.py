@@ -1,0 +1,3 @@
+from .drawing import draw_detections
+
+__all__ = ["draw_detections"]

@@ -22,8 +22,8 @@ Predictions = tuple[Tensor, Tensor, Tensor]
 class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
     """A third linear layer beside Fast R-CNN's two: the counting layer of CLCNet.
 
-    Source: Cai et al., AAAI 2021. ``forward`` returns a third tensor, the outputs of the counting layer; ``losses`` adds
-    "loss_count".
+    Source: Cai et al., AAAI 2021. ``forward`` returns a third tensor, the outputs of the counting
+    layer; ``losses`` adds "loss_count".
     """
 
     @configurable

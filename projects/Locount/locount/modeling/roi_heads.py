@@ -18,7 +18,7 @@ from .counting_output import CountingFastRCNNOutputLayers, Predictions
 
 @ROI_HEADS_REGISTRY.register()
 class CLCNetROIHeads(CascadeROIHeads):
-    """The ROI heads of CLCNet (Cai et al., AAAI 2021): every stage classifies, regresses and counts.
+    """The ROI heads of CLCNet (Cai et al., AAAI 2021): each stage classifies, regresses and counts.
 
     Counts are digits, and each stage holds some more of them than the one before
     (:class:`CountPartition`). Scores are averaged over the stages and boxes come from the last one,
