@@ -1,0 +1,19 @@
+"""Data in: formats, dataset names, checks and the mapper; registers the built-in names."""
+
+from .categories import LOCOUNT_CATEGORIES
+from .checks import check_datasets
+from .datasets import register_builtin_datasets, register_datasets
+from .errors import DatasetError
+from .images import read_image
+from .mapper import LocountDatasetMapper
+
+register_builtin_datasets()
+
+__all__ = [
+    "register_datasets",
+    "check_datasets",
+    "LocountDatasetMapper",
+    "read_image",
+    "DatasetError",
+    "LOCOUNT_CATEGORIES",
+]

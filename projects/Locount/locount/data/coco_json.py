@@ -1,0 +1,103 @@
+"""COCO json whose annotations may carry ``"count"``, as Detectron2 dataset dicts."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+
+from detectron2.structures import BoxMode
+
+from .coco_checks import (
+    annotation_problems,
+    category_problems,
+    image_problems,
+    structure_problems,
+)
+from .errors import DatasetError, Problem
+
+
+class CocoJson:
+    """An annotation file and the folder of its images.
+
+    Nothing is left out or corrected: what is wrong is an error.
+
+    ``count`` is a whole number from 1 on in every annotation; a file in which none has it is a file
+    of single items.
+    """
+
+    def __init__(self, json_file: str, image_root: str) -> None:
+        self.json_file, self.image_root = json_file, image_root
+
+    def metadata(self) -> dict[str, object]:
+        """Detectron2's metadata: ``thing_classes`` by their ids, and what these ids become.
+
+        Raises:
+            DatasetError: if the file can't be read or a category is wrong.
+        """
+        self._raise(category_problems(self._content["categories"]))
+        categories = sorted(self._content["categories"], key=lambda category: category["id"])
+        return {
+            "thing_classes": [category["name"] for category in categories],
+            "thing_dataset_id_to_contiguous_id": {c["id"]: i for i, c in enumerate(categories)},
+        }
+
+    def load(self) -> list[dict]:
+        """One dict for each image in the order of the file, images without a box included.
+
+        Beside Detectron2's keys each holds ``annotation_file``, and each annotation ``count`` and
+        its ``id``.
+
+        Raises:
+            DatasetError: with all problems of the file.
+        """
+        content = self._content
+        self._raise(
+            [
+                *category_problems(content["categories"]),
+                *image_problems(content["images"], self.image_root),
+                *annotation_problems(content),
+            ]
+        )
+        class_of_id = self.metadata()["thing_dataset_id_to_contiguous_id"]
+        annotations = defaultdict(list)
+        for annotation in content["annotations"]:
+            annotations[annotation["image_id"]].append(
+                {
+                    "bbox": [float(value) for value in annotation["bbox"]],
+                    "bbox_mode": BoxMode.XYWH_ABS,
+                    "category_id": class_of_id[annotation["category_id"]],
+                    "count": annotation.get("count", 1),
+                    "iscrowd": annotation.get("iscrowd", 0),
+                    "id": annotation["id"],
+                }
+            )
+        return [
+            {
+                "file_name": os.path.join(self.image_root, image["file_name"]),
+                "annotation_file": self.json_file,
+                "image_id": image["id"],
+                "height": image["height"],
+                "width": image["width"],
+                "annotations": annotations[image["id"]],
+            }
+            for image in content["images"]
+        ]
+
+    @functools.cached_property
+    def _content(self) -> dict[str, list[dict]]:
+        try:
+            with open(self.json_file, encoding="utf-8") as file:
+                content = json.load(file)
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{self.json_file} can't be read: {error}") from error
+        self._raise(structure_problems(content))
+        return content
+
+    def _raise(self, texts: Iterable[str]) -> None:
+        problems = [Problem(self.json_file, None, text) for text in texts]
+        if problems:
+            number = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
+            raise DatasetError(f"{self.json_file} has {number}:", problems)
