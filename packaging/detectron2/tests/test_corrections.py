@@ -16,10 +16,11 @@ def test_installed_file_holds_the_correction(correction):
         assert correction.old not in text
 
 
-def test_the_one_occurrence_is_replaced(tmp_path):
+def test_the_one_occurrence_is_replaced_and_the_file_says_so(tmp_path):
     (tmp_path / "a.py").write_text("x = np.int\ny = 1\n")
-    apply_corrections(tmp_path, (Correction("a.py", "np.int", "int", "numpy"),))
-    assert (tmp_path / "a.py").read_text() == "x = int\ny = 1\n"
+    apply_corrections(tmp_path, (Correction("a.py", "np.int", "int", "numpy dropped it"),))
+    changed = "x = int\ny = 1\n# Changed from detectron2 0.6: numpy dropped it.\n"
+    assert (tmp_path / "a.py").read_text() == changed
 
 
 @pytest.mark.parametrize(
