@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from detectron2.config import get_cfg
+
 from locount import add_locount_config
 from locount.config import check_cascade_config
 

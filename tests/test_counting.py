@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from locount.counting import (
     AC_STEPS,
     AC_THRESHOLDS,

@@ -1,6 +1,7 @@
 import math
 
 import torch
+
 from locount.counting import CountPartition
 from locount.modeling import CountClassifier
 

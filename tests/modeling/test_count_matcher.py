@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from locount.modeling import CountAwareMatcher
 from locount.modeling.count_matcher import IGNORED_COUNT
 

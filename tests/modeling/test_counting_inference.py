@@ -1,4 +1,5 @@
 import torch
+
 from locount.modeling.counting_inference import counting_inference
 
 # Three regions, one class and background: two that overlap and one apart.

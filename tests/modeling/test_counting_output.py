@@ -5,6 +5,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling.box_regression import Box2BoxTransform
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
+
 from locount.counting import CountPartition
 from locount.modeling import CountClassifier, CountingFastRCNNOutputLayers
 from locount.modeling.count_matcher import IGNORED_COUNT

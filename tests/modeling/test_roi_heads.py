@@ -5,6 +5,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling.roi_heads import CascadeROIHeads
 from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import EventStorage
+
 from locount import add_locount_config
 from locount.modeling import CLCNetROIHeads, CountAwareMatcher, CountingFastRCNNOutputLayers
 from locount.modeling.count_matcher import IGNORED_COUNT
