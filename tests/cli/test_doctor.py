@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from locount.cli import doctor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,8 +39,8 @@ def test_without_any_package_it_names_each_and_the_cure():
     assert result.stderr == ""
     for distribution in doctor.REQUIRED:
         assert f"PROBLEM  {distribution}: it isn't installed" in result.stdout
-    assert f"cure  {doctor.INSTALL}" in result.stdout
-    assert f"{len(doctor.REQUIRED)} problem(s)." in result.stdout
+    assert result.stdout.count("PROBLEM") == len(doctor.REQUIRED)
+    assert result.stdout.count(f"CURE     {doctor.INSTALL}") == 1
 
 
 @pytest.fixture

@@ -62,10 +62,15 @@ def run(args: argparse.Namespace) -> int:
             findings.append(finding)
             print(f"{finding.name:<24}{finding.value}", flush=True)
     problems = [finding for finding in findings if finding.problem]
+    if not problems:
+        print("\nEverything required is there.")
+        return 0
+    print()
     for finding in problems:
-        print(f"\nPROBLEM  {finding.name}: {finding.problem}\n   cure  {finding.cure}")
-    print("\nEverything required is there." if not problems else f"\n{len(problems)} problem(s).")
-    return 1 if problems else 0
+        print(f"PROBLEM  {finding.name.strip()}: {finding.problem}")
+    for cure in dict.fromkeys(finding.cure for finding in problems):
+        print(f"CURE     {cure}")
+    return 1
 
 
 def examine() -> Iterator[Finding]:
