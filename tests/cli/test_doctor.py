@@ -62,6 +62,7 @@ def test_a_package_that_lacks_one_of_its_own_needs_names_it(module_folder):
     (module_folder / "needy_module.py").write_text("import no_such_module")
     _, finding = doctor.check_package("no-such-distribution", "needy_module")
     assert "no_such_module" in finding.problem
+    assert finding.cure == doctor.INSTALL
 
 
 def test_an_old_version_names_the_range():

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 INSTALL = "pip install -r requirements.txt"
+REINSTALL_DETECTRON2 = "pip install --force-reinstall --no-deps ./packaging/detectron2"
 
 REQUIRED = {
     "torch": "torch",
@@ -136,18 +137,23 @@ def unmet_requirement(distribution: str, version: str) -> str | None:
 
 def _import_failure(distribution: str, module_name: str, error: Exception) -> Finding:
     version = installed_version(distribution)
-    if version is None and isinstance(error, ModuleNotFoundError):
-        missing = error.name or module_name
-        if missing.partition(".")[0] == module_name.partition(".")[0]:
-            return Finding(distribution, "missing", "it isn't installed", INSTALL)
-    return Finding(
-        distribution,
-        f"{version or 'unknown'}, broken",
-        f"`import {module_name}` fails: {type(error).__name__}: {error}",
-        f"pip install --force-reinstall {distribution}"
-        if distribution != "detectron2"
-        else "pip install --force-reinstall --no-deps ./packaging/detectron2",
-    )
+    if version is None and _is_missing(error, module_name):
+        return Finding(distribution, "missing", "it isn't installed", INSTALL)
+    problem = f"`import {module_name}` fails: {type(error).__name__}: {error}"
+    if isinstance(error, ModuleNotFoundError) and not _is_missing(error, module_name):
+        cure = INSTALL
+    elif distribution == "detectron2":
+        cure = REINSTALL_DETECTRON2
+    else:
+        cure = f"pip install --force-reinstall {distribution}"
+    return Finding(distribution, f"{version or 'unknown'}, broken", problem, cure)
+
+
+def _is_missing(error: Exception, module_name: str) -> bool:
+    """Whether it is this very package that isn't there, and not one that it imports."""
+    if not isinstance(error, ModuleNotFoundError):
+        return False
+    return (error.name or "").partition(".")[0] == module_name.partition(".")[0]
 
 
 def _flavour(distribution: str, version: str) -> str:
@@ -227,8 +233,7 @@ def _check_detectron2_layers() -> Finding:
         importlib.import_module("detectron2.engine")
     except Exception as error:
         problem = f"`import detectron2.engine` fails: {type(error).__name__}: {error}"
-        cure = "pip install --force-reinstall --no-deps ./packaging/detectron2"
-        return Finding(name, "broken", problem, cure)
+        return Finding(name, "broken", problem, REINSTALL_DETECTRON2)
     return Finding(name, "works")
 
 
