@@ -75,7 +75,7 @@ def scan(folder: str, suffixes: tuple[str, ...]) -> tuple[dict[str, FileStamp], 
     own_name = os.path.basename(os.path.normpath(folder)) + os.sep
     start = len(os.path.join(folder, ""))
     for stamp in sorted(_walk(folder, suffixes)):
-        stem = os.path.splitext(stamp.path[start:])[0]
+        stem = stamp.path[start : stamp.path.rindex(".")]
         while stem.startswith(own_name):
             stem = stem[len(own_name) :]
         if stem in files:

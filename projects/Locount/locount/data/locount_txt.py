@@ -146,7 +146,8 @@ def box_problems(table: AnnotationTable, paths: Sequence[str], sizes: np.ndarray
     """
     x1, y1, x2, y2 = table.box.T
     height, width = sizes.reshape(-1, 2)[table.file_id].T
-    outside = (x1 < 0) | (y1 < 0) | (np.maximum(x1, x2) > width) | (np.maximum(y1, y2) > height)
+    right, bottom = np.maximum(x1, x2), np.maximum(y1, y2)
+    outside = (table.box < 0).any(axis=1) | (right > width) | (bottom > height)
     found = {
         "the left edge x1={0} is right of x2={2}: swap them": x1 > x2,
         "the top edge y1={1} is below y2={3}: swap them": y1 > y2,

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from detectron2.data import detection_utils
+from PIL import Image
+
+from locount.data import DatasetError, read_image
+from locount.data.images import read_image_sizes
+
+ORIENTATION = 274  # EXIF tag
+STALE = ["C1_P03_N1_S2_1.JPG", "C1_P03_N3_S2_1.JPG"]
+
+
+@pytest.fixture
+def turned(tmp_path):
+    """A picture of 30 x 20 pixels whose tag says that it is to be turned by 90 degrees."""
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    Image.new("RGB", (30, 20), "red").save(path, exif=exif)
+    return path
+
+
+def test_stored_size_and_pixels_whatever_the_tag_says(turned):
+    assert detection_utils.read_image(str(turned)).shape == (30, 20, 3)
+    assert read_image(turned).shape == (20, 30, 3)
+    assert read_image_sizes([str(turned)])[0].tolist() == [[20, 30]]
+
+
+@pytest.mark.parametrize("name", STALE)
+def test_a_stale_tag_does_not_turn_a_photo(shared_data, name):
+    path = shared_data / "exif_photos" / name
+    with Image.open(path) as image:
+        assert image.getexif()[ORIENTATION] == 3
+        pixels = np.asarray(image)
+    np.testing.assert_array_equal(read_image(path, "RGB"), pixels)
+    turned = detection_utils.read_image(str(path), "RGB")
+    np.testing.assert_array_equal(turned, pixels[::-1, ::-1])
+
+
+def test_an_untagged_picture_is_read_as_detectron2_reads_it(tmp_path):
+    path = tmp_path / "gradient.png"
+    Image.fromarray(np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)).save(path)
+    for image_format in ("BGR", "RGB", "L"):
+        theirs = detection_utils.read_image(str(path), image_format)
+        np.testing.assert_array_equal(read_image(path, image_format), theirs)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", None])
+def test_unreadable_images_are_named(tmp_path, content):
+    path = tmp_path / "bad.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"bad\.jpg can't be read"):
+        read_image(path)
+    sizes, errors = read_image_sizes([str(path)])
+    assert sizes.tolist() == [[0, 0]]
+    assert list(errors) == [0]
+
+
+def test_a_photo_cut_short_is_named_when_its_pixels_are_read(tmp_path):
+    path = tmp_path / "short.jpg"
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(DatasetError, match=r"short\.jpg .*truncated"):
+        read_image(path)
+
+
+def test_no_images_have_no_sizes():
+    sizes, errors = read_image_sizes([])
+    assert sizes.shape == (0, 2)
+    assert errors == {}
