@@ -81,4 +81,4 @@ def test_torchvision_without_its_operators_is_broken(monkeypatch):
     monkeypatch.setattr(torchvision.ops, "nms", nms)
     finding = doctor._check_torchvision_operators()
     assert "operator torchvision::nms does not exist" in finding.problem
-    assert "torch torchvision" in finding.cure
+    assert finding.cure == doctor.REINSTALL_TORCH

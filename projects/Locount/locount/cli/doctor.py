@@ -19,7 +19,15 @@ from dataclasses import dataclass
 from types import ModuleType
 
 INSTALL = "pip install -r requirements.txt"
-REINSTALL_DETECTRON2 = "pip install --force-reinstall --no-deps ./packaging/detectron2"
+REINSTALL_TORCH = (
+    "pip install --force-reinstall torch torchvision   "
+    "(both from one index, so that their compiled parts fit: see docs/install.md)"
+)
+REINSTALL = {
+    "torch": REINSTALL_TORCH,
+    "torchvision": REINSTALL_TORCH,
+    "detectron2": "pip install --force-reinstall --no-deps ./packaging/detectron2",
+}
 
 REQUIRED = {
     "torch": "torch",
@@ -88,7 +96,8 @@ def examine() -> Iterator[Finding]:
             yield _check_torchvision_operators()
         if distribution == "detectron2" and module is not None:
             yield _describe_extension()
-            yield _check_detectron2_layers()
+            if "torchvision" in modules:
+                yield _check_detectron2_layers()
 
 
 def check_package(distribution: str, module_name: str) -> tuple[ModuleType | None, Finding]:
@@ -142,10 +151,8 @@ def _import_failure(distribution: str, module_name: str, error: Exception) -> Fi
     problem = f"`import {module_name}` fails: {type(error).__name__}: {error}"
     if isinstance(error, ModuleNotFoundError) and not _is_missing(error, module_name):
         cure = INSTALL
-    elif distribution == "detectron2":
-        cure = REINSTALL_DETECTRON2
     else:
-        cure = f"pip install --force-reinstall {distribution}"
+        cure = REINSTALL.get(distribution, f"pip install --force-reinstall {distribution}")
     return Finding(distribution, f"{version or 'unknown'}, broken", problem, cure)
 
 
@@ -211,8 +218,7 @@ def _check_torchvision_operators() -> Finding:
         problem = "" if kept == [0] else f"NMS of two equal boxes kept {kept}"
     if not problem:
         return Finding(name, "work")
-    cure = "pip install --force-reinstall torch torchvision, both from the same index"
-    return Finding(name, "broken", f"torchvision's operators: {problem}", cure)
+    return Finding(name, "broken", f"torchvision's operators: {problem}", REINSTALL_TORCH)
 
 
 def _describe_extension() -> Finding:
@@ -233,7 +239,7 @@ def _check_detectron2_layers() -> Finding:
         importlib.import_module("detectron2.engine")
     except Exception as error:
         problem = f"`import detectron2.engine` fails: {type(error).__name__}: {error}"
-        return Finding(name, "broken", problem, REINSTALL_DETECTRON2)
+        return Finding(name, "broken", problem, REINSTALL["detectron2"])
     return Finding(name, "works")
 
 
