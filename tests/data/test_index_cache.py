@@ -33,6 +33,14 @@ def test_an_unchanged_folder_is_not_read_again(root, cache_folder):
     assert inodes(cache_folder) == before
 
 
+def test_a_folder_called_by_another_path_is_not_read_again(root, cache_folder, monkeypatch):
+    counts(root)
+    before = inodes(cache_folder)
+    monkeypatch.chdir(root.parent)
+    assert counts(root.name) == [3]
+    assert inodes(cache_folder) == before
+
+
 def test_nothing_is_written_beside_the_data(root):
     before = sorted(root.rglob("*"))
     counts(root)

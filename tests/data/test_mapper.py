@@ -40,8 +40,8 @@ def mapper(*augmentations, is_train=True, **options):
 
 
 def test_counts_stay_with_their_boxes_through_crop_and_flip(photo):
-    # The crop is x 8 to 20: it leaves nothing of the first box, the second is a crowd, and the third
-    # moves to x 4 to 12. Mirrored in a width of 12 that is x 0 to 8.
+    # The crop is x 8 to 20: it leaves nothing of the first box, the second is a crowd, and the
+    # third moves to x 4 to 12. Mirrored in a width of 12 that is x 0 to 8.
     data = record(photo, ([0, 0, 4, 4], 5, 2), ([9, 0, 13, 4], 6, 3), ([12, 2, 20, 10], 7, 40))
     data["annotations"][1]["iscrowd"] = 1
     instances = mapper(T.CropTransform(8, 0, 12, 10), T.HFlipTransform(12))(data)["instances"]

@@ -50,7 +50,7 @@ def cached_arrays(
     Args:
         kind: name of the sort of index; one sort of one folder has one file in the cache.
         folder: what the index describes.
-        stamps: the files that the index is read from, in a fixed order.
+        stamps: the files below the folder that the index is read from, in a fixed order.
         build: returns the arrays (no objects) and whether they may be kept.
     """
     signature = _signature(folder, stamps)
@@ -66,7 +66,8 @@ def cached_arrays(
 
 def _signature(folder: str, stamps: Iterable[FileStamp]) -> str:
     start = f"{FORMAT_VERSION}\0{os.path.realpath(folder)}"
-    files = [f"{path}\0{size}\0{mtime}\0{ctime}" for path, size, mtime, ctime in stamps]
+    n = len(folder)  # the rest of a path is the same, however the folder is called
+    files = [f"{path[n:]}\0{size}\0{mtime}\0{ctime}" for path, size, mtime, ctime in stamps]
     text = os.fsencode("\0".join([start, *files]))
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
