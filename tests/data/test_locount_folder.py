@@ -37,7 +37,6 @@ def test_records_hold_what_the_files_say(make_split):
             "bbox_mode": BoxMode.XYXY_ABS,
             "category_id": LOCOUNT_CLASSES.index("Bowl"),
             "count": 3,
-            "iscrowd": 0,
             "line": 1,
         },
         {
@@ -45,7 +44,6 @@ def test_records_hold_what_the_files_say(make_split):
             "bbox_mode": BoxMode.XYXY_ABS,
             "category_id": LOCOUNT_CLASSES.index("Soap"),
             "count": 12,
-            "iscrowd": 0,
             "line": 3,
         },
     ]

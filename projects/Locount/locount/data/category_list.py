@@ -73,7 +73,7 @@ def derive_category_list(
 def name_problems(
     files: Sequence[str], table: AnnotationTable, classes: Sequence[str], cure: str
 ) -> list[Problem]:
-    """A problem for every annotation of an unknown category, with the nearest name if one is."""
+    """A problem for every annotation of an unknown category; it asks for the nearest name."""
     known = set(classes)
     texts = {}
     for i, name in enumerate(table.names.tolist()):
