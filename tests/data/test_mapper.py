@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from locount.data import LocountDatasetMapper, read_image
+from locount.data.locount_folder import LocountFolder
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +52,12 @@ def test_counts_stay_with_their_boxes_through_crop_and_flip(photo):
     assert instances.gt_counts.dtype == torch.int64
 
 
-def test_boxes_are_scaled_by_fractions(photo):
-    # Whole numbers would be cut off: 3 * 1.5 = 4.5.
-    instances = mapper(T.ResizeTransform(10, 20, 15, 30))(record(photo, ([3, 1, 5, 9], 0, 1)))
-    assert instances["instances"].gt_boxes.tensor.tolist() == [[4.5, 1.5, 7.5, 13.5]]
+def test_boxes_of_whole_pixels_are_scaled_by_fractions(make_split):
+    # 3 * 1.5 = 4.5. Detectron2 scales in place, so boxes that stayed integers would be cut to 4.
+    root = make_split({"a": "3,1,5,9,Soap,1"}, size=(20, 10))
+    (data,) = LocountFolder(str(root), "train").load()
+    instances = mapper(T.ResizeTransform(10, 20, 15, 30))(data)["instances"]
+    assert instances.gt_boxes.tensor.tolist() == [[4.5, 1.5, 7.5, 13.5]]
 
 
 @given(st.integers(0, 2**32 - 1))
