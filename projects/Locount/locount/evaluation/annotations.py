@@ -27,7 +27,7 @@ class _Boxes:
         return self.boxes[:, 2] * self.boxes[:, 3]
 
     def _taken(self, order: np.ndarray, names: tuple[str, ...]):
-        return replace(self, **{name: getattr(self, name)[order] for name in names})
+        return replace(self, **{n: getattr(self, n).take(order, axis=0) for n in names})
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,6 @@ class GroundTruth(_Boxes):
     image_ids: np.ndarray  # ascending, int64 or str
     category_ids: np.ndarray  # ascending, int64
     category_names: tuple[str, ...]
-    has_counts: bool = True
 
     def take(self, order: np.ndarray) -> GroundTruth:
         return self._taken(order, ("image", "category", "boxes", "counts", "areas", "crowd"))
@@ -46,7 +45,6 @@ class GroundTruth(_Boxes):
 @dataclass(frozen=True)
 class Detections(_Boxes):
     scores: np.ndarray  # (N,) float64
-    has_counts: bool = True
 
     def take(self, order: np.ndarray) -> Detections:
         return self._taken(order, ("image", "category", "boxes", "counts", "scores"))

@@ -45,13 +45,15 @@ class Matcher:
             num_threads: as many as the process may use by default.
         """
         self.max_dets = max_dets
-        self.num_threads = num_threads or len(os.sched_getaffinity(0))
-        self.dt_order = _sorted_order(dt.image, dt.category, gt, dt.scores)
-        self.gt_order = _sorted_order(gt.image, gt.category, gt)
+        self.num_threads = num_threads or _num_usable_cpus()
+        self.gt_order, self.gt_start = _sort_by_category_and_image(gt, gt)
+        self.dt_order, self.dt_start = _sort_by_category_and_image(dt, gt)
+        self.over_categories(
+            lambda first, last: kernels.sort_by_score(
+                first, last, self.dt_start, self.dt_order, dt.scores
+            )
+        )
         self.dt, self.gt = dt.take(self.dt_order), gt.take(self.gt_order)
-        categories = np.arange(len(gt.category_ids) + 1)
-        self.dt_start = np.searchsorted(self.dt.category, categories)
-        self.gt_start = np.searchsorted(self.gt.category, categories)
         self.rank = np.empty(len(dt), np.int32)
         num_pairs = np.empty(len(dt), np.int32)
         parts = self.over_categories(
@@ -73,15 +75,20 @@ class Matcher:
                 num_pairs,
             )
         )
-        self.pair_gt = np.concatenate([pair_gt for pair_gt, _ in parts])
-        self.pair_passed = np.concatenate([pair_passed for _, pair_passed in parts])
-        self.pair_start = np.concatenate([[0], np.cumsum(num_pairs, dtype=np.int64)])
+        # the empty arrays stand for no categories at all
+        pair_gt, pair_passed = zip(
+            (np.empty(0, np.int32), np.empty((0, 2), np.uint8)), *parts, strict=True
+        )
+        self.pair_gt, self.pair_passed = np.concatenate(pair_gt), np.concatenate(pair_passed)
+        self.paired = np.flatnonzero(num_pairs)
+        self.paired_start = np.searchsorted(self.paired, self.dt_start)
+        self.pair_start = np.concatenate([[0], np.cumsum(num_pairs[self.paired], dtype=np.int64)])
 
     @cached_property
     def _chunks(self) -> list[tuple[int, int]]:
         """Ranges of categories with about equally many detections, a few for each thread."""
         num_chunks = 4 * self.num_threads if self.num_threads > 1 else 1
-        targets = np.linspace(0, len(self.dt), num_chunks + 1)[1:-1]
+        targets = np.linspace(0, self.dt_start[-1], num_chunks + 1)[1:-1]
         last = len(self.dt_start) - 1
         ends = np.unique([0, *np.searchsorted(self.dt_start, targets).clip(0, last), last])
         return list(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True))
@@ -101,8 +108,12 @@ class Matcher:
         """Score the first ``max_dets`` (at most the constructor's) detections of each image and category."""
         assert max_dets <= self.max_dets, (max_dets, self.max_dets)
         num_categories = len(self.gt_start) - 1
+        inside = subset.contains(self.dt.box_areas, self.dt.counts)
+        num_inside = np.concatenate([[0], np.cumsum(inside & (self.rank < max_dets))])
+        paired_rank, paired_inside = self.rank[self.paired], inside[self.paired]
+        inside_upto, inside_before = num_inside[self.paired + 1], num_inside[self.dt_start]
         ignored = self.ignored_gt(subset)
-        outside = ~subset.contains(self.dt.box_areas, self.dt.counts)
+        taken = np.zeros((len(ignored), 2), np.uint64)
         num_gt = np.empty(num_categories, np.int64)
         recall = np.empty((num_categories, NUM_CELLS))
         precision = np.empty((num_categories, NUM_CELLS, len(RECALL_POINTS)))
@@ -111,9 +122,11 @@ class Matcher:
                 first,
                 last,
                 max_dets,
-                self.dt_start,
-                outside,
-                self.rank,
+                self.paired_start,
+                paired_rank,
+                paired_inside,
+                inside_before,
+                inside_upto,
                 self.pair_start,
                 self.pair_gt,
                 self.pair_passed,
@@ -121,6 +134,7 @@ class Matcher:
                 ignored,
                 self.gt.crowd,
                 subset.cells,
+                taken,
                 num_gt,
                 recall,
                 precision,
@@ -141,10 +155,15 @@ class Matcher:
         )
 
 
-def _sorted_order(image, category, gt: GroundTruth, scores=None) -> np.ndarray:
-    """Indices that sort by category, then score if given (highest first), then image; ties keep their order."""
-    order = np.arange(len(image), dtype=np.int32)
-    order = kernels.sort_by_key(order, image, len(gt.image_ids))
-    if scores is not None:
-        order = kernels.sort_by_score(order, scores)
-    return kernels.sort_by_key(order, category, len(gt.category_ids))
+def _sort_by_category_and_image(objects, gt: GroundTruth) -> tuple[np.ndarray, np.ndarray]:
+    """Indices that sort ``objects``, equal ones in their order; first place of each category."""
+    order = np.arange(len(objects), dtype=np.int32)
+    order = kernels.sort_by_key(order, objects.image, len(gt.image_ids))
+    order = kernels.sort_by_key(order, objects.category, len(gt.category_ids))
+    sizes = np.bincount(objects.category, minlength=len(gt.category_ids))
+    return order, np.concatenate([[0], np.cumsum(sizes)])
+
+
+def _num_usable_cpus() -> int:
+    # sched_getaffinity knows the limits of containers and job schedulers, but only Linux has it
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -24,6 +24,10 @@ _ONE = np.uint64(1)
 _NONE = np.uint64(0)
 _EPS = float(np.spacing(1))
 _DIGIT_BITS = 11
+# The top six bits of this constant times a power of two differ for all 64 of them.
+_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+_BIT_OF_PRODUCT = np.empty(64, np.int64)
+_BIT_OF_PRODUCT[[(int(_DE_BRUIJN) << bit) % 2**64 >> 58 for bit in range(64)]] = np.arange(64)
 
 
 @njit(cache=True, nogil=True)
@@ -43,29 +47,51 @@ def sort_by_key(order, keys, num_keys):
 
 
 @njit(cache=True, nogil=True)
-def sort_by_score(order, scores):
-    """Stable sort of ``order`` (indices into the finite ``scores``), highest score first."""
-    bits = (scores + 0.0).view(np.uint64)  # + 0.0 turns -0.0 into 0.0: they are equal
-    digits = np.empty(len(scores), np.int32)
+def _descending_bits(score):
+    """A key that ascends as the score, a finite float, descends."""
+    bits = np.float64(score + 0.0).view(np.uint64)  # + 0.0: -0.0 and 0.0 are equal
+    # The bits of a positive float ascend with it, those of a negative one descend.
+    return bits if bits >> np.uint64(63) else ~(bits | np.uint64(1 << 63))
+
+
+@njit(cache=True, nogil=True)
+def sort_by_score(first, last, start, order, scores):
+    """Stable sort of each category's part of ``order``, indices into ``scores``, highest score first.
+
+    A radix sort from the lowest digit up, which moves keys along with the indices: in long arrays
+    most time goes to memory out of reach of the cache.
+    """
     mask = np.uint64((1 << _DIGIT_BITS) - 1)
-    sign = np.uint64(1 << 63)
-    for i in range(len(bits)):
-        # An IEEE float orders like its bits, once negative ones are reversed; here positive ones are, to descend.
-        if not bits[i] & sign:
-            bits[i] = ~(bits[i] | sign)
-    for shift in range(0, 64, _DIGIT_BITS):
-        constant = True
-        for i in range(len(bits)):
-            digits[i] = np.int32((bits[i] >> np.uint64(shift)) & mask)
-            constant &= digits[i] == digits[0]
-        if not constant:
-            order = sort_by_key(order, digits, 1 << _DIGIT_BITS)
-    return order
+    for k in range(first, last):
+        index = order[start[k] : start[k + 1]].copy()
+        keys = np.empty(len(index), np.uint64)
+        differ = np.uint64(0)
+        for i in range(len(index)):
+            keys[i] = _descending_bits(scores[index[i]])
+            differ |= keys[i] ^ keys[0]
+        other_index, other_keys = np.empty_like(index), np.empty_like(keys)
+        for low in range(0, 64, _DIGIT_BITS):
+            shift = np.uint64(low)
+            if not (differ >> shift) & mask:
+                continue
+            place = np.zeros((1 << _DIGIT_BITS) + 1, np.int64)
+            for key in keys:
+                place[np.int64((key >> shift) & mask) + 1] += 1
+            for digit in range(1 << _DIGIT_BITS):
+                place[digit + 1] += place[digit]
+            for i in range(len(keys)):
+                digit = np.int64((keys[i] >> shift) & mask)
+                other_keys[place[digit]] = keys[i]
+                other_index[place[digit]] = index[i]
+                place[digit] += 1
+            index, other_index = other_index, index
+            keys, other_keys = other_keys, keys
+        order[start[k] : start[k + 1]] = index
 
 
 @njit(cache=True, nogil=True)
 def box_iou(dt, gt, crowd):
-    """IoU of two XYWH boxes; over the detection's own area if the ground truth is a crowd. 0 for empty boxes.
+    """IoU of two XYWH boxes, given as tuples; over the detection's own area if ``crowd``.
 
     The order of operations is pycocotools', so that the result has the same bits.
     """
@@ -83,9 +109,12 @@ def box_iou(dt, gt, crowd):
 
 
 @njit(cache=True, nogil=True)
+def _box(boxes, i):
+    return boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
+
+
+@njit(cache=True, nogil=True)
 def _grown(array, needed):
-    if needed <= len(array):
-        return array
     bigger = np.empty(max(needed, 2 * len(array)), array.dtype)
     bigger[: len(array)] = array
     return bigger
@@ -135,11 +164,13 @@ def find_pairs(
             rank[d] = seen[image]
             seen[image] += 1
             begin = n
-            if rank[d] < max_dets:
-                pair_gt = _grown(pair_gt, n + gt_last[image] - gt_first[image])
-                pair_iou = _grown(pair_iou, n + gt_last[image] - gt_first[image])
+            if rank[d] < max_dets and gt_last[image] > 0:
+                most = n + gt_last[image] - gt_first[image]
+                if most > len(pair_gt):
+                    pair_gt, pair_iou = _grown(pair_gt, most), _grown(pair_iou, most)
+                box = _box(dt_boxes, d)
                 for g in range(gt_first[image], gt_last[image]):
-                    iou = box_iou(dt_boxes[d], gt_boxes[g], gt_crowd[g])
+                    iou = box_iou(box, _box(gt_boxes, g), gt_crowd[g])
                     if iou >= IOU_THRESHOLDS[0]:
                         p = n
                         while p > begin and pair_iou[p - 1] <= iou:
@@ -170,14 +201,16 @@ def find_pairs(
 
 
 @njit(cache=True, nogil=True)
-def match_detection(pairs, pair_gt, pair_passed, gt_ignored, gt_crowd, taken, cells):
+def match_detection(
+    first_pair, last_pair, pair_gt, pair_passed, gt_ignored, gt_crowd, taken, cells
+):
     """Match one detection in all cells at once, one bit a cell.
 
     In each cell the detection takes the first of its pairs that passes and whose ground truth is free there: first among
     those that are not ignored, then among the ignored ones. A crowd is always free.
 
     Args:
-        pairs: first and last (exclusive) of the detection's pairs.
+        first_pair, last_pair: the detection's pairs, without ``last_pair``.
         taken: (G, 2) bit sets, the cells in which each ground truth is taken; updated.
         cells: (2,) bit set, the cells to evaluate.
 
@@ -187,7 +220,7 @@ def match_detection(pairs, pair_gt, pair_passed, gt_ignored, gt_crowd, taken, ce
     free0, free1 = cells
     matched0 = matched1 = ignored0 = ignored1 = _NONE
     for ignored in (False, True):
-        for p in range(pairs[0], pairs[1]):
+        for p in range(first_pair, last_pair):
             g = pair_gt[p]
             if gt_ignored[g] != ignored:
                 continue
@@ -231,13 +264,21 @@ def _envelope(best):
 
 
 @njit(cache=True, nogil=True)
+def _lowest_bit(word):
+    """Place of the lowest set bit of a word that is not 0."""
+    return _BIT_OF_PRODUCT[(word & (~word + _ONE)) * _DE_BRUIJN >> np.uint64(58)]
+
+
+@njit(cache=True, nogil=True)
 def accumulate(
     first,
     last,
     max_dets,
-    dt_start,
-    dt_outside,
-    rank,
+    paired_start,
+    paired_rank,
+    paired_inside,
+    inside_before,
+    inside_upto,
     pair_start,
     pair_gt,
     pair_passed,
@@ -245,25 +286,31 @@ def accumulate(
     gt_ignored,
     gt_crowd,
     cells,
+    taken,
     num_gt,
     recall,
     precision,
 ):
     """Match the detections in order of their scores and turn hits and misses into precision and recall.
 
-    Precision at a recall point is the best one at that recall or higher. It falls with every false positive, so that
-    only the places of true positives matter, and a detection without a pair is nothing but a count between them.
+    Precision at a recall point is the best one at that recall or higher. It falls with every false
+    positive, so that only the places of true positives matter, and a detection without a pair is
+    nothing but a count between them. C detections have pairs; of a detection "inside" the subset
+    it takes a match to make it anything but a false positive.
 
     Args:
-        dt_outside: (D,) whether a detection, unmatched, is ignored.
-        pair_start: (D + 1,) offsets of the detections' pairs.
+        paired_start: offsets of the categories among the C detections with pairs.
+        paired_rank, paired_inside: (C,) rank of each, and whether it is inside.
+        inside_before: (K + 1,) detections inside, of ranks below ``max_dets``, before each category.
+        inside_upto: (C,) the same up to each detection with pairs, including it.
+        pair_start: (C + 1,) offsets of the detections' pairs.
+        taken: (G, 2) zeros.
         num_gt: (K,) written: ground truth that counts.
         recall: (K, NUM_CELLS) written: the highest recall, in [0, 1]; NaN without ground truth.
         precision: (K, NUM_CELLS, R) written: precision at the recall points, likewise.
     """
-    taken = np.zeros((len(gt_ignored), 2), np.uint64)
     tp = np.zeros(NUM_CELLS, np.int64)
-    matched_inside = np.zeros(NUM_CELLS, np.int64)
+    matched_inside = np.zeros(128, np.int64)
     for k in range(first, last):
         num_gt[k] = 0
         for g in range(gt_start[k], gt_start[k + 1]):
@@ -277,35 +324,35 @@ def accumulate(
         best[:] = 0
         tp[:] = 0
         matched_inside[:] = 0
-        inside = 0
-        for d in range(dt_start[k], dt_start[k + 1]):
-            if rank[d] >= max_dets:
-                continue
-            is_inside = not dt_outside[d]
-            inside += is_inside
-            pairs = pair_start[d], pair_start[d + 1]
-            if pairs[0] == pairs[1]:
+        for d in range(paired_start[k], paired_start[k + 1]):
+            if paired_rank[d] >= max_dets:
                 continue
             matched0, matched1, ignored0, ignored1 = match_detection(
-                pairs, pair_gt, pair_passed, gt_ignored, gt_crowd, taken, cells
+                pair_start[d],
+                pair_start[d + 1],
+                pair_gt,
+                pair_passed,
+                gt_ignored,
+                gt_crowd,
+                taken,
+                cells,
             )
+            if paired_inside[d]:
+                either0, either1 = matched0 | ignored0, matched1 | ignored1
+                for c in range(64):
+                    matched_inside[c] += np.int64((either0 >> np.uint64(c)) & _ONE)
+                    matched_inside[64 + c] += np.int64((either1 >> np.uint64(c)) & _ONE)
+            inside = inside_upto[d] - inside_before[k]
             for word in range(2):
                 hit = matched1 if word else matched0
-                any_match = hit | (ignored1 if word else ignored0)
-                c = 64 * word
-                while any_match:
-                    if any_match & _ONE:
-                        matched_inside[c] += is_inside
-                        if hit & _ONE:
-                            tp[c] += 1
-                            fp = inside - matched_inside[c]
-                            # pycocotools' own sum, epsilon included
-                            p = tp[c] / ((fp + tp[c]) + _EPS)
-                            bucket = buckets[tp[c]]
-                            best[c, bucket] = max(best[c, bucket], p)
-                    any_match >>= _ONE
-                    hit >>= _ONE
-                    c += 1
+                while hit:
+                    c = 64 * word + _lowest_bit(hit)
+                    hit &= hit - _ONE
+                    tp[c] += 1
+                    # pycocotools' own sum, epsilon included
+                    p = tp[c] / ((inside - matched_inside[c] + tp[c]) + _EPS)
+                    bucket = buckets[tp[c]]
+                    best[c, bucket] = max(best[c, bucket], p)
         _envelope(best)
         for c in range(NUM_CELLS):
             recall[k, c] = tp[c] / num_gt[k]

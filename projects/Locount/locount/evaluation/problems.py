@@ -27,13 +27,13 @@ class Problems:
             self._texts.append(f"  {place}: {text}")
 
     def add_where(
-        self, bad: np.ndarray, place: Callable[[int], str], text: Callable[[int], str]
+        self, bad: np.ndarray, name: str, places: np.ndarray, text: Callable[[int], str]
     ) -> None:
-        """One problem for each true element of the boolean array ``bad``."""
-        places = np.flatnonzero(bad)
-        for i in places[:MAX_LISTED].tolist():
-            self.add(place(i), text(i))
-        self._num += max(0, len(places) - MAX_LISTED)
+        """A problem for each i with ``bad[i]``, about entry ``places[i]`` of the list ``name``."""
+        bad = np.flatnonzero(bad)
+        for i in bad[:MAX_LISTED].tolist():
+            self.add(f"{name}[{places[i]}]", text(i))
+        self._num += max(0, len(bad) - MAX_LISTED)
 
     def raise_if_any(self) -> None:
         """

@@ -1,251 +1,206 @@
-"""Reading and checking ground truth (COCO json with "count") and detections (COCO results json with "count", or npz)."""
+"""Reading and checking ground truth and detections."""
 
 from __future__ import annotations
 
-import json
 import zipfile
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
-import orjson
 
 from .annotations import Detections, GroundTruth
-from .columns import Field, read_columns
+from .columns import BOX, FLAG, ID, INTEGER, NUMBER, TEXT, Field, decode_json, read_columns
 from .problems import Problems
 from .protocol import MAX_COUNT
 
 Source = str | PathLike | dict | list
 
+_ANNOTATION = {
+    "image_id": Field(ID),
+    "category_id": Field(INTEGER),
+    "bbox": Field(BOX),
+    "iscrowd": Field(FLAG, default=0),
+    "id": Field(INTEGER, optional=True),
+    "area": Field(NUMBER, optional=True),
+    "count": Field(INTEGER, optional=True),
+}
+_DETECTION = {
+    "image_id": Field(ID),
+    "category_id": Field(INTEGER),
+    "bbox": Field(BOX),
+    "score": Field(NUMBER),
+    "count": Field(INTEGER, optional=True),
+}
+
 
 def read_ground_truth(source: Source) -> GroundTruth:
-    """Read a COCO dictionary with "images", "categories" and "annotations" from a file, or take it as parsed.
+    """Read a COCO dictionary with "images", "categories" and "annotations", from a file or parsed.
 
-    Annotations need "image_id", "category_id" and "bbox" (XYWH). "id", "area" and "count" must stand in all of them or in
-    none; without "count" each is 1, without "area" it is the box's. "iscrowd" is 0 where it is missing. "ignore" means
-    nothing, as in pycocotools.
+    Annotations need "image_id", "category_id" and "bbox" (XYWH). "id", "area" and "count" stand in all
+    of them or in none; without "count" each is 1, without "area" it is the box's. "iscrowd" is 0
+    where it is missing. "ignore" means nothing, as in pycocotools.
 
     Raises:
         EvaluationInputError: listing every problem found.
     """
     problems = Problems(_name(source, "ground truth"))
-    data = _load(source, problems)
+    data = _outline(_load(source, problems), problems)
     if not isinstance(data, dict):
-        problems.add(
-            "file",
-            f"holds a {type(data).__name__}, not an object with images, categories and annotations",
-        )
+        problems.add("file", "holds no object with images, categories and annotations")
+        problems.raise_if_any()
     for key in ("images", "categories", "annotations"):
-        if isinstance(data, dict) and key not in data:
+        if key not in data:
             problems.add(
-                "file",
-                f'has no "{key}"; ground truth is a COCO json with images, categories and annotations',
+                "file", f'has no "{key}": ground truth is a COCO json with all three lists'
             )
     problems.raise_if_any()
 
-    _, images = read_columns(data["images"], "images", {"id": Field("id")}, problems)
-    category_fields = {"id": Field("integer"), **_if_any(data["categories"], name=Field("text"))}
-    _, categories = read_columns(data["categories"], "categories", category_fields, problems)
-    for name, ids in (("images", images["id"]), ("categories", categories["id"])):
-        _check_unique(ids, name, np.arange(len(ids)), problems)
-    problems.raise_if_any()
-    image_ids = np.sort(images["id"])
-    order = np.argsort(categories["id"])
-    category_ids = categories["id"][order]
-    names = categories.get("name", categories["id"])[order]
+    places, images = read_columns(data["images"], "images", {"id": Field(ID)}, problems)
+    _check_unique(images["id"], "images", places, problems)
+    fields = {"id": Field(INTEGER), "name": Field(TEXT, optional=True)}
+    places, categories = read_columns(data["categories"], "categories", fields, problems)
+    _check_unique(categories["id"], "categories", places, problems)
+    by_id = np.argsort(categories["id"])
+    image_ids, category_ids = np.sort(images["id"]), categories["id"][by_id]
 
-    entries = data["annotations"]
-    fields = {
-        "image_id": Field("id"),
-        "category_id": Field("integer"),
-        "bbox": Field("box"),
-        "iscrowd": Field("flag", default=False),
-        **_if_any(entries, id=Field("integer"), area=Field("number"), count=Field("integer")),
-    }
-    places, columns = read_columns(entries, "annotations", fields, problems)
+    places, columns = read_columns(data["annotations"], "annotations", _ANNOTATION, problems)
     if "id" in columns:
         _check_unique(columns["id"], "annotations", places, problems)
-    if "area" in columns:
-        bad = ~(np.isfinite(columns["area"]) & (columns["area"] >= 0))
-        _report(
-            bad,
-            "annotations",
-            places,
-            problems,
-            lambda i: f'"area" is {columns["area"][i]}; it must be 0 or more',
-        )
-    shared = _checked(columns, "annotations", places, image_ids, category_ids, problems)
+    objects = _checked("annotations", places, columns, image_ids, category_ids, problems)
     problems.raise_if_any()
-    boxes = shared["boxes"]
     return GroundTruth(
-        **shared,
-        areas=columns["area"] if "area" in columns else boxes[:, 2] * boxes[:, 3],
-        crowd=columns["iscrowd"],
+        **objects,
+        areas=columns["area"] if "area" in columns else columns["bbox"][:, 2:].prod(axis=1),
+        crowd=columns["iscrowd"] == 1,
         image_ids=image_ids,
         category_ids=category_ids,
-        category_names=tuple(str(name) for name in names),
+        category_names=tuple(categories.get("name", categories["id"])[by_id].astype(str).tolist()),
     )
 
 
 def read_detections(source: Source, gt: GroundTruth) -> Detections:
-    """Read a list of detections of the images and categories of ``gt`` from a file, or take it as parsed.
+    """Read a list of detections of the images and categories of ``gt``, from a file or parsed.
 
-    Each needs "image_id", "category_id", "bbox" (XYWH) and "score"; "count" in all or in none, which means 1. A file
-    ``*.npz`` holds the same as arrays of these names, (N,) and (N, 4). An empty list is legal.
+    Each needs "image_id", "category_id", "bbox" (XYWH) and "score"; "count" stands in all or in none,
+    which means 1. A file ``*.npz`` holds arrays of these names instead, (N,) and (N, 4) for boxes. No
+    detections at all are legal.
 
     Raises:
         EvaluationInputError: listing every problem found.
     """
     problems = Problems(_name(source, "detections"))
-    fields = {
-        "image_id": Field("id"),
-        "category_id": Field("integer"),
-        "bbox": Field("box"),
-        "score": Field("number"),
-    }
     if isinstance(source, str | PathLike) and fspath(source).endswith(".npz"):
-        columns = _load_npz(source, fields, problems)
+        columns = _load_npz(source, problems)
         places = np.arange(len(columns["score"]))
     else:
         entries = _load(source, problems)
-        if isinstance(entries, dict):
-            problems.add("file", "holds an object, not a list of detections; is it ground truth?")
-            problems.raise_if_any()
-        fields |= _if_any(entries, count=Field("integer"))
-        places, columns = read_columns(entries, "detections", fields, problems)
-    bad = ~np.isfinite(columns["score"])
-    _report(
-        bad,
-        "detections",
-        places,
-        problems,
-        lambda i: f'"score" is {columns["score"][i]}; it must be finite',
-    )
-    shared = _checked(columns, "detections", places, gt.image_ids, gt.category_ids, problems)
+        places, columns = read_columns(entries, "detections", _DETECTION, problems)
+    objects = _checked("detections", places, columns, gt.image_ids, gt.category_ids, problems)
     problems.raise_if_any()
-    return Detections(**shared, scores=columns["score"])
+    return Detections(**objects, scores=columns["score"])
 
 
 def _name(source: Source, otherwise: str) -> str:
     return fspath(source) if isinstance(source, str | PathLike) else otherwise
 
 
-def _load(source: Source, problems: Problems) -> Any:
+def _load(source: Source, problems: Problems) -> dict | list | msgspec.Raw:
+    """The JSON of a file, not yet decoded, or what the caller has parsed."""
     if not isinstance(source, str | PathLike):
         return source
     try:
-        data = Path(source).read_bytes()
+        return msgspec.Raw(Path(source).read_bytes())
     except OSError as error:
-        problems.add("file", f"can't be read ({error.strerror}); check the path")
+        problems.add("file", f"can't be read ({error.strerror}): check the path")
         problems.raise_if_any()
+
+
+def _outline(data: Any, problems: Problems) -> Any:
+    """``data``, an object, with its values not yet decoded."""
+    if not isinstance(data, msgspec.Raw):
+        return data
     try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        # The standard library also reads NaN and Infinity, so that the entries that hold them can be named.
-        try:
-            return json.loads(data)
-        except ValueError as error:
-            problems.add(
-                "file", f"is no valid JSON ({error}); it may have been cut off: write it again"
-            )
-            problems.raise_if_any()
+        return msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        return decode_json(data, problems)
 
 
-def _load_npz(
-    source: str | PathLike, fields: dict[str, Field], problems: Problems
-) -> dict[str, np.ndarray]:
+def _load_npz(source: str | PathLike, problems: Problems) -> dict[str, np.ndarray]:
     try:
         with np.load(source, allow_pickle=False) as file:
-            arrays = dict(file)
+            arrays = {key: file[key] for key in _DETECTION if key in file}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        problems.add("file", f"can't be read as npz ({error}); write it with numpy.savez")
+        problems.add("file", f"can't be read as npz ({error}): write it with numpy.savez")
         problems.raise_if_any()
-    kinds = {"id": "iuU", "integer": "iu", "number": "fiu", "box": "fiu"}
-    dtypes = {"integer": np.int64, "number": np.float64, "box": np.float64}
-    columns = {}
-    for key, field in {**fields, "count": Field("integer")}.items():
+    letters = {ID: "iuU", INTEGER: "iu", NUMBER: "iuf", BOX: "iuf"}
+    num = max((len(a) for a in arrays.values() if a.ndim), default=0)
+    for key, field in _DETECTION.items():
+        shape = (num, 4) if field.kind is BOX else (num,)
         if key not in arrays:
-            if key != "count":
-                problems.add(
-                    key,
-                    "is missing; the arrays are " + ", ".join(fields) + " and, if counted, count",
-                )
+            if not field.optional:
+                problems.add(key, f"is missing: add the array, shape {shape}")
             continue
         array = arrays[key]
-        shape = (len(arrays.get("score", array)), *([4] if field.kind == "box" else []))
-        if array.dtype.kind not in kinds[field.kind] or array.shape != shape:
-            problems.add(
-                key, f"is {array.dtype} {array.shape}; it must hold {field.kind}s, shape {shape}"
-            )
-        columns[key] = array.astype(dtypes.get(field.kind, array.dtype))
+        if array.dtype.kind not in letters[field.kind] or array.shape != shape:
+            found = f"has type {array.dtype} and shape {array.shape}"
+            problems.add(key, f"{found}; each entry must be {field.kind.wanted}, shape {shape}")
+        elif array.dtype.kind != "U":
+            arrays[key] = array.astype(field.kind.dtype or np.int64)
     problems.raise_if_any()
-    return columns
+    return arrays
 
 
-def _if_any(entries: Any, **fields: Field) -> dict[str, Field]:
-    """Those of ``fields`` that at least one entry has; then every entry needs them."""
-    if not isinstance(entries, list | tuple):
-        return {}
-    return {
-        key: f
-        for key, f in fields.items()
-        if any(isinstance(e, dict) and key in e for e in entries)
-    }
-
-
-def _report(bad, name, places, problems: Problems, text) -> None:
-    problems.add_where(bad, lambda i: f"{name}[{places[i]}]", text)
-
-
-def _check_unique(ids, name, places, problems: Problems) -> None:
+def _check_unique(ids: np.ndarray, name: str, places: np.ndarray, problems: Problems) -> None:
     _, first, inverse = np.unique(ids, return_index=True, return_inverse=True)
     first = first[inverse]
-    text = lambda i: f'"id" {ids[i]} is also that of {name}[{places[first[i]]}]; ids must be unique'  # noqa: E731
-    _report(first != np.arange(len(ids)), name, places, problems, text)
+
+    def text(i: int) -> str:
+        return f'"id" {ids[i]} is that of {name}[{places[first[i]]}] already: ids must differ'
+
+    problems.add_where(first != np.arange(len(ids)), name, places, text)
 
 
 def _lookup(ids: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Place of each of ``ids`` in the ascending ``known``, and whether it is there."""
-    if (
-        len(known) == 0
-        or ids.dtype.kind != known.dtype.kind
-        and "U" in ids.dtype.kind + known.dtype.kind
-    ):
-        return np.zeros(len(ids), np.int32), np.zeros(len(ids), bool)
+    if len(known) == 0 or (ids.dtype.kind == "U") != (known.dtype.kind == "U"):
+        return np.zeros(len(ids), np.int32), np.zeros(len(ids), np.bool_)
     place = np.searchsorted(known, ids).clip(max=len(known) - 1)
     return place.astype(np.int32), known[place] == ids
 
 
 def _checked(
-    columns, name, places, image_ids, category_ids, problems: Problems
-) -> dict[str, np.ndarray]:
-    """What ground truth and detections have in common, checked."""
+    name: str,
+    places: np.ndarray,
+    columns: dict[str, np.ndarray],
+    image_ids: np.ndarray,
+    category_ids: np.ndarray,
+    problems: Problems,
+) -> dict[str, Any]:
+    """The fields that ground truth and detections share, their values checked."""
+
+    def check(good: np.ndarray, key: str, text: str) -> None:
+        problems.add_where(
+            ~good, name, places, lambda i: f'"{key}" is {columns[key][i].tolist()!r}; {text}'
+        )
+
     image, known_image = _lookup(columns["image_id"], image_ids)
     category, known_category = _lookup(columns["category_id"], category_ids)
     boxes = columns["bbox"]
-    for key, known, where in (
-        ("image_id", known_image, "images"),
-        ("category_id", known_category, "categories"),
-    ):
-        text = lambda i, key=key, where=where: (  # noqa: E731
-            f'"{key}" {columns[key][i]!s} is not among the {where} of the ground truth; '
-            "use the files of one dataset, or leave the entry out"
-        )
-        _report(~known, name, places, problems, text)
-    with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(boxes).all(1) & np.isfinite(boxes[:, 2] * boxes[:, 3])
-    text = lambda i: f'"bbox" is {boxes[i].tolist()}; its numbers must be finite'  # noqa: E731
-    _report(~finite, name, places, problems, text)
-    text = lambda i: f'"bbox" is {boxes[i].tolist()}; width and height must be 0 or more (XYWH)'  # noqa: E731
-    _report(finite & (boxes[:, 2:] < 0).any(1), name, places, problems, text)
     counts = columns.get("count", np.ones(len(boxes), np.int64))
-    text = lambda i: f'"count" is {counts[i]}; it must be from 1 to {MAX_COUNT}'  # noqa: E731
-    _report((counts < 1) | (counts > MAX_COUNT), name, places, problems, text)
-    return {
-        "image": image,
-        "category": category,
-        "boxes": np.ascontiguousarray(boxes),
-        "counts": counts,
-        "has_counts": "count" in columns,
-    }
+    one_dataset = "of the ground truth has it: use files of one dataset, or leave the entry out"
+    check(known_image, "image_id", f"no image {one_dataset}")
+    check(known_category, "category_id", f"no category {one_dataset}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        finite = np.isfinite(boxes).all(axis=1) & np.isfinite(boxes[:, 2:].prod(axis=1))
+    check(finite, "bbox", "its numbers, and its area, must be finite")
+    check(~finite | (boxes[:, 2:] >= 0).all(axis=1), "bbox", "width and height must be 0 or more")
+    if "count" in columns:
+        check((counts >= 1) & (counts <= MAX_COUNT), "count", f"it must be from 1 to {MAX_COUNT}")
+    if "score" in columns:
+        check(np.isfinite(columns["score"]), "score", "it must be finite")
+    if "area" in columns:
+        areas = columns["area"]
+        check(np.isfinite(areas) & (areas >= 0), "area", "it must be finite and 0 or more")
+    return {"image": image, "category": category, "boxes": boxes, "counts": counts}

@@ -68,8 +68,8 @@ def summarize(gt: GroundTruth, scores: Sequence[SubsetScores], max_dets: int) ->
 
 
 def _mean(values: np.ndarray) -> float:
-    """Mean in percent over the categories (axis 0) that have ground truth, and all else; NaN if none has."""
-    values = values[~np.isnan(values).reshape(len(values), -1).any(axis=1)]
+    """Mean in percent without the NaNs of categories that have no ground truth; NaN if none has."""
+    values = values[~np.isnan(values)]
     return 100 * float(values.mean()) if values.size else float("nan")
 
 
