@@ -17,6 +17,7 @@ class Correction:
 NO_EXTENSION = (
     "the wheel has no compiled extension: importing must work, calling says what is missing"
 )
+CPU_PROCESSES = "several processes on the CPU are how distributed code is tried without GPUs"
 NUMPY_ALIAS = "numpy 1.24 dropped its aliases of Python's types"
 
 CORRECTIONS = (
@@ -85,6 +86,40 @@ CORRECTIONS = (
             "            return py_str\n"
         ),
         why="a code formatter is much to install for `LazyConfig.to_py`",
+    ),
+    Correction(
+        file="detectron2/engine/launch.py",
+        old=(
+            "    assert torch.cuda.is_available(), "
+            '"cuda is not available. Please check your installation."\n'
+        ),
+        new="",
+        why=CPU_PROCESSES,
+    ),
+    Correction(
+        file="detectron2/engine/launch.py",
+        old='            backend="NCCL",\n',
+        new='            backend="NCCL" if torch.cuda.is_available() else "GLOO",\n',
+        why=CPU_PROCESSES,
+    ),
+    Correction(
+        file="detectron2/engine/launch.py",
+        old=(
+            "    assert num_gpus_per_machine <= torch.cuda.device_count()\n"
+            "    torch.cuda.set_device(local_rank)\n"
+        ),
+        new=(
+            "    if torch.cuda.is_available():\n"
+            "        assert num_gpus_per_machine <= torch.cuda.device_count()\n"
+            "        torch.cuda.set_device(local_rank)\n"
+        ),
+        why=CPU_PROCESSES,
+    ),
+    Correction(
+        file="detectron2/engine/defaults.py",
+        old='    if "device_ids" not in kwargs:\n',
+        new='    if "device_ids" not in kwargs and torch.cuda.is_available():\n',
+        why=CPU_PROCESSES,
     ),
     Correction(
         file="detectron2/engine/hooks.py",

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +74,16 @@ def test_resuming_goes_on_with_the_learning_rate_schedule(tmp_path, make_schedul
     assert start == 4
     # Step 0 at the first rate, 1 to 5 at a tenth of it, 6 to 9 at a hundredth.
     assert first + second == pytest.approx([1.0] + [0.1] * 5 + [0.01] * 4)
+
+
+def test_two_processes_train_one_model_and_write_its_log(tmp_path):
+    script = Path(__file__).with_name("two_processes.py")
+    subprocess.run([sys.executable, script, tmp_path], check=True)
+    # The mean of the gradients 0 and 1, in both processes.
+    steps = json.loads((tmp_path / "steps.json").read_text())
+    assert steps == pytest.approx([0.5, 0.5])
+    assert "total_loss" in (tmp_path / "metrics.json").read_text()
+    assert list(tmp_path.glob("events.out.tfevents.*"))
 
 
 def test_export_imports_without_caffe2():
