@@ -10,7 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from corrections import apply_corrections
+from correction import apply_corrections
+from corrections import CORRECTIONS
 from sdist import unpack_sdist
 from setuptools import build_meta
 
@@ -55,7 +56,7 @@ def prepare_tree(tree: Path) -> None:
     """Put the corrected packages `detectron2` and `detectron2.projects.*` into `tree`."""
     with tempfile.TemporaryDirectory() as folder:
         sources = unpack_sdist(Path(folder))
-        apply_corrections(sources)
+        apply_corrections(sources, CORRECTIONS)
         shutil.copytree(sources / "detectron2", tree / "detectron2")
         for package, project in PROJECTS.items():
             shutil.copytree(

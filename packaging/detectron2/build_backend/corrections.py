@@ -1,18 +1,6 @@
 """What detectron2 0.6 needs to run on current torch, numpy, Pillow and setuptools, uncompiled."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
-
-@dataclass(frozen=True)
-class Correction:
-    """Replace `old`, which must occur exactly once in `file`, by `new`."""
-
-    file: str
-    old: str
-    new: str
-    why: str
-
+from correction import Correction
 
 NO_EXTENSION = (
     "the wheel has no compiled extension: importing must work, calling says what is missing"
@@ -301,35 +289,3 @@ CORRECTIONS = (
         why="torch warns that meshgrid will want its indexing named",
     ),
 )
-
-
-class CorrectionError(RuntimeError):
-    """A correction doesn't fit the sources."""
-
-
-def apply_corrections(root: Path, corrections: tuple[Correction, ...] = CORRECTIONS) -> None:
-    """Correct the files below `root` in place, and note it at the end of each, as its licence asks.
-
-    CorrectionError, which lists every one that fails, unless each `old` occurs exactly once.
-    """
-    problems = []
-    reasons: dict[Path, list[str]] = {}
-    for correction in corrections:
-        path = root / correction.file
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        found = text.count(correction.old)
-        if found == 1:
-            path.write_text(text.replace(correction.old, correction.new), encoding="utf-8")
-            reasons.setdefault(path, []).append(correction.why)
-        else:
-            problems.append(
-                f"  - {correction.file}: found {found} times, wanted once: {correction.old!r}\n"
-                f"    (it is there because {correction.why})"
-            )
-    if problems:
-        raise CorrectionError(
-            "These corrections don't fit the sources of detectron2:\n" + "\n".join(problems)
-        )
-    for path, why in reasons.items():
-        with path.open("a", encoding="utf-8") as file:
-            file.writelines(f"# Changed from detectron2 0.6: {w}.\n" for w in dict.fromkeys(why))

@@ -98,9 +98,11 @@ def _not_found_message(tried: list[str]) -> str:
     places = "\n".join(f"  - {line}" for line in tried) or "  - none: no-index is set"
     return (
         f"{NAME} {VERSION} (a source distribution, 0.5 MB) was not found. Tried:\n{places}\n"
-        "Cures: name your index in PIP_INDEX_URL or in pip's configuration file (options on the "
-        "command line of pip or uv don't reach a build); or, without a network, put "
-        f"{NAME}-{VERSION}.tar.gz into a folder and name it in PIP_FIND_LINKS."
+        "Cures:\n"
+        "  - Name your index in PIP_INDEX_URL or in pip's configuration file. Options on the command\n"
+        "    line of pip or uv don't reach a build.\n"
+        f"  - Without a network: put {NAME}-{VERSION}.tar.gz into a folder and name the folder in\n"
+        "    PIP_FIND_LINKS."
     )
 
 

@@ -2,7 +2,8 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from corrections import CORRECTIONS, Correction, CorrectionError, apply_corrections
+from correction import Correction, CorrectionError, apply_corrections
+from corrections import CORRECTIONS
 
 
 @pytest.mark.usefixtures("pure_detectron2")
