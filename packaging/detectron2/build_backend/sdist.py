@@ -99,8 +99,8 @@ def _not_found_message(tried: list[str]) -> str:
     return (
         f"{NAME} {VERSION} (a source distribution, 0.5 MB) was not found. Tried:\n{places}\n"
         "Cures:\n"
-        "  - Name your index in PIP_INDEX_URL or in pip's configuration file. Options on the command\n"
-        "    line of pip or uv don't reach a build.\n"
+        "  - Name your index in PIP_INDEX_URL or in pip's configuration file. Options on the\n"
+        "    command line of pip or uv don't reach a build.\n"
         f"  - Without a network: put {NAME}-{VERSION}.tar.gz into a folder and name the folder in\n"
         "    PIP_FIND_LINKS."
     )
