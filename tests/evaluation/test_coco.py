@@ -8,7 +8,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from locount.evaluation import evaluate_at, evaluate_detections
+from locount.evaluation import evaluate_detections, match, score_matches
 from locount.evaluation.engine import Matcher
 from locount.evaluation.protocol import COCO_SIZES, WHOLE
 from locount.evaluation.reading import read_detections, read_ground_truth
@@ -84,7 +84,8 @@ def test_stats_equal_pycocotools(seed):
     evaluation = coco_eval(gt, dt, [1, 10, 100])
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.summarize()
-    results = evaluate_at(gt, dt, [1, 10, 100], coco_sizes=True)
+    matcher = match(gt, dt, 100)
+    results = {n: score_matches(matcher, n, coco_sizes=True) for n in (1, 10, 100)}
     last = results[100].metrics
     ours = [last[name] for name in ("AP", "AP50", "AP75", "APs", "APm", "APl")]
     ours += [results[n].metrics[f"AR{n}"] for n in (1, 10, 100)]
@@ -105,7 +106,7 @@ def test_ap_at_every_max_dets_equals_pycocotools(max_dets):
 def test_max_dets_changes_the_crowded_case():
     """The cases above would not notice a limit that no image reaches."""
     gt, dt = crowded_case(0)
-    recalls = [r.metrics[f"AR{n}"] for n, r in evaluate_at(gt, dt, MAX_DETS).items()]
+    recalls = [evaluate_detections(gt, dt, n).metrics[f"AR{n}"] for n in MAX_DETS]
     assert recalls == sorted(set(recalls))
 
 

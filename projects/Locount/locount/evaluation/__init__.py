@@ -1,12 +1,13 @@
 """The joint evaluation of boxes and counts."""
 
-from .api import evaluate_at, evaluate_detections
+from .api import evaluate_detections, match, score_matches
 from .problems import EvaluationInputError
 from .result import EvaluationResult
 
 __all__ = [
     "evaluate_detections",
-    "evaluate_at",
+    "match",
+    "score_matches",
     "LocountEvaluator",
     "EvaluationResult",
     "EvaluationInputError",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from .annotations import Detections, GroundTruth
 from .engine import Matcher
 from .problems import EvaluationInputError
@@ -32,29 +30,30 @@ def evaluate_detections(
     Raises:
         EvaluationInputError: a ValueError that lists what is wrong, where, and what to do.
     """
-    return evaluate_at(gt, dt, [max_dets], coco_sizes=coco_sizes)[max_dets]
+    return score_matches(match(gt, dt, max_dets), max_dets, coco_sizes=coco_sizes)
 
 
-def evaluate_at(
-    gt: Source | GroundTruth,
-    dt: Source | Detections,
-    max_dets: Iterable[int],
-    *,
-    coco_sizes: bool = False,
-) -> dict[int, EvaluationResult]:
-    """Like :func:`evaluate_detections` for several ``max_dets``: boxes are read and paired once."""
-    max_dets = sorted(set(max_dets))
-    if not max_dets or max_dets[0] < 1:
+def match(gt: Source | GroundTruth, dt: Source | Detections, max_dets: int) -> Matcher:
+    """Read, sort and pair boxes, once for all that is asked of them: up to ``max_dets`` detections per
+    image and category for :func:`score_matches` and the analyses.
+
+    Raises:
+        EvaluationInputError: likewise.
+    """
+    if max_dets < 1:
         raise EvaluationInputError(f"max_dets must be 1 or more, not {max_dets}")
     if not isinstance(gt, GroundTruth):
         gt = read_ground_truth(gt)
     if not isinstance(dt, Detections):
         dt = read_detections(dt, gt)
+    return Matcher(gt, dt, max_dets=max_dets)
+
+
+def score_matches(matcher: Matcher, max_dets: int, *, coco_sizes: bool = False) -> EvaluationResult:
+    """All figures of :func:`evaluate_detections`."""
     subsets = (WHOLE, *LOCOUNT_SUBSETS, *(COCO_SIZES if coco_sizes else ()))
-    matcher = Matcher(gt, dt, max_dets=max_dets[-1])
-    return {
-        n: summarize(
-            gt, [matcher.score(s, max_dets=n, keep_precision=s is WHOLE) for s in subsets], n
-        )
-        for n in max_dets
-    }
+    scores = [
+        matcher.score(subset, max_dets=max_dets, keep_precision=subset is WHOLE)
+        for subset in subsets
+    ]
+    return summarize(matcher.gt, scores, max_dets)

@@ -58,9 +58,12 @@ class Kind:
             return np.array(list(values), np.str_)
         if self is ID:
             values = list(values)
-            return (TEXT if isinstance(next(iter(values), 0), str) else INTEGER).column(
-                values, size
-            )
+            types = set(map(type, values))
+            if str not in types:
+                return INTEGER.column(values, size)
+            if len(types) > 1:  # numpy would make integers of texts, or texts of integers
+                raise TypeError("texts and integers")
+            return TEXT.column(values, size)
         return np.fromiter(values, self.dtype, size)
 
 

@@ -109,7 +109,7 @@ def box_iou(dt, gt, crowd):
 
 
 @njit(cache=True, nogil=True)
-def _box(boxes, i):
+def box_at(boxes, i):
     return boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
 
 
@@ -168,9 +168,9 @@ def find_pairs(
                 most = n + gt_last[image] - gt_first[image]
                 if most > len(pair_gt):
                     pair_gt, pair_iou = _grown(pair_gt, most), _grown(pair_iou, most)
-                box = _box(dt_boxes, d)
+                box = box_at(dt_boxes, d)
                 for g in range(gt_first[image], gt_last[image]):
-                    iou = box_iou(box, _box(gt_boxes, g), gt_crowd[g])
+                    iou = box_iou(box, box_at(gt_boxes, g), gt_crowd[g])
                     if iou >= IOU_THRESHOLDS[0]:
                         p = n
                         while p > begin and pair_iou[p - 1] <= iou:

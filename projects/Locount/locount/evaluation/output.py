@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
-import orjson
 
 from .result import EvaluationResult
 
@@ -22,7 +22,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        # mkstemp makes files private; a result is as readable as any other file of the user's.
+        # mkstemp makes files private; a result is as readable as the user's other files
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
@@ -33,13 +33,13 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def to_json(data: Any) -> bytes:
-    """``data`` as JSON, numpy arrays included; NaN becomes null."""
-    return orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_INDENT_2)
+    """Plain data as indented JSON; NaN becomes null."""
+    return msgspec.json.format(msgspec.json.encode(data), indent=2)
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write ``data`` compactly; NaN becomes null."""
-    write_bytes(path, orjson.dumps(data, option=orjson.OPT_SERIALIZE_NUMPY))
+    """Write plain data as compact JSON; NaN becomes null."""
+    write_bytes(path, msgspec.json.encode(data))
 
 
 def per_category_csv(result: EvaluationResult) -> bytes:

@@ -9,6 +9,8 @@ from tabulate import tabulate
 
 from locount.counting import AC_STEPS, AC_THRESHOLDS
 
+from .count_statistics import CountStatistics
+from .errors import ErrorAnalysis
 from .protocol import IOU_THRESHOLDS
 from .result import EvaluationResult
 
@@ -53,3 +55,23 @@ def per_category_table(result: EvaluationResult) -> str:
         [[figure(r[k]) if isinstance(r[k], float) else str(r[k]) for k in headers] for r in shown],
         headers,
     )
+
+
+def errors_table(errors: ErrorAnalysis) -> str:
+    """Points lost to each cause, and how many errors there are of it at IoU and AC 0.50."""
+    rows = [
+        [cause, figure(errors.lost[cause]), figure(errors.lost_at_50[cause]), str(number)]
+        for cause, number in errors.errors_at_50.items()
+    ]
+    return _table(rows, ["cause repaired", "APlc gained", "APlc50 gained", "errors at 0.50"])
+
+
+def count_table(statistics: CountStatistics) -> str:
+    """Statistics of the counts: all, the subsets, then each true count."""
+    rows = {"all": statistics.total} | statistics.by_subset | statistics.by_count
+    headers = list(statistics.total)
+    body = [
+        [str(n), *(figure(row[k]) if isinstance(row[k], float) else str(row[k]) for k in headers)]
+        for n, row in rows.items()
+    ]
+    return _table(body, ["true count", *headers])

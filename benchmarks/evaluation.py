@@ -1,0 +1,193 @@
+"""The joint evaluation against pycocotools and faster-coco-eval, on the full synthetic set, in one run.
+
+    pip install faster-coco-eval
+    python benchmarks/evaluation.py [--images N] [--linear] [--repeats N] [--skip PEER ...]
+
+Every contestant runs in a process of its own, ours in one whose kernels are compiled: loading and
+evaluation in seconds of wall time, the best of the repeats, and peak memory. ``--linear`` prints ours
+for growing numbers of images, and of detections per image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+FULL_SIZE = 16372
+OURS = ["ours: COCO alone", "ours: joint grid", "ours: joint grid, subsets, COCO"]
+PEERS = ["pycocotools", "faster-coco-eval"]
+
+
+def run_peer(name: str, gt: Path, dt: Path) -> dict[str, float]:
+    """COCO AP at 1, 10 and 150 detections by a peer."""
+    if name == "pycocotools":
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval as Evaluation
+    else:
+        from faster_coco_eval import COCO
+        from faster_coco_eval import COCOeval_faster as Evaluation
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(gt))
+        results = coco.loadRes(str(dt))
+        loaded = time.perf_counter()
+        evaluation = Evaluation(coco, results, "bbox")
+        evaluation.params.maxDets = [1, 10, 150]
+        evaluation.evaluate()
+        evaluation.accumulate()
+    done = time.perf_counter()
+    precision = evaluation.eval["precision"][:, :, :, 0, -1]
+    return {
+        "load": loaded - start,
+        "evaluate": done - loaded,
+        "AP": 100 * precision[precision > -1].mean(),
+    }
+
+
+def run_ours(name: str, gt: Path, dt: Path) -> dict[str, float]:
+    from locount.evaluation.engine import Matcher
+    from locount.evaluation.protocol import LOCOUNT_SUBSETS, WHOLE, Subset
+    from locount.evaluation.reading import read_detections, read_ground_truth
+    from locount.evaluation.result import summarize
+
+    subsets = {
+        OURS[0]: [Subset("all", count_blind=True, joint=False)],
+        OURS[1]: [Subset("all")],
+        OURS[2]: [WHOLE, *LOCOUNT_SUBSETS],
+    }[name]
+    start = time.perf_counter()
+    ground_truth = read_ground_truth(gt)
+    detections = read_detections(dt, ground_truth)
+    loaded = time.perf_counter()
+    matcher = Matcher(ground_truth, detections, max_dets=150)
+    scores = [matcher.score(s, max_dets=150, keep_precision=i == 0) for i, s in enumerate(subsets)]
+    result = summarize(ground_truth, scores, 150)
+    done = time.perf_counter()
+    return {"load": loaded - start, "evaluate": done - loaded, **result.metrics}
+
+
+def measure(name: str, gt: Path, dt: Path, repeats: int = 1) -> dict[str, float]:
+    """The best of ``repeats`` processes: seconds, metrics and peak memory in GB."""
+    command = [sys.executable, __file__, "--contestant", name, str(gt), str(dt)]
+    runs = [
+        json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        for _ in range(repeats)
+    ]
+    return min(runs, key=lambda run: run["load"] + run["evaluate"])
+
+
+def contestant(name: str, gt: Path, dt: Path) -> None:
+    run = (run_ours if name in OURS else run_peer)(name, gt, dt)
+    run["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(json.dumps(run))
+
+
+def generate(folder: Path, *options: object) -> tuple[Path, Path]:
+    script = Path(__file__).with_name("synthetic_shelves.py")
+    subprocess.run([sys.executable, script, folder, *map(str, options)], check=True)
+    return folder / "gt.json", folder / "dt.json"
+
+
+def time_compilation(folder: Path) -> tuple[float, float]:
+    """Seconds of a first call, with an empty cache, and of one that finds it filled."""
+    gt, dt = generate(folder / "tiny", "--images", 10)
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(folder / "numba")}
+    command = [sys.executable, __file__, "--contestant", OURS[2], str(gt), str(dt)]
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+        times.append(time.perf_counter() - start)
+    return times[0], times[1]
+
+
+def compare(folder: Path, images: int, repeats: int, skip: list[str]) -> None:
+    first, second = time_compilation(folder)
+    print(f"First run after installation, compiling: {first:.1f} s; the next: {second:.1f} s.\n")
+    gt, dt = generate(folder / "full", "--images", images)
+    runs = {p: measure(p, gt, dt) for p in PEERS if p not in skip}
+    runs |= {name: measure(name, gt, dt, repeats) for name in OURS}
+    arrays = f"{OURS[2]}; npz"
+    runs[arrays] = measure(OURS[2], gt, dt.with_suffix(".npz"), repeats)
+    base = runs.get(PEERS[1])
+    print("| | load | evaluate | together | peak memory | evaluate, ratio | together, ratio |")
+    print("|---|---|---|---|---|---|---|")
+    for name, run in runs.items():
+        total = run["load"] + run["evaluate"]
+        row = [
+            name,
+            f"{run['load']:.1f} s",
+            f"{run['evaluate']:.2f} s",
+            f"{total:.1f} s",
+            f"{run['memory']:.1f} GB",
+        ]
+        if base:
+            base_total = base["load"] + base["evaluate"]
+            row += [f"{base['evaluate'] / run['evaluate']:.1f}", f"{base_total / total:.1f}"]
+        print("| " + " | ".join(row) + " |")
+    print("\nRatios: faster-coco-eval's plain COCO over the row's. AP of each:")
+    print(
+        ", ".join(
+            f"{name} {run['AP']:.10f}" for name, run in runs.items() if run.get("AP") is not None
+        )
+    )
+
+
+def linear(folder: Path) -> None:
+    for option, values in (
+        ("--images", (2000, 4000, 8000, 16000)),
+        ("--detections-per-image", (62, 125, 250, 500)),
+    ):
+        fixed = [] if option == "--images" else ["--images", 4000]
+        print(
+            f"\n| {option[2:]} | detections | load | evaluate | microseconds per detection | peak memory |"
+        )
+        print("|---|---|---|---|---|---|")
+        for value in values:
+            gt, dt = generate(folder / f"{option}{value}", option, value, *fixed)
+            run = measure(OURS[2], gt, dt.with_suffix(".npz"), repeats=3)
+            images = value if option == "--images" else 4000
+            num = images * (104 if option == "--images" else value)
+            print(
+                f"| {value} | {num:,} | {run['load']:.2f} s | {run['evaluate']:.2f} s | {1e6 * run['evaluate'] / num:.2f} | {run['memory']:.2f} GB |"
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--images", type=int, default=FULL_SIZE)
+    parser.add_argument("--repeats", type=int, default=3, help="of ours")
+    parser.add_argument("--skip", nargs="*", default=[], choices=PEERS)
+    parser.add_argument("--linear", action="store_true")
+    parser.add_argument(
+        "--contestant", nargs=3, metavar=("NAME", "GT", "DT"), help=argparse.SUPPRESS
+    )
+    args = parser.parse_args()
+    if args.contestant:
+        name, gt, dt = args.contestant
+        contestant(name, Path(gt), Path(dt))
+        return
+    missing = [
+        p for p in PEERS if p not in args.skip and not importlib.util.find_spec(p.replace("-", "_"))
+    ]
+    if missing:
+        parser.error(f"pip install {' '.join(missing)} first, or --skip {' '.join(missing)}")
+    with tempfile.TemporaryDirectory() as folder:
+        if args.linear:
+            linear(Path(folder))
+        else:
+            compare(Path(folder), args.images, args.repeats, args.skip)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Score detections against ground truth, jointly in IoU and count."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "gt", metavar="GT", type=Path, help='COCO json whose annotations have "count"'
+    )
+    parser.add_argument(
+        "dt",
+        metavar="DT",
+        type=Path,
+        nargs="?",
+        help='COCO results json with "count", or an .npz of the same columns',
+    )
+    parser.add_argument(
+        "--max-dets",
+        metavar="N",
+        type=int,
+        nargs="+",
+        default=[150],
+        help="detections per image and category that count; several give a column each (default: 150)",
+    )
+    parser.add_argument(
+        "--coco-sizes", action="store_true", help="also COCO's APs, APm, APl and their AR"
+    )
+    parser.add_argument(
+        "--errors",
+        action="store_true",
+        help="also what is lost to which cause, and count statistics",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        type=Path,
+        help="write metrics.json, per_category.csv, grid.png and precision_recall.png there",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, and nothing else, to standard output"
+    )
+    parser.add_argument(
+        "--self-test",
+        action="store_true",
+        help="take GT for its own detections, which must score 100 everywhere; no DT",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..evaluation import EvaluationInputError
+    from ..evaluation.report import evaluate_files, self_test, write_report
+    from ..evaluation.output import to_json
+
+    try:
+        if args.self_test == (args.dt is not None):
+            raise EvaluationInputError(
+                "Give GT alone with --self-test, or GT and DT without it; `locount evaluate --help`."
+            )
+        if args.self_test:
+            passed, line = self_test(args.gt)
+            print(line)
+            return 0 if passed else 1
+        report = evaluate_files(
+            args.gt, args.dt, args.max_dets, coco_sizes=args.coco_sizes, with_errors=args.errors
+        )
+        if args.output:
+            write_report(report, args.output)
+    except EvaluationInputError as error:
+        print(f"locount evaluate: {error}", file=sys.stderr)
+        return 2
+    if args.json:
+        print(to_json(report.as_dict()).decode())
+    else:
+        print(report.tables())
+    return 0

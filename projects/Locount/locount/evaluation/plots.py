@@ -1,0 +1,67 @@
+"""Pictures of a result: the grid as a heat map, and precision-recall curves."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from locount.counting import AC_STEPS, AC_THRESHOLDS
+
+from .protocol import IOU_THRESHOLDS, RECALL_POINTS
+from .result import EvaluationResult
+
+
+def grid_heat_map(result: EvaluationResult) -> bytes:
+    """APlc in each cell, as PNG."""
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    axes = figure.add_subplot(
+        title=f"APlc by threshold, mean {result.metrics['APlc']:.2f}",
+        xlabel="count accuracy (AC) threshold",
+        ylabel="IoU threshold",
+    )
+    image = axes.imshow(result.grid, cmap="viridis", vmin=0, vmax=100, origin="lower")
+    axes.set_xticks(range(len(AC_THRESHOLDS)), [f"{k / AC_STEPS:.2f}" for k in AC_THRESHOLDS])
+    axes.set_yticks(range(len(IOU_THRESHOLDS)), [f"{t:.2f}" for t in IOU_THRESHOLDS])
+    for (i, j), value in np.ndenumerate(result.grid):
+        # viridis is dark up to about two thirds of its range
+        color = "white" if np.isnan(value) or value < 65 else "black"
+        text = "-" if np.isnan(value) else f"{value:.1f}"
+        axes.text(j, i, text, ha="center", va="center", color=color, fontsize=8)
+    figure.colorbar(image, label="APlc")
+    return _png(figure)
+
+
+def precision_recall_curves(result: EvaluationResult) -> bytes:
+    """Mean precision over categories at each recall: joint and blind to counts, as PNG."""
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.add_subplot(
+        title="Precision and recall, mean over categories",
+        xlabel="recall",
+        ylabel="precision",
+        xlim=(0, 1),
+        ylim=(0, 1.02),
+    )
+    blind, joint, middle = result.precision[0], result.precision[1:], len(IOU_THRESHOLDS) // 2
+    for name, stem, curves, style in (
+        ("IoU and AC", "APlc", (joint.mean(axis=(0, 1)), joint[0, 0], joint[middle, middle]), "-"),
+        ("IoU", "AP", (blind.mean(axis=0), blind[0], blind[middle]), "--"),
+    ):
+        for suffix, color, curve in zip(("", "50", "75"), ("C0", "C1", "C2"), curves, strict=True):
+            thresholds = {"": "0.50 to 0.95", "50": "0.50", "75": "0.75"}[suffix]
+            figure_of = result.metrics[f"{stem}{suffix}"]
+            label = f"{name} {thresholds}: {stem}{suffix} {figure_of:.1f}"
+            axes.plot(RECALL_POINTS, curve, style, color=color, label=label)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    # A canvas of its own: pyplot would choose a backend and keep the figure for ever.
+    FigureCanvasAgg(figure)
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=120)
+    return data.getvalue()

@@ -1,0 +1,144 @@
+"""A whole evaluation of files: figures, tables and result files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from .annotations import Detections
+from .api import match, score_matches
+from .count_statistics import CountStatistics, count_statistics
+from .errors import ErrorAnalysis, analyze_errors
+from .output import per_category_csv, to_json, write_bytes
+from .problems import EvaluationInputError
+from .reading import read_ground_truth
+from .result import EvaluationResult, merge_metrics
+from .tables import count_table, errors_table, grid_table, metrics_table, per_category_table
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything known of one set of detections.
+
+    Attributes:
+        results: for each ``max_dets``, ascending.
+        errors, counts: at the largest ``max_dets``; None unless asked for.
+    """
+
+    results: list[EvaluationResult]
+    errors: ErrorAnalysis | None
+    counts: CountStatistics | None
+
+    def as_dict(self) -> dict:
+        """Plain data: what metrics.json and ``--json`` hold.
+
+        "metrics" has COCO's form: everything at the largest number of detections, AR and ARlc at each.
+        """
+        last = self.results[-1]
+        data = {
+            "max_dets": last.max_dets,
+            "metrics": merge_metrics(self.results),
+            "metrics_at": {str(result.max_dets): result.metrics for result in self.results},
+            "grid": last.grid.tolist(),
+            "per_category": last.per_category,
+        }
+        if self.errors:
+            errors = asdict(self.errors)
+            data["errors"] = {k: errors[k] for k in ("lost", "lost_at_50", "errors_at_50")}
+        if self.counts:
+            counts = asdict(self.counts)
+            by_count = {str(n): row for n, row in counts["by_count"].items()}
+            data["counts"] = counts | {"by_count": by_count}
+        return data
+
+    def tables(self) -> str:
+        last = self.results[-1]
+        parts = [
+            metrics_table(self.results),
+            f"APlc by threshold, {last.max_dets} detections:\n{grid_table(last)}",
+            f"By category, {last.max_dets} detections:\n{per_category_table(last)}",
+        ]
+        if self.errors:
+            parts.append(f"Causes of errors, each repaired alone:\n{errors_table(self.errors)}")
+        if self.counts:
+            parts.append(f"Counts of boxes matched at IoU 0.50:\n{count_table(self.counts)}")
+        return "\n\n".join(parts)
+
+
+def evaluate_files(
+    gt: str | PathLike,
+    dt: str | PathLike,
+    max_dets: Iterable[int],
+    *,
+    coco_sizes: bool = False,
+    with_errors: bool = False,
+) -> Report:
+    """Evaluate at several ``max_dets``; ``with_errors`` adds the error analysis and count statistics.
+
+    Raises:
+        EvaluationInputError: as :func:`.api.evaluate_detections`.
+    """
+    max_dets = sorted(set(max_dets))
+    if max_dets[0] < 1:
+        raise EvaluationInputError(f"max_dets must be 1 or more, not {max_dets[0]}")
+    matcher = match(gt, dt, max_dets[-1])
+    return Report(
+        results=[score_matches(matcher, n, coco_sizes=coco_sizes) for n in max_dets],
+        errors=analyze_errors(matcher, max_dets=max_dets[-1]) if with_errors else None,
+        counts=count_statistics(matcher, max_dets=max_dets[-1]) if with_errors else None,
+    )
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write metrics.json, per_category.csv, grid.png and precision_recall.png, each whole or not at all."""
+    # Only here: matplotlib takes a second to import.
+    from .plots import grid_heat_map, precision_recall_curves
+
+    last = report.results[-1]
+    files = {
+        "metrics.json": to_json(report.as_dict()),
+        "per_category.csv": per_category_csv(last),
+        "grid.png": grid_heat_map(last),
+        "precision_recall.png": precision_recall_curves(last),
+    }
+    for name, data in files.items():
+        write_bytes(folder / name, data)
+
+
+def self_test(path: str | PathLike) -> tuple[bool, str]:
+    """Evaluate ground truth as its own detections, all of score 1.
+
+    Returns:
+        Whether every figure that is defined is 100, and a line that says so.
+
+    Raises:
+        EvaluationInputError: as :func:`.api.evaluate_detections`.
+    """
+    gt = read_ground_truth(path)
+    own = gt.take(np.flatnonzero(~gt.crowd))
+    dt = Detections(
+        image=own.image,
+        category=own.category,
+        boxes=own.boxes,
+        counts=own.counts,
+        scores=np.ones(len(own)),
+    )
+    # so many that none is cut off
+    metrics = score_matches(match(gt, dt, max(1, len(dt))), max(1, len(dt))).metrics
+    values = np.array([v for v in metrics.values() if not np.isnan(v)])
+    what = f"{path}: {len(own)} boxes as their own detections"
+    if not len(values):
+        return False, f"{what}: nothing to score, because there is no box"
+    if np.abs(values - 100).max() < 1e-9:
+        return True, f"{what} score 100 in all {len(values)} figures"
+    keys = np.column_stack([own.image, own.category, own.boxes])
+    repeated = len(keys) - len(np.unique(keys, axis=0))
+    empty = int((own.box_areas == 0).sum())
+    return False, (
+        f"{what} score as low as {values.min():.3f}; {empty} boxes have no area and never match, "
+        f"{repeated} repeat another of the same image and category and may take its place"
+    )
