@@ -8,8 +8,8 @@ except ImportError:
         def __getattr__(self, name: str):
             raise ImportError(
                 f"detectron2._C.{name} is compiled code, and this pure-Python build of detectron2 "
-                "has none: rotated boxes and detectron2's own deformable convolution don't work. "
-                "Build detectron2 from its repository to have them."
+                "has none: rotated boxes don't work, nor on a GPU detectron2's own deformable "
+                "convolution. Build detectron2 from its repository to have them."
             )
 
     _C = _MissingExtension()
