@@ -38,6 +38,7 @@ REQUIRED = {
     "pillow": "PIL.Image",
     "opencv-python-headless": "cv2",
     "pycocotools": "pycocotools.mask",
+    "msgspec": "msgspec",
     "numba": "numba",
     "orjson": "orjson",
     "platformdirs": "platformdirs",
