@@ -38,6 +38,7 @@ REQUIRED = {
     "pillow": "PIL.Image",
     "opencv-python-headless": "cv2",
     "pycocotools": "pycocotools.mask",
+    "matplotlib": "matplotlib.figure",
     "msgspec": "msgspec",
     "numba": "numba",
     "orjson": "orjson",
