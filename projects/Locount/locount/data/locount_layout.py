@@ -74,7 +74,7 @@ def scan(folder: str, suffixes: tuple[str, ...]) -> tuple[dict[str, FileStamp], 
     problems = []
     own_name = os.path.basename(os.path.normpath(folder)) + os.sep
     start = len(os.path.join(folder, ""))
-    for stamp in sorted(_walk(folder, suffixes)):
+    for stamp in sorted(_walk(folder, suffixes), key=lambda stamp: stamp.path):
         stem = stamp.path[start : stamp.path.rindex(".")]
         while stem.startswith(own_name):
             stem = stem[len(own_name) :]
