@@ -1,7 +1,7 @@
 """Seeded synthetic ground truth and detections, as large as one likes.
 
-The default has the shape of the Locount test set: 16,372 images, 140 categories with a long tail, some 15 boxes an image
-in rows of a few categories, and 104 detections an image, 1.7 million in all.
+The default has the shape of the Locount test set: 16,372 images, 140 categories with a long tail,
+some 15 boxes an image in rows of a few categories, and 104 detections an image, 1.7 million in all.
 
     python benchmarks/synthetic_shelves.py OUT [--images N] [--detections-per-image N] [--seed N]
 

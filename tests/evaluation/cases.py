@@ -8,9 +8,10 @@ import numpy as np
 def random_case(seed: int) -> tuple[dict, list[dict]]:
     """A COCO dictionary and a results list, both possibly empty.
 
-    Few distinct scores, boxes and shifts, so that scores and IoUs tie; detections are mostly copies of ground truth, with
-    counts near it, so that thresholds are met; sides reach the borders of the scale subsets, counts those of the count
-    subsets; images and categories without annotations; crowds; annotation id 0; ids in no order.
+    Few distinct scores, boxes and shifts, so that scores and IoUs tie; detections are mostly copies
+    of ground truth, with counts near it, so that thresholds are met; sides reach the borders of the
+    scale subsets, counts those of the count subsets; images and categories without annotations;
+    crowds; annotation id 0; ids in no order.
     """
     rng = np.random.default_rng(seed)
     image_ids = rng.permutation(20)[: rng.integers(1, 5)].tolist()

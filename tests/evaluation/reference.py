@@ -1,4 +1,5 @@
-"""The joint evaluation written as plainly as possible, from the protocol in docs/evaluation.md: the judge of the fast one.
+"""The joint evaluation written as plainly as possible, from the protocol in docs/evaluation.md: the
+judge of the fast one.
 
 Exact fractions for AC; nested Python loops for everything else. Slow on purpose.
 """
@@ -46,7 +47,9 @@ def is_in(entry, subset):
 
 
 def match_image(gts, dts, min_iou, min_ac, subset, max_dets):
-    """Score and outcome ("hit", "miss" or None for ignored) of each detection of one image and category."""
+    """Score and outcome ("hit", "miss" or None for ignored) of each detection of one image and
+    category.
+    """
     gts = [(g, bool(g.get("iscrowd", 0)), not is_in(g, subset)) for g in gts]
     taken = [False] * len(gts)
     outcomes = []
@@ -82,7 +85,9 @@ def average_precision(outcomes, num_gt):
 
 
 def cell(gt, dt, min_iou, min_ac, subset=((0, INF), (1, INF)), max_dets=150):
-    """AP and highest recall of every category that has ground truth in the subset, at one pair of thresholds."""
+    """AP and highest recall of every category that has ground truth in the subset, at one pair of
+    thresholds.
+    """
     scores = {}
     for category in sorted(c["id"] for c in gt["categories"]):
         of_category = [a for a in gt["annotations"] if a["category_id"] == category]

@@ -58,7 +58,9 @@ def crowded_case(seed: int) -> tuple[dict, list[dict]]:
 
 @pytest.mark.parametrize(("make", "seeds"), [(random_case, range(150)), (crowded_case, range(4))])
 def test_every_precision_and_recall_equals_pycocotools(make, seeds):
-    """All IoU thresholds, recall points, categories, sizes and max_dets: the same floats, to the bit."""
+    """All IoU thresholds, recall points, categories, sizes and max_dets: the same floats, to the
+    bit.
+    """
     for seed in seeds:
         gt, dt = make(seed)
         expected = coco_eval(gt, dt, MAX_DETS).eval

@@ -16,7 +16,7 @@ WHOLE_RANGE = ((0, reference.INF), (1, reference.INF))
 
 @pytest.mark.parametrize("first_seed", range(0, 3000, 500))
 def test_cells_equal_reference(first_seed):
-    """AP and recall of every category, on each case in eight cells: the whole set, the subsets, COCO."""
+    """AP and recall of every category in eight cells a case: the whole set, the subsets, COCO."""
     for seed in range(first_seed, first_seed + 500):
         rng = np.random.default_rng(seed)
         gt, dt = random_case(seed)
@@ -130,25 +130,24 @@ def test_count_is_matched_not_checked_afterwards():
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_order_of_annotations_does_not_decide_between_ious(reverse):
-    # The detection [0, 100] x [0, 100] overlaps A = [0, 90] x [0, 100] by 0.9 and B = [0, 80] x [0, 100]
-    # by 0.8. Count 10: A (12) passes AC 1 - 2/12 = 0.83, B (10) passes 1. A bar that rises with each
-    # candidate would settle on B whenever B comes first. The rule: highest IoU among those that pass.
-    # Cells: IoU <= 0.80 (7 thresholds) and AC <= 0.80 (7): A, the better IoU. AC > 0.80 (3): B.
-    # IoU 0.85 and 0.90 (2): A up to AC 0.80, nothing above. IoU 0.95: nothing.
-    # A second detection on B with IoU 1, count 10, lower score, finds B free only where the first took A.
+    # The first detection, 100 x 100, overlaps A, 90 x 100, by 0.9 and B, 80 x 100, by 0.8. Count 10
+    # has AC 1 - 2/12 = 0.83 with A and 1 with B. A bar that rises with each candidate would settle
+    # on B whenever B comes first; the rule is the highest IoU among those that pass. At IoU up to
+    # 0.80 (7 thresholds) that is A for AC up to 0.80 (7) and B above. The second detection, on B
+    # exactly, finds it free only where the first took A.
     boxes = [(0, 0, 90, 100, 12), (0, 0, 80, 100, 10)]
     gt = ground_truth(*(boxes[::-1] if reverse else boxes))
     dt = detections((0, 0, 100, 100, 10, 0.9), (0, 0, 80, 100, 10, 0.8))
     joint = grid(gt, dt)
     assert (joint[:7, :7] == 100).all()
-    # first takes B, second overlaps A by 80/90 = 0.89 but its count fails there: 1 of 2 found,
-    # precision 1 up to recall 0.5: 51 of 101 points
+    # The first takes B; the second overlaps A by 80/90 but its count fails there. One of two is
+    # found: precision 1 up to recall 0.5, 51 of 101 points.
     np.testing.assert_allclose(joint[:7, 7:], 100 * 51 / 101)
 
 
 def test_among_equal_ious_the_later_in_the_file_is_taken():
-    # Both boxes overlap the first detection by 1. It takes the later, so that the second detection, whose
-    # count only fits that one, is left without.
+    # Both boxes overlap the first detection by 1. It takes the later, so that the second detection,
+    # whose count only fits that one, is left without.
     later = ground_truth((0, 0, 100, 100, 10), (0, 0, 100, 100, 11))
     dt = detections((0, 0, 100, 100, 10, 0.9), (0, 0, 100, 100, 22, 0.8))
     # AC of 22 for 10 and for 11 is 0, so it never matches: recall 1/2
@@ -162,11 +161,19 @@ def test_among_equal_ious_the_later_in_the_file_is_taken():
 
 @pytest.mark.parametrize(
     ("pred", "true", "passed"),
-    # AC 17/20 = 0.85 passes eight thresholds, 0.50 to 0.85; in floats 1 - 3/20 < 0.85. 15/20 = 0.75 passes six.
-    # 10 for 20 is 0.50, 9 for 20 is 0.45; 19/20 = 0.95 passes ten; over by as much counts the same.
-    [(17, 20, 8), (23, 20, 8), (15, 20, 6), (10, 20, 1), (9, 20, 0), (19, 20, 10), (30, 20, 1), (31, 20, 0), (1, 1, 10),
-     (2, 1, 0)],
-)  # fmt: skip
+    [
+        (17, 20, 8),  # 0.85 passes 0.50 to 0.85, which np.arange makes 0.8500000000000003
+        (23, 20, 8),  # over by as much counts the same
+        (15, 20, 6),
+        (10, 20, 1),
+        (30, 20, 1),
+        (9, 20, 0),
+        (31, 20, 0),
+        (19, 20, 10),
+        (1, 1, 10),
+        (2, 1, 0),
+    ],
+)
 def test_count_accuracy_at_its_borders(pred, true, passed):
     gt, dt = ground_truth((0, 0, 50, 50, true)), detections((0, 0, 50, 50, pred, 0.5))
     assert (grid(gt, dt) == np.where(np.arange(10) < passed, 100, 0)).all()
@@ -247,7 +254,8 @@ def test_subset_borders_belong_to_both_sides():
 
 
 def test_unmatched_detection_is_ignored_outside_the_subset_by_its_own_count_and_size():
-    # A miss of count 5 (MN) and side 100 (SS) before the hits: it costs MN and SS half, IN and MS nothing.
+    # A miss of count 5 (MN) and side 100 (SS) before the hits: it costs MN and SS half, IN and MS
+    # nothing.
     gt = ground_truth((0, 0, 200, 200, 1), (500, 0, 100, 100, 5))
     miss = (0, 500, 100, 100, 5, 0.9)
     dt = detections(miss, (0, 0, 200, 200, 1, 0.5), (500, 0, 100, 100, 5, 0.5))
@@ -256,8 +264,8 @@ def test_unmatched_detection_is_ignored_outside_the_subset_by_its_own_count_and_
 
 
 def test_detection_matched_to_ground_truth_outside_the_subset_is_ignored():
-    # Count 11 for 10: the detection's own count lies in LN, but its ground truth in MN takes it, except at
-    # AC 0.95, where it stays unmatched and costs LN half: 0.9 * 100 + 0.1 * 50.
+    # Count 11 for 10: the detection's own count lies in LN, but its ground truth in MN takes it,
+    # except at AC 0.95, where it stays unmatched and costs LN half: 0.9 * 100 + 0.1 * 50.
     gt = ground_truth((0, 0, 100, 100, 10), (500, 0, 100, 100, 11))
     dt = detections((0, 0, 100, 100, 11, 0.9), (500, 0, 100, 100, 11, 0.5))
     result = metrics(gt, dt)

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs="+",
         default=[150],
-        help="detections per image and category that count; several give a column each (default: 150)",
+        help="detections per image and category that count, in a column each (default: 150)",
     )
     parser.add_argument(
         "--coco-sizes", action="store_true", help="also COCO's APs, APm, APl and their AR"
@@ -52,13 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from ..evaluation import EvaluationInputError
-    from ..evaluation.report import evaluate_files, self_test, write_report
     from ..evaluation.output import to_json
+    from ..evaluation.report import evaluate_files, self_test, write_report
 
     try:
         if args.self_test == (args.dt is not None):
             raise EvaluationInputError(
-                "Give GT alone with --self-test, or GT and DT without it; `locount evaluate --help`."
+                "give GT alone with --self-test, or GT and DT without (`locount evaluate --help`)"
             )
         if args.self_test:
             passed, line = self_test(args.gt)
@@ -71,6 +71,9 @@ def run(args: argparse.Namespace) -> int:
             write_report(report, args.output)
     except EvaluationInputError as error:
         print(f"locount evaluate: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"locount evaluate: can't write to {args.output}: {error}", file=sys.stderr)
         return 2
     if args.json:
         print(to_json(report.as_dict()).decode())

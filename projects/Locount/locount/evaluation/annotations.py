@@ -11,7 +11,8 @@ import numpy as np
 class _Boxes:
     """Objects of a set of images; place i of every array belongs to object i.
 
-    ``image`` and ``category`` are places in the ascending ``image_ids`` and ``category_ids`` of the ground truth.
+    ``image`` and ``category`` are places in the ascending ``image_ids`` and ``category_ids`` of the
+    ground truth.
     """
 
     image: np.ndarray  # (N,) int32

@@ -34,8 +34,8 @@ def evaluate_detections(
 
 
 def match(gt: Source | GroundTruth, dt: Source | Detections, max_dets: int) -> Matcher:
-    """Read, sort and pair boxes, once for all that is asked of them: up to ``max_dets`` detections per
-    image and category for :func:`score_matches` and the analyses.
+    """Read, sort and pair boxes, once for all that is asked of them: up to ``max_dets`` detections
+    per image and category for :func:`score_matches` and the analyses.
 
     Raises:
         EvaluationInputError: likewise.

@@ -1,8 +1,8 @@
 """Lists of JSON objects to columns (numpy arrays).
 
 Two ways lead there. A typed decoder does it in a third of the time and half of the memory that
-dictionaries take, but gives up at the first surprise. Then the patient way takes over: it decides what
-is legal, and reports every problem.
+dictionaries take, but gives up at the first surprise. Then the patient way takes over: it decides
+what is legal, and reports every problem.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def _typed_columns(entries: Any, fields: dict[str, Field]) -> dict[str, np.ndarr
         columns = {}
         for key, field in fields.items():
             if field.optional:
-                num_unset = sum(v is msgspec.UNSET for v in map(attrgetter(key), objects))
+                num_unset = list(map(attrgetter(key), objects)).count(msgspec.UNSET)
                 if num_unset == len(objects):
                     continue
                 if num_unset:

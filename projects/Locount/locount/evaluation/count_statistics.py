@@ -16,8 +16,9 @@ from .engine import Matcher
 class CountStatistics:
     """Rows of statistics over ground truth matched blind to counts at IoU 0.50.
 
-    A row holds: "boxes", how many; "MAE", the mean absolute error of the count; "exact", the percentage
-    of right counts; "AC", the mean accuracy in percent; "bias", the mean of predicted minus true count.
+    A row holds "boxes", how many; "MAE", the mean absolute error of the count; "exact", the
+    percentage of right counts; "AC", the mean accuracy in percent; "bias", the mean of predicted
+    minus true count.
 
     Attributes:
         total: of all.

@@ -1,4 +1,4 @@
-"""The joint evaluation on arrays: sort once, pair once, then one pass over the pairs for each subset."""
+"""The joint evaluation on arrays: sort once, pair once, one pass over the pairs per subset."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from functools import cached_property
 
 import numpy as np
 
-from . import kernels
+from . import kernels, sorting
 from .annotations import Detections, GroundTruth
 from .protocol import NUM_AC, NUM_CELLS, NUM_IOU, RECALL_POINTS, Subset
 
 
 @dataclass(frozen=True)
 class SubsetScores:
-    """What one subset scored, before any mean over categories. All in [0, 1]; NaN where a category has no ground
-    truth in the subset and in cells that were not asked for.
+    """What one subset scored, before any mean over categories. All in [0, 1]; NaN where a category
+    has no ground truth in the subset and in cells that were not asked for.
 
-    K categories, J = 1 + 10 rows (row 0 is blind to counts), I = 10 IoU thresholds, R = 101 recall points.
+    K categories, J = 1 + 10 rows (row 0 is blind to counts), I = 10 IoU thresholds, R = 101 recall
+    points.
     """
 
     subset: Subset
@@ -41,7 +42,7 @@ class Matcher:
     ):
         """
         Args:
-            max_dets: the most detections per image and category that :meth:`score` will be asked for.
+            max_dets: the most detections per image and category to ask :meth:`score` for.
             num_threads: as many as the process may use by default.
         """
         self.max_dets = max_dets
@@ -49,7 +50,7 @@ class Matcher:
         self.gt_order, self.gt_start = _sort_by_category_and_image(gt, gt)
         self.dt_order, self.dt_start = _sort_by_category_and_image(dt, gt)
         self.over_categories(
-            lambda first, last: kernels.sort_by_score(
+            lambda first, last: sorting.sort_by_score(
                 first, last, self.dt_start, self.dt_order, dt.scores
             )
         )
@@ -94,9 +95,9 @@ class Matcher:
         return list(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True))
 
     def over_categories(self, kernel: Callable) -> list:
-        """``kernel(first, last)`` on ranges that cover all categories, in threads; results in order."""
-        # Python threads around kernels without the interpreter lock: an OpenMP pool would not survive the fork of a
-        # data loader's workers in the middle of training.
+        """``kernel(first, last)`` on ranges that cover all categories, in threads; the results."""
+        # Python threads around kernels without the interpreter lock: an OpenMP pool would not
+        # survive the fork of a data loader's workers in the middle of training.
         with ThreadPoolExecutor(self.num_threads) as pool:
             return list(pool.map(lambda ends: kernel(*ends), self._chunks))
 
@@ -105,7 +106,7 @@ class Matcher:
         return self.gt.crowd | ~subset.contains(areas, self.gt.counts)
 
     def score(self, subset: Subset, *, max_dets: int, keep_precision: bool = False) -> SubsetScores:
-        """Score the first ``max_dets`` (at most the constructor's) detections of each image and category."""
+        """Score the first ``max_dets``, at most the constructor's, of each image and category."""
         assert max_dets <= self.max_dets, (max_dets, self.max_dets)
         num_categories = len(self.gt_start) - 1
         inside = subset.contains(self.dt.box_areas, self.dt.counts)
@@ -158,8 +159,8 @@ class Matcher:
 def _sort_by_category_and_image(objects, gt: GroundTruth) -> tuple[np.ndarray, np.ndarray]:
     """Indices that sort ``objects``, equal ones in their order; first place of each category."""
     order = np.arange(len(objects), dtype=np.int32)
-    order = kernels.sort_by_key(order, objects.image, len(gt.image_ids))
-    order = kernels.sort_by_key(order, objects.category, len(gt.category_ids))
+    order = sorting.sort_by_key(order, objects.image, len(gt.image_ids))
+    order = sorting.sort_by_key(order, objects.category, len(gt.category_ids))
     sizes = np.bincount(objects.category, minlength=len(gt.category_ids))
     return order, np.concatenate([[0], np.cumsum(sizes)])
 

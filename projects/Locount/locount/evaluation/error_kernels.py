@@ -8,14 +8,14 @@ from numba import njit
 from locount.counting import num_passed_ac_thresholds
 
 from .kernels import box_at, box_iou, match_detection
-from .protocol import IOU_THRESHOLDS, NUM_CELLS, NUM_IOU, RECALL_POINTS
+from .protocol import IOU_THRESHOLDS, NUM_IOU, RECALL_POINTS
 
 _num_passed_ac_thresholds = njit(num_passed_ac_thresholds)
 
 # Below this IoU with every ground truth a detection lies on background (TIDE's threshold).
 BACKGROUND_IOU = 0.1
 
-# What is wrong with a detection, or, for MISSED, with a ground truth; HIT and IGNORED are no errors.
+# What is wrong with a detection, or with a ground truth (MISSED); HIT and IGNORED are no errors.
 CAUSES = (
     "missed",
     "duplicate",
@@ -47,8 +47,8 @@ def record_matches(
 ):
     """The cells in which each of the C detections with pairs is matched.
 
-    Writes bit sets: ``matched`` (C, 2) to ground truth that counts, ``ignored`` (C, 2) to ignored one,
-    and ``taken`` (G, 2), zeros before, the cells in which each ground truth is taken.
+    Writes bit sets: ``matched`` (C, 2) to ground truth that counts, ``ignored`` (C, 2) to ignored
+    one, and ``taken`` (G, 2), zeros before, the cells in which each ground truth is taken.
     """
     for d in range(paired_start[first], paired_start[last]):
         matched[d, 0], matched[d, 1], ignored[d, 0], ignored[d, 1] = match_detection(
@@ -110,9 +110,9 @@ def nearest_boxes(
 ):
     """For each detection the ground truth of highest IoU, of its category (0) and of others (1).
 
-    Crowds are left out; of equal ones the later in ``image_gt``, G indices sorted by image, is taken.
-    Writes ``nearest`` (D, 2), its index or -1, and ``passed`` (D, 2, 2), the numbers of IoU thresholds
-    (-1 on background) and of AC thresholds it passes.
+    Crowds are left out; of equal ones the later in ``image_gt``, G indices sorted by image, is
+    taken. Writes ``nearest`` (D, 2), its index or -1, and ``passed`` (D, 2, 2), the numbers of IoU
+    thresholds (-1 on background) and of AC thresholds it passes.
     """
     for k in range(first, last):
         for d in range(dt_start[k], dt_start[k + 1]):
@@ -190,10 +190,10 @@ def repair_cell(
 ):
     """AP at the i-th IoU and the j-th AC threshold, as it is and with one cause of errors repaired.
 
-    A detection whose box, category or count is wrong becomes a hit, if the ground truth it should have
-    matched is free and no detection of higher score was repaired to take it; otherwise, and for the other
-    causes, it is left out. Missed ground truth, which no such detection could have found, is left out
-    too; a category that has no other is then perfect.
+    A detection whose box, category or count is wrong becomes a hit, if the ground truth it should
+    have matched is free and no detection of higher score was repaired to take it; otherwise, and
+    for the other causes, it is left out. Missed ground truth, which no such detection could have
+    found, is left out too; a category that has no other is then perfect.
 
     Args:
         by_score: (D,) the detections in order of their scores.

@@ -1,4 +1,4 @@
-"""Where the points of APlc are lost: causes of errors, each repaired on its own (as TIDE does for COCO)."""
+"""Where points of APlc are lost: each cause of errors repaired alone, as TIDE does for COCO."""
 
 from __future__ import annotations
 

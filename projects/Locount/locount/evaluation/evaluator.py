@@ -25,11 +25,11 @@ logger = logging.getLogger(__name__)
 class LocountEvaluator(DatasetEvaluator):
     """Evaluate a registered dataset jointly in IoU and count, and blind to counts as COCO does.
 
-    Any dataset in Detectron2's format will do. Without "count" on its annotations every box counts 1; so does
-    every detection of a model that predicts no ``pred_counts``. Detections are gathered over all processes, and
-    the figures don't depend on how images were dealt to them.
+    Any dataset in Detectron2's format will do. Without "count" on its annotations every box counts
+    1; so does every detection of a model that predicts no ``pred_counts``. Detections are gathered
+    over all processes, and the figures don't depend on how images were dealt to them.
 
-    Writes ``locount_ground_truth.json`` and ``locount_instances_results.json`` for ``locount evaluate``.
+    Writes locount_ground_truth.json and locount_instances_results.json, for ``locount evaluate``.
     """
 
     def __init__(
@@ -47,9 +47,7 @@ class LocountEvaluator(DatasetEvaluator):
             max_dets: detections per image and category that count.
         """
         if dataset_name not in DatasetCatalog:
-            raise KeyError(
-                f"Dataset {dataset_name!r} is not registered; register it before evaluating on it."
-            )
+            raise KeyError(f"Register the dataset {dataset_name!r} before; it is not registered.")
         self._dataset_name = dataset_name
         self._distributed = distributed
         self._output_dir = Path(output_dir) if output_dir else None
@@ -64,8 +62,8 @@ class LocountEvaluator(DatasetEvaluator):
 
         Args:
             inputs: dicts with "image_id".
-            outputs: dicts with "instances": ``pred_boxes``, ``scores``, ``pred_classes`` and, where the model
-                counts, ``pred_counts``; boxes in the size of the original image.
+            outputs: dicts with "instances": ``pred_boxes``, ``scores``, ``pred_classes`` and, where
+                the model counts, ``pred_counts``; boxes in the size of the original image.
         """
         for input_, output in zip(inputs, outputs, strict=True):
             instances = output["instances"].to("cpu")
@@ -83,10 +81,10 @@ class LocountEvaluator(DatasetEvaluator):
             )
 
     def evaluate(self) -> OrderedDict[str, dict[str, float]]:
-        """The figures as ``{"bbox": {name: value}}``, 0 to 100 and NaN if undefined; ``{}`` off the main process.
+        """The figures as ``{"bbox": {name: value}}``; ``{}`` off the main process.
 
-        Images without predictions count as missed; an image predicted twice counts once, its first time. Both
-        are logged as warnings.
+        Images without predictions count as missed; an image predicted twice counts once, its first
+        time. Both are logged as warnings.
         """
         predictions = self._predictions
         if self._distributed:
@@ -121,8 +119,8 @@ class LocountEvaluator(DatasetEvaluator):
         if unknown := by_image.keys() - set(image_ids):
             examples = ", ".join(map(repr, sorted(unknown, key=str)[:5]))
             raise ValueError(
-                f"{len(unknown)} images with predictions are not in {self._dataset_name}, such as {examples}: "
-                "the data loader reads another dataset than the evaluator."
+                f"{len(unknown)} images with predictions are not in {self._dataset_name}, such as "
+                f"{examples}: the data loader reads another dataset than the evaluator."
             )
         if missing := len(image_ids) - len(by_image):
             logger.warning(
@@ -187,7 +185,7 @@ def _xywh(box: Sequence[float], mode: BoxMode) -> list[float]:
 def _to_coco_results(predictions: list[dict], category_ids: list[int]) -> list[dict]:
     results = []
     for prediction in predictions:
-        # Float64 before the subtraction: a width rounded to float32 would move boxes across a threshold.
+        # float64 before the subtraction: rounded widths would move boxes across a threshold
         boxes = prediction["boxes"].astype(np.float64).reshape(-1, 4)
         boxes[:, 2:] -= boxes[:, :2]
         columns = (boxes, prediction["scores"], prediction["classes"], prediction["counts"])

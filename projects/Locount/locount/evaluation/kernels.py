@@ -1,12 +1,13 @@
-"""The compiled loops: sorting, pairing boxes, matching and accumulation.
+"""The compiled loops: pairing boxes, matching and accumulation.
 
-Shape shorthand: D detections, sorted by category, then score (highest first), then image, then place in the file;
-G ground-truth boxes, sorted by category, then image, then place in the file; K categories; P pairs of a detection
-and a ground-truth box of its category and image whose IoU reaches the lowest threshold.
+Shape shorthand: D detections, sorted by category, then score (highest first), then image, then
+place in the file; G ground-truth boxes, sorted by category, then image, then place in the file; K
+categories; P pairs of a detection and a ground-truth box of its category and image whose IoU
+reaches the lowest threshold.
 
-``*_start`` arrays hold K + 1 offsets: category k owns [start[k], start[k + 1]). Every function that takes
-``first`` and ``last`` works on the categories [first, last) and writes nothing outside them, so that threads can share
-the arrays; the functions release the interpreter lock.
+``*_start`` arrays hold K + 1 offsets: category k owns [start[k], start[k + 1]). Every function that
+takes ``first`` and ``last`` works on the categories [first, last) and writes nothing outside them,
+so that threads can share the arrays; the functions release the interpreter lock.
 """
 
 from __future__ import annotations
@@ -23,70 +24,10 @@ _num_passed_ac_thresholds = njit(num_passed_ac_thresholds)
 _ONE = np.uint64(1)
 _NONE = np.uint64(0)
 _EPS = float(np.spacing(1))
-_DIGIT_BITS = 11
 # The top six bits of this constant times a power of two differ for all 64 of them.
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
 _BIT_OF_PRODUCT = np.empty(64, np.int64)
 _BIT_OF_PRODUCT[[(int(_DE_BRUIJN) << bit) % 2**64 >> 58 for bit in range(64)]] = np.arange(64)
-
-
-@njit(cache=True, nogil=True)
-def sort_by_key(order, keys, num_keys):
-    """Stable counting sort: ``order`` (indices into ``keys``) rearranged so that its keys in [0, num_keys) ascend."""
-    place = np.zeros(num_keys + 1, np.int64)
-    for i in order:
-        place[keys[i] + 1] += 1
-    for k in range(num_keys):
-        place[k + 1] += place[k]
-    result = np.empty_like(order)
-    for i in order:
-        k = keys[i]
-        result[place[k]] = i
-        place[k] += 1
-    return result
-
-
-@njit(cache=True, nogil=True)
-def _descending_bits(score):
-    """A key that ascends as the score, a finite float, descends."""
-    bits = np.float64(score + 0.0).view(np.uint64)  # + 0.0: -0.0 and 0.0 are equal
-    # The bits of a positive float ascend with it, those of a negative one descend.
-    return bits if bits >> np.uint64(63) else ~(bits | np.uint64(1 << 63))
-
-
-@njit(cache=True, nogil=True)
-def sort_by_score(first, last, start, order, scores):
-    """Stable sort of each category's part of ``order``, indices into ``scores``, highest score first.
-
-    A radix sort from the lowest digit up, which moves keys along with the indices: in long arrays
-    most time goes to memory out of reach of the cache.
-    """
-    mask = np.uint64((1 << _DIGIT_BITS) - 1)
-    for k in range(first, last):
-        index = order[start[k] : start[k + 1]].copy()
-        keys = np.empty(len(index), np.uint64)
-        differ = np.uint64(0)
-        for i in range(len(index)):
-            keys[i] = _descending_bits(scores[index[i]])
-            differ |= keys[i] ^ keys[0]
-        other_index, other_keys = np.empty_like(index), np.empty_like(keys)
-        for low in range(0, 64, _DIGIT_BITS):
-            shift = np.uint64(low)
-            if not (differ >> shift) & mask:
-                continue
-            place = np.zeros((1 << _DIGIT_BITS) + 1, np.int64)
-            for key in keys:
-                place[np.int64((key >> shift) & mask) + 1] += 1
-            for digit in range(1 << _DIGIT_BITS):
-                place[digit + 1] += place[digit]
-            for i in range(len(keys)):
-                digit = np.int64((keys[i] >> shift) & mask)
-                other_keys[place[digit]] = keys[i]
-                other_index[place[digit]] = index[i]
-                place[digit] += 1
-            index, other_index = other_index, index
-            keys, other_keys = other_keys, keys
-        order[start[k] : start[k + 1]] = index
 
 
 @njit(cache=True, nogil=True)
@@ -140,12 +81,12 @@ def find_pairs(
 ):
     """Pairs that can match, each detection's in the order in which it tries them.
 
-    Fills ``rank`` (D,), the place of each detection by score among those of its category and image, and ``num_pairs``
-    (D,), 0 for detections of rank ``max_dets`` and up.
+    Fills ``rank`` (D,), the place of each detection by score among those of its category and image,
+    and ``num_pairs`` (D,), 0 for detections of rank ``max_dets`` and up.
 
     Returns:
-        For the pairs, detection by detection, highest IoU first and of equal ones the later in the file:
-        int32 index of the ground truth; uint8 numbers of IoU and of AC thresholds passed.
+        For the pairs, detection by detection, highest IoU first and of equal ones the later in the
+        file: int32 index of the ground truth; uint8 numbers of IoU and of AC thresholds passed.
     """
     gt_first = np.zeros(num_images, np.int32)
     gt_last = np.zeros(num_images, np.int32)
@@ -206,8 +147,8 @@ def match_detection(
 ):
     """Match one detection in all cells at once, one bit a cell.
 
-    In each cell the detection takes the first of its pairs that passes and whose ground truth is free there: first among
-    those that are not ignored, then among the ignored ones. A crowd is always free.
+    In each cell the detection takes the first of its pairs that passes and whose ground truth is
+    free there, and an ignored one only if there is no other. A crowd is always free.
 
     Args:
         first_pair, last_pair: the detection's pairs, without ``last_pair``.
@@ -245,7 +186,7 @@ def match_detection(
 
 @njit(cache=True, nogil=True)
 def recall_buckets(num_gt):
-    """For 0 to ``num_gt`` true positives out of ``num_gt``: the index of the last recall point they reach."""
+    """The last recall point that 0, 1, ... ``num_gt`` true positives out of ``num_gt`` reach."""
     buckets = np.empty(num_gt + 1, np.int32)
     bucket = 0
     for tp in range(num_gt + 1):
@@ -257,7 +198,7 @@ def recall_buckets(num_gt):
 
 @njit(cache=True, nogil=True)
 def _envelope(best):
-    """Precision at each recall point from the best precision within each interval of recall, in place."""
+    """Best precision at each recall or higher, from the best in each interval; in place."""
     for c in range(best.shape[0]):
         for r in range(best.shape[1] - 1, 0, -1):
             best[c, r - 1] = max(best[c, r - 1], best[c, r])
@@ -291,7 +232,7 @@ def accumulate(
     recall,
     precision,
 ):
-    """Match the detections in order of their scores and turn hits and misses into precision and recall.
+    """Match the detections, best first, and turn hits and misses into precision and recall.
 
     Precision at a recall point is the best one at that recall or higher. It falls with every false
     positive, so that only the places of true positives matter, and a detection without a pair is
@@ -301,7 +242,7 @@ def accumulate(
     Args:
         paired_start: offsets of the categories among the C detections with pairs.
         paired_rank, paired_inside: (C,) rank of each, and whether it is inside.
-        inside_before: (K + 1,) detections inside, of ranks below ``max_dets``, before each category.
+        inside_before: (K + 1,) detections inside, of rank < ``max_dets``, before each category.
         inside_upto: (C,) the same up to each detection with pairs, including it.
         pair_start: (C + 1,) offsets of the detections' pairs.
         taken: (G, 2) zeros.

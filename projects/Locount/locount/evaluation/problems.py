@@ -10,7 +10,7 @@ MAX_LISTED = 20
 
 
 class EvaluationInputError(ValueError):
-    """Ground truth or detections that can't be evaluated; the message lists the problems and their cures."""
+    """Input that can't be evaluated; the message lists the problems and their cures."""
 
 
 class Problems:

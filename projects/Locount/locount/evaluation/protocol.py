@@ -1,8 +1,8 @@
-"""What is evaluated: thresholds, recall points, subsets, and the layout of the grid of threshold pairs.
+"""What is evaluated: thresholds, recall points, subsets, and the grid of threshold pairs.
 
-A *cell* is a pair of thresholds (IoU, AC). Row 0 asks nothing of the count, which is COCO's own protocol; row j
-from 1 on asks for the j-th AC threshold. Column i asks for the i-th IoU threshold. Cell (j, i) has number
-``j * NUM_IOU + i``, and a set of cells is a bit set in two 64-bit words.
+A *cell* is a pair of thresholds (IoU, AC). Row 0 asks nothing of the count, which is COCO's own
+protocol; row j from 1 on asks for the j-th AC threshold. Column i asks for the i-th IoU threshold.
+Cell (j, i) has number ``j * NUM_IOU + i``, and a set of cells is a bit set in two 64-bit words.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from locount.counting import AC_THRESHOLDS, COUNT_RANGES
 
-# Both as pycocotools makes them: its decisions at the borders depend on the last bit of these floats.
+# Both as pycocotools makes them: decisions at the borders depend on the last bit.
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALL_POINTS = np.linspace(0.0, 1.0, 101)
 
@@ -29,7 +29,7 @@ SCALE_SIDES = {"SS": (0.0, 150.0), "MS": (150.0, 300.0), "LS": (300.0, float("in
 
 @dataclass(frozen=True)
 class Subset:
-    """A part of the ground truth, and the rows of the grid to evaluate on it. Ranges include both ends.
+    """A part of the ground truth, by ranges that include both ends, and the cells to evaluate.
 
     Ground truth outside the ranges is ignored; so is an unmatched detection outside them.
     """

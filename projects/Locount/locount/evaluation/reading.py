@@ -38,9 +38,9 @@ _DETECTION = {
 def read_ground_truth(source: Source) -> GroundTruth:
     """Read a COCO dictionary with "images", "categories" and "annotations", from a file or parsed.
 
-    Annotations need "image_id", "category_id" and "bbox" (XYWH). "id", "area" and "count" stand in all
-    of them or in none; without "count" each is 1, without "area" it is the box's. "iscrowd" is 0
-    where it is missing. "ignore" means nothing, as in pycocotools.
+    Annotations need "image_id", "category_id" and "bbox" (XYWH). "id", "area" and "count" stand in
+    all of them or in none; without "count" each is 1, without "area" it is the box's. "iscrowd" is
+    0 where it is missing. "ignore" means nothing, as in pycocotools.
 
     Raises:
         EvaluationInputError: listing every problem found.
@@ -83,9 +83,9 @@ def read_ground_truth(source: Source) -> GroundTruth:
 def read_detections(source: Source, gt: GroundTruth) -> Detections:
     """Read a list of detections of the images and categories of ``gt``, from a file or parsed.
 
-    Each needs "image_id", "category_id", "bbox" (XYWH) and "score"; "count" stands in all or in none,
-    which means 1. A file ``*.npz`` holds arrays of these names instead, (N,) and (N, 4) for boxes. No
-    detections at all are legal.
+    Each needs "image_id", "category_id", "bbox" (XYWH) and "score"; "count" stands in all or in
+    none, which means 1. A file ``*.npz`` holds arrays of these names instead, (N,) and (N, 4) for
+    boxes. No detections at all are legal.
 
     Raises:
         EvaluationInputError: listing every problem found.

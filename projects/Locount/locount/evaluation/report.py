@@ -36,7 +36,7 @@ class Report:
     def as_dict(self) -> dict:
         """Plain data: what metrics.json and ``--json`` hold.
 
-        "metrics" has COCO's form: everything at the largest number of detections, AR and ARlc at each.
+        "metrics" is like COCO's table: all at the largest number of detections, AR at each.
         """
         last = self.results[-1]
         data = {
@@ -77,7 +77,7 @@ def evaluate_files(
     coco_sizes: bool = False,
     with_errors: bool = False,
 ) -> Report:
-    """Evaluate at several ``max_dets``; ``with_errors`` adds the error analysis and count statistics.
+    """Evaluate at several ``max_dets``; ``with_errors`` adds the analyses of errors and counts.
 
     Raises:
         EvaluationInputError: as :func:`.api.evaluate_detections`.
@@ -94,7 +94,7 @@ def evaluate_files(
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Write metrics.json, per_category.csv, grid.png and precision_recall.png, each whole or not at all."""
+    """Write metrics.json, per_category.csv, grid.png and precision_recall.png."""
     # Only here: matplotlib takes a second to import.
     from .plots import grid_heat_map, precision_recall_curves
 

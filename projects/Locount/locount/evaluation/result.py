@@ -17,16 +17,18 @@ _QUOTED = {"50": int(np.flatnonzero(IOU_THRESHOLDS == 0.5)[0]), "75": NUM_IOU //
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """The joint evaluation of one set of detections. Everything but ``precision`` is in 0 to 100, NaN if undefined.
+    """The joint evaluation of one set of detections. Everything but ``precision`` is in 0 to 100,
+    NaN if undefined.
 
     Attributes:
         max_dets: detections per image and category that counted.
-        metrics: the figures by name, plain floats: ``AP AP50 AP75 AR150`` blind to counts; ``APlc APlc50 APlc75
-            ARlc150`` joint; ``APlc-SS`` and so on for the subsets. The number in AR is ``max_dets``.
+        metrics: the figures by name, plain floats: ``AP AP50 AP75 AR150`` blind to counts; ``APlc
+            APlc50 APlc75 ARlc150`` joint; ``APlc-SS`` and so on for the subsets. The number in AR
+            is ``max_dets``.
         grid: APlc of each cell, IoU thresholds down, AC thresholds across: shape (10, 10).
         per_category: a dict for each category: its id, name, number of boxes and figures.
-        precision: mean over categories of the precision in [0, 1] at the 101 recall points; axis 0 the AC threshold
-            (place 0 blind to counts, then 0.50 to 0.95), axis 1 the IoU threshold.
+        precision: mean over categories of the precision in [0, 1] at the 101 recall points; axis 0
+            the AC threshold (place 0 blind to counts, then 0.50 to 0.95), axis 1 the IoU threshold.
     """
 
     max_dets: int
@@ -74,7 +76,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _coco_metrics(whole: SubsetScores, max_dets: int) -> Iterator[tuple[str, float]]:
-    # In pycocotools' order of axes (IoU, recall, category), so that numpy's mean has the same last bit.
+    # Axes in pycocotools' order, IoU, recall, category: so numpy's mean has the same last bit.
     precision = np.moveaxis(whole.precision[whole.num_gt > 0, 0], 0, -1)
 
     def mean(values):
@@ -114,7 +116,7 @@ def _per_category(gt: GroundTruth, whole: SubsetScores, max_dets: int) -> Iterat
 
 
 def merge_metrics(results: Sequence[EvaluationResult]) -> dict[str, float]:
-    """All figures at the largest ``max_dets``, and AR and ARlc at every one, as COCO's table has them."""
+    """All figures at the largest ``max_dets``, AR and ARlc at every one, like COCO's table."""
     *others, largest = sorted(results, key=lambda result: result.max_dets)
     merged = {}
     for name, value in largest.metrics.items():
