@@ -24,7 +24,7 @@ from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, verify_result
 from detectron2.utils.logger import setup_logger
 
 from locount.config import load_config
-from locount.data import LocountDatasetMapper, check_datasets, register_datasets
+from locount.data import LocountDatasetMapper, check_datasets
 from locount.evaluation import LocountEvaluator
 
 
@@ -56,13 +56,12 @@ def _folder_name(dataset_name: str) -> str:
 
 
 def setup(args) -> CfgNode:
-    """The config of this run, with its datasets registered and checked against it."""
+    """The config of this run, with its datasets read and checked against it."""
     cfg = load_config(args.config_file, args.opts)
     cfg.freeze()
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="locount")
     datasets = cfg.DATASETS.TEST if args.eval_only else (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST)
-    register_datasets(datasets)
     check_datasets(cfg, datasets)
     return cfg
 

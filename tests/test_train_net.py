@@ -4,7 +4,6 @@ import importlib.util
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from detectron2.data import MetadataCatalog
@@ -41,31 +40,9 @@ def train_net():
     return module
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    """Three photos a split, each with a stack of two red cups and one blue box; Locount layout."""
-    root = tmp_path_factory.mktemp("photos")
-    for split in ("Train", "Test"):
-        images, texts = root / f"Locount_Images{split}", root / f"Locount_GtTxts{split}"
-        images.mkdir()
-        texts.mkdir()
-        for i in range(3):
-            x = 4 + 8 * i
-            image = np.full((64, 64, 3), 200, np.uint8)
-            cv2.rectangle(image, (x, 8), (x + 15, 39), (0, 0, 255), -1)
-            cv2.rectangle(image, (x + 16, 24), (x + 31, 39), (255, 0, 0), -1)
-            cv2.imwrite(str(images / f"{i}.jpg"), image)
-            (texts / f"{i}.txt").write_text(
-                f"{x},8,{x + 16},40,cup,2\n{x + 16},24,{x + 32},40,box,1\n"
-            )
-    (root / "categories.txt").write_text("box\ncup\n")
-    return root
-
-
 @pytest.fixture
-def run(train_net, photos, tmp_path, monkeypatch):
+def run(train_net, photos, tmp_path):
     """Run train_net.py with arguments and options; the output is in ``tmp_path``."""
-    monkeypatch.setenv("LOCOUNT_CACHE", str(tmp_path / "cache"))
 
     def run(*arguments, **changes):
         options = {

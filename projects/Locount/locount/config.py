@@ -12,10 +12,16 @@ import torch
 from detectron2.config import CfgNode, get_cfg
 
 from .counting import CountPartition
+from .errors import InputError, listing
 
 
 def add_locount_config(cfg: CfgNode) -> None:
-    """Add the project's own nodes to a Detectron2 config; Detectron2's nodes get no new key."""
+    """Add the project's own nodes to a Detectron2 config; Detectron2's nodes get no new key.
+
+    This also registers what such a config can name, as ``CLCNetROIHeads``.
+    """
+    from . import modeling as _  # noqa: F401, only registration; modeling imports this module
+
     cfg.MODEL.COUNT_HEAD = CfgNode()
     # How each stage of CLCNetROIHeads counts:
     # * "classification": over the stage's bins of the count partition.
@@ -68,13 +74,13 @@ def count_partition_from_config(cfg: CfgNode) -> CountPartition:
     """The partition that MODEL.COUNT_HEAD and the number of cascade stages describe.
 
     Raises:
-        ValueError: naming the keys, where more stages are asked for than the counts have digits.
+        InputError: naming the keys, where more stages are asked for than the counts have digits.
     """
     head, ious = cfg.MODEL.COUNT_HEAD, cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS
     try:
         return CountPartition(head.MAX_COUNT, head.BASE, len(ious))
     except ValueError as error:
-        raise ValueError(
+        raise InputError(
             f"{error} Change MODEL.COUNT_HEAD.MAX_COUNT ({head.MAX_COUNT}), "
             f"MODEL.COUNT_HEAD.BASE ({head.BASE}) or the number of stages, which is the length of "
             f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS ({len(ious)})."
@@ -85,7 +91,7 @@ def check_cascade_config(cfg: CfgNode) -> None:
     """Check the keys that :class:`CLCNetROIHeads` reads against each other.
 
     Raises:
-        ValueError: listing every key that does not fit and what it should be.
+        InputError: listing every key that does not fit and what it should be.
     """
     model = cfg.MODEL
     head, cascade = model.COUNT_HEAD, model.ROI_BOX_CASCADE_HEAD
@@ -113,6 +119,6 @@ def check_cascade_config(cfg: CfgNode) -> None:
             "refines one box per proposal, not one per class."
         )
     if problems:
-        raise ValueError("The config cannot build CLCNetROIHeads:\n  " + "\n  ".join(problems))
+        raise InputError(f"The config cannot build CLCNetROIHeads:\n{listing(problems)}")
     if head.STRATEGY == "classification":
         count_partition_from_config(cfg)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from collections.abc import Sequence
+
+from ..errors import InputError
 
 # Name of the module here, and of the command with '-' for '_'. Imported only when asked for: torch
 # takes seconds.
@@ -18,18 +21,22 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``locount <command> ...`` and return its exit status: 0 for success, 2 for bad input."""
     parser = argparse.ArgumentParser(
-        prog="locount", description="Localize and count products on shelf photos."
+        prog="locount",
+        description="Localize and count products on shelf photos.",
+        epilog="`locount COMMAND --help` tells more of a command.",
     )
-    parser.add_argument(
-        "command", choices=COMMANDS, help="; ".join(f"{k}: {v}" for k, v in COMMANDS.items())
-    )
-    parser.add_argument(
-        "arguments", nargs=argparse.REMAINDER, help="`locount COMMAND --help` lists them"
-    )
-    args = parser.parse_args(argv)
-    module = importlib.import_module(f"locount.cli.{args.command.replace('-', '_')}")
-    command_parser = argparse.ArgumentParser(
-        prog=f"locount {args.command}", description=COMMANDS[args.command]
-    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        commands.add_parser(name, help=summary, add_help=False)
+    name = parser.parse_known_args(argv)[0].command
+
+    module = importlib.import_module(f"locount.cli.{name.replace('-', '_')}")
+    command_parser = argparse.ArgumentParser(prog=f"locount {name}", description=COMMANDS[name])
     module.add_arguments(command_parser)
-    return module.run(command_parser.parse_args(args.arguments))
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = command_parser.parse_args(arguments[arguments.index(name) + 1 :])
+    try:
+        return module.run(args)
+    except InputError as error:
+        print(f"locount {name}: {error}", file=sys.stderr)
+        return 2

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import InputError
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="image files")
@@ -17,6 +19,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    pictures: dict[Path, Path] = {}
+    for photo in args.photos:
+        picture = args.output / f"{photo.stem}.png"
+        if picture in pictures:
+            raise InputError(
+                f"{pictures[picture]} and {photo} would both become {picture}: "
+                "draw them into different folders."
+            )
+        pictures[picture] = photo
+
     # Here and not above: `--help` should not wait for torch.
     import cv2
     from detectron2.data import MetadataCatalog
@@ -31,12 +43,12 @@ def run(args: argparse.Namespace) -> int:
     predictor = DefaultPredictor(cfg)
     class_names = MetadataCatalog.get(cfg.DATASETS.TEST[0]).thing_classes
     args.output.mkdir(parents=True, exist_ok=True)
-    for photo in args.photos:
+    for picture, photo in pictures.items():
         image = read_image(photo, "BGR")
         detections = predictor(image)["instances"].to("cpu")
         detections = detections[detections.scores >= args.score_threshold]
-        picture = args.output / f"{photo.stem}.png"
         cv2.imwrite(str(picture), draw_detections(image, detections, class_names))
-        counts = detections.pred_counts if detections.has("pred_counts") else [1] * len(detections)
-        print(f"{picture}: {len(detections)} boxes, {int(sum(counts))} instances")
+        counts = detections.pred_counts.tolist() if detections.has("pred_counts") else None
+        instances = sum(counts) if counts is not None else len(detections)
+        print(f"{picture}: {len(detections)} boxes, {instances} instances")
     return 0

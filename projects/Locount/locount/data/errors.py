@@ -1,11 +1,11 @@
-"""How bad input is reported: every problem with its place, in one error."""
+"""Problems of datasets, each with its file and line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-MAX_ERRORS = 20
+from ..errors import MAX_LISTED, InputError, listing
 
 
 class Problem(NamedTuple):
@@ -30,22 +30,14 @@ def place(path: str, line: int | None = None) -> str:
     return path if line is None else f"{path}:{line}"
 
 
-def listing(items: Iterable[object], max_items: int) -> str:
-    """The first ``max_items`` items, one to a line, and how many more there are."""
-    lines = [f"  {item}" for item in items]
-    if len(lines) > max_items:
-        lines[max_items:] = [f"  ... and {len(lines) - max_items} more"]
-    return "\n".join(lines)
-
-
-class DatasetError(ValueError):
+class DatasetError(InputError):
     """Data that can't be used as it is.
 
     The message lists the first ``max_errors`` problems; ``problems`` holds them all.
     """
 
     def __init__(
-        self, title: str, problems: Iterable[Problem] = (), max_errors: int = MAX_ERRORS
+        self, title: str, problems: Iterable[Problem] = (), max_errors: int = MAX_LISTED
     ) -> None:
         self.title, self.problems, self.max_errors = title, tuple(problems), max_errors
         # The arguments as they came: exceptions are pickled by them on the way from one process to

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from detectron2.structures import BoxMode
 
+from ..errors import listing
 from .categories import LOCOUNT_CLASSES, LOCOUNT_GROUPS
 from .category_list import (
     CATEGORIES_FILE,
@@ -18,7 +19,7 @@ from .category_list import (
     name_problems,
     read_category_list,
 )
-from .errors import MAX_ERRORS, DatasetError, Problem, listing, place
+from .errors import DatasetError, Problem, place
 from .images import IMAGE_SUFFIXES
 from .locount_index import SplitImages, SplitTexts, read_images, read_texts
 from .locount_layout import find_splits, pairing_problems, split_folders
@@ -126,7 +127,7 @@ def _warn_of_repetitions(texts: SplitTexts) -> None:
             "%d line(s) say the same as an earlier line of their file. They are kept; "
             "delete them if they are there by mistake:\n%s",
             len(places),
-            listing(places, MAX_ERRORS),
+            listing(places),
         )
 
 
