@@ -59,6 +59,15 @@ def test_several_max_dets_equal_single_runs():
         )
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_threads_do_not_change_figures(seed):
+    gt, dt = random_case(seed)
+    truth = read_ground_truth(gt)
+    found = read_detections(dt, truth)
+    one, four = (Matcher(truth, found, max_dets=150, num_threads=n) for n in (1, 4))
+    np.testing.assert_equal(score_matches(one, 150).metrics, score_matches(four, 150).metrics)
+
+
 def ground_truth(*boxes, num_images=1):
     """Each box (x, y, w, h, count) or (x, y, w, h, count, more keys), of category 1 in image 1."""
     return {
@@ -271,6 +280,25 @@ def test_detection_matched_to_ground_truth_outside_the_subset_is_ignored():
     result = metrics(gt, dt)
     assert result["APlc-LN"] == 95
     assert result["ARlc-MN"] == 90
+
+
+def test_worked_example_of_the_documentation():
+    # docs/evaluation.md derives the figures
+    gt = ground_truth((0, 0, 100, 100, 10), (200, 0, 100, 100, 4))
+    dt = detections((0, 0, 100, 82, 9, 0.9), (400, 0, 100, 100, 1, 0.8), (200, 0, 100, 100, 3, 0.7))
+    both, first, second = 100 * (51 + 50 * 2 / 3) / 101, 100 * 51 / 101, 100 * 51 / 3 / 101
+    joint = grid(gt, dt)
+    np.testing.assert_allclose(joint[:7, :6], both)
+    np.testing.assert_allclose(joint[:7, 6:9], first)
+    np.testing.assert_allclose(joint[7:, :6], second)
+    assert (joint[:7, 9] == 0).all()
+    assert (joint[7:, 6:] == 0).all()
+    result = metrics(gt, dt)
+    assert result["APlc"] == pytest.approx((42 * both + 21 * first + 18 * second) / 100)
+    assert result["ARlc150"] == 61.5
+    assert result["AP"] == pytest.approx(0.7 * both + 0.3 * second)
+    assert result["APlc-MN"] == pytest.approx((42 * 100 + 21 * first + 18 * first / 2) / 100)
+    assert [round(result[k], 3) for k in ("APlc", "AP", "APlc-MN")] == [48.703, 63.498, 57.149]
 
 
 def test_every_metric_is_a_plain_float():

@@ -47,14 +47,14 @@ class Matcher:
         """
         self.max_dets = max_dets
         self.num_threads = num_threads or _num_usable_cpus()
-        self.gt_order, self.gt_start = _sort_by_category_and_image(gt, gt)
-        self.dt_order, self.dt_start = _sort_by_category_and_image(dt, gt)
+        gt_order, self.gt_start = _sort_by_category_and_image(gt, gt)
+        dt_order, self.dt_start = _sort_by_category_and_image(dt, gt)
         self.over_categories(
             lambda first, last: sorting.sort_by_score(
-                first, last, self.dt_start, self.dt_order, dt.scores
+                first, last, self.dt_start, dt_order, dt.scores
             )
         )
-        self.dt, self.gt = dt.take(self.dt_order), gt.take(self.gt_order)
+        self.dt, self.gt = dt.take(dt_order), gt.take(gt_order)
         self.rank = np.empty(len(dt), np.int32)
         num_pairs = np.empty(len(dt), np.int32)
         parts = self.over_categories(
