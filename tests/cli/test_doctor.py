@@ -1,5 +1,6 @@
 import argparse
 import configparser
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,10 +32,15 @@ def test_every_requirement_is_examined():
     assert {line.partition(">=")[0] for line in lines} == set(doctor.REQUIRED)
 
 
-def test_without_any_package_it_names_each_and_the_cure():
-    # -S leaves site-packages out: no torch, no detectron2, nothing but Python itself.
-    command = [sys.executable, "-I", "-S", doctor.__file__]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+AS_COMMAND = ["-c", "import sys; from locount.cli import main; sys.exit(main(['doctor']))"]
+
+
+@pytest.mark.parametrize("how", [AS_COMMAND, [doctor.__file__]], ids=["command", "script"])
+def test_without_any_package_it_names_each_and_the_cure(how):
+    # -S leaves site-packages out: no torch, no detectron2, nothing but Python and this package.
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "projects" / "Locount")}
+    command = [sys.executable, "-S", *how]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
     assert result.returncode == 1
     assert result.stderr == ""
     for distribution in doctor.REQUIRED:

@@ -76,6 +76,7 @@ def test_resuming_goes_on_with_the_learning_rate_schedule(tmp_path, make_schedul
     assert first + second == pytest.approx([1.0] + [0.1] * 5 + [0.01] * 4)
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_model_and_write_its_log(tmp_path):
     script = Path(__file__).with_name("two_processes.py")
     subprocess.run([sys.executable, script, tmp_path], check=True)
