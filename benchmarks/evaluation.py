@@ -60,26 +60,24 @@ def run_peer(name: str, gt: Path, dt: Path) -> dict[str, float]:
 
 def run_ours(name: str, gt: Path, dt: Path) -> dict[str, float]:
     begin = time.perf_counter()
-    from locount.evaluation import evaluate_detections
-    from locount.evaluation.engine import Matcher
-    from locount.evaluation.protocol import LOCOUNT_SUBSETS, WHOLE, Subset
+    from locount.evaluation import evaluate_detections, match, score_matches
+    from locount.evaluation.protocol import Subset
     from locount.evaluation.reading import read_detections, read_ground_truth
     from locount.evaluation.result import summarize
 
-    subsets = {
-        OURS[0]: [Subset("all", count_blind=True, joint=False)],
-        OURS[1]: [Subset("all")],
-        OURS[2]: [WHOLE, *LOCOUNT_SUBSETS],
-    }[name]
     one_image = {"images": [{"id": 1}], "categories": [{"id": 1}], "annotations": []}
     evaluate_detections(one_image, [])
     start = time.perf_counter()
     ground_truth = read_ground_truth(gt)
     detections = read_detections(dt, ground_truth)
     loaded = time.perf_counter()
-    matcher = Matcher(ground_truth, detections, max_dets=150)
-    scores = [matcher.score(s, max_dets=150, keep_precision=i == 0) for i, s in enumerate(subsets)]
-    result = summarize(ground_truth, scores, 150)
+    matcher = match(ground_truth, detections, 150)
+    if name == OURS[2]:
+        result = score_matches(matcher, 150)
+    else:
+        whole = Subset("all", count_blind=name == OURS[0], joint=name == OURS[1])
+        scores = matcher.score(whole, max_dets=150, keep_precision=True)
+        result = summarize(ground_truth, [scores], 150)
     done = time.perf_counter()
     times = {"start": start - begin, "load": loaded - start, "evaluate": done - loaded}
     return times | result.metrics

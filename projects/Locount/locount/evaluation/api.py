@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from .annotations import Detections, GroundTruth
-from .engine import Matcher
+from .engine import Matcher, SubsetScores
 from .problems import EvaluationInputError
-from .protocol import COCO_SIZES, LOCOUNT_SUBSETS, WHOLE
+from .protocol import COCO_SIZES, LOCOUNT_SUBSETS, WHOLE, Subset
 from .reading import Source, read_detections, read_ground_truth
 from .result import EvaluationResult, summarize
 
@@ -52,8 +54,11 @@ def match(gt: Source | GroundTruth, dt: Source | Detections, max_dets: int) -> M
 def score_matches(matcher: Matcher, max_dets: int, *, coco_sizes: bool = False) -> EvaluationResult:
     """All figures of :func:`evaluate_detections`."""
     subsets = (WHOLE, *LOCOUNT_SUBSETS, *(COCO_SIZES if coco_sizes else ()))
-    scores = [
-        matcher.score(subset, max_dets=max_dets, keep_precision=subset is WHOLE)
-        for subset in subsets
-    ]
+
+    def score(subset: Subset) -> SubsetScores:
+        return matcher.score(subset, max_dets=max_dets, keep_precision=subset is WHOLE)
+
+    # Part of the work on a subset is numpy's, on one thread: several subsets use the others.
+    with ThreadPoolExecutor(matcher.num_threads) as pool:
+        scores = list(pool.map(score, subsets))
     return summarize(matcher.gt, scores, max_dets)

@@ -7,8 +7,10 @@ what is legal, and reports every problem.
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from numbers import Integral, Real
@@ -166,6 +168,18 @@ def _show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Millions of new objects, none in a cycle, would make the collector search them repeatedly."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _typed_columns(entries: Any, fields: dict[str, Field]) -> dict[str, np.ndarray] | None:
     """The columns without a look at single objects; None if anything is unexpected."""
     members = []
@@ -176,11 +190,11 @@ def _typed_columns(entries: Any, fields: dict[str, Field]) -> dict[str, np.ndarr
             members.append((key, field.kind.type, field.default))
         else:
             members.append((key, field.kind.type))
-    # gc=False: the garbage collector need not walk through millions of objects without cycles
     entry = msgspec.defstruct("Entry", members, kw_only=True, gc=False)
     read = msgspec.json.decode if isinstance(entries, msgspec.Raw) else msgspec.convert
     try:
-        objects = read(entries, type=list[entry])
+        with _no_garbage_collection():
+            objects = read(entries, type=list[entry])
         columns = {}
         for key, field in fields.items():
             if field.optional:

@@ -55,6 +55,7 @@ class Matcher:
             )
         )
         self.dt, self.gt = dt.take(dt_order), gt.take(gt_order)
+        self.dt_areas = self.dt.box_areas
         self.rank = np.empty(len(dt), np.int32)
         num_pairs = np.empty(len(dt), np.int32)
         parts = self.over_categories(
@@ -109,8 +110,9 @@ class Matcher:
         """Score the first ``max_dets``, at most the constructor's, of each image and category."""
         assert max_dets <= self.max_dets, (max_dets, self.max_dets)
         num_categories = len(self.gt_start) - 1
-        inside = subset.contains(self.dt.box_areas, self.dt.counts)
-        num_inside = np.concatenate([[0], np.cumsum(inside & (self.rank < max_dets))])
+        inside = subset.contains(self.dt_areas, self.dt.counts)
+        num_inside = np.zeros(len(inside) + 1, np.int32)
+        np.cumsum(inside & (self.rank < max_dets), out=num_inside[1:])
         paired_rank, paired_inside = self.rank[self.paired], inside[self.paired]
         inside_upto, inside_before = num_inside[self.paired + 1], num_inside[self.dt_start]
         ignored = self.ignored_gt(subset)

@@ -26,6 +26,8 @@ MAX_COUNT = COUNT_RANGES["LN"][1]
 # Side of a square of the same area, in pixels of the original image: < 150, 150 to 300, > 300.
 SCALE_SIDES = {"SS": (0.0, 150.0), "MS": (150.0, 300.0), "LS": (300.0, float("inf"))}
 
+ALL_AREAS, ALL_COUNTS = (0.0, float("inf")), (1, MAX_COUNT)
+
 
 @dataclass(frozen=True)
 class Subset:
@@ -35,8 +37,8 @@ class Subset:
     """
 
     name: str
-    area_range: tuple[float, float] = (0.0, float("inf"))
-    count_range: tuple[int, int] = (1, MAX_COUNT)
+    area_range: tuple[float, float] = ALL_AREAS
+    count_range: tuple[int, int] = ALL_COUNTS
     # The size of ground truth: its box's, or the annotation's "area" (of a mask, in COCO).
     annotation_area: bool = False
     count_blind: bool = False
@@ -44,12 +46,14 @@ class Subset:
 
     def contains(self, areas: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Whether each object, given its area and count, lies in both ranges: a boolean array."""
-        return (
-            (areas >= self.area_range[0])
-            & (areas <= self.area_range[1])
-            & (counts >= self.count_range[0])
-            & (counts <= self.count_range[1])
-        )
+        inside = np.ones(len(areas), np.bool_)
+        for values, ends, everything in (
+            (areas, self.area_range, ALL_AREAS),
+            (counts, self.count_range, ALL_COUNTS),
+        ):
+            if ends != everything:
+                inside &= (values >= ends[0]) & (values <= ends[1])
+        return inside
 
     @property
     def cells(self) -> np.ndarray:

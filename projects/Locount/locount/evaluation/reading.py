@@ -72,7 +72,9 @@ def read_ground_truth(source: Source) -> GroundTruth:
     problems.raise_if_any()
     return GroundTruth(
         **objects,
-        areas=columns["area"] if "area" in columns else columns["bbox"][:, 2:].prod(axis=1),
+        areas=columns["area"]
+        if "area" in columns
+        else columns["bbox"][:, 2] * columns["bbox"][:, 3],
         crowd=columns["iscrowd"] == 1,
         image_ids=image_ids,
         category_ids=category_ids,
@@ -192,10 +194,12 @@ def _checked(
     one_dataset = "of the ground truth has it: use files of one dataset, or leave the entry out"
     check(known_image, "image_id", f"no image {one_dataset}")
     check(known_category, "category_id", f"no category {one_dataset}")
+    x, y, width, height = boxes.T
     with np.errstate(over="ignore", invalid="ignore"):
-        finite = np.isfinite(boxes).all(axis=1) & np.isfinite(boxes[:, 2:].prod(axis=1))
+        finite = np.isfinite(x) & np.isfinite(y) & np.isfinite(width * height)
     check(finite, "bbox", "its numbers, and its area, must be finite")
-    check(~finite | (boxes[:, 2:] >= 0).all(axis=1), "bbox", "width and height must be 0 or more")
+    not_negative = (width >= 0) & (height >= 0)
+    check(not_negative | ~finite, "bbox", "width and height must be 0 or more")
     if "count" in columns:
         check((counts >= 1) & (counts <= MAX_COUNT), "count", f"it must be from 1 to {MAX_COUNT}")
     if "score" in columns:
