@@ -40,14 +40,19 @@ def coco_eval(gt: dict, dt: list[dict], max_dets: list[int]) -> COCOeval:
 def crowded_case(seed: int) -> tuple[dict, list[dict]]:
     """One category in two images with some 400 detections each, so that 300 of them matter.
 
-    100 boxes of ground truth, so that recall meets every recall point exactly; odd seeds have crowds.
+    100 boxes of ground truth, so that recall meets every recall point; odd seeds have crowds.
     """
     rng = np.random.default_rng(seed)
     gt, _ = random_case(seed)
     gt["images"], gt["categories"] = [{"id": 5}, {"id": 2}], [{"id": 1}]
     corner = rng.integers(0, 40, (100, 2)) * 20.0
     gt["annotations"] = [
-        {"id": i, "image_id": int(rng.choice([2, 5])), "category_id": 1, "iscrowd": int(i < 3 and seed % 2)}
+        {
+            "id": i,
+            "image_id": int(rng.choice([2, 5])),
+            "category_id": 1,
+            "iscrowd": int(i < 3 and seed % 2),
+        }
         | {"bbox": [*c, 40.0, 40.0], "area": 1600.0, "count": 1}
         for i, c in enumerate(corner.tolist())
     ]

@@ -172,7 +172,6 @@ def _count_hit(tp, fp, num_gt, best):
 def repair_cell(
     i,
     j,
-    by_score,
     dt_category,
     dt_counts,
     rank,
@@ -196,7 +195,7 @@ def repair_cell(
     found, is left out too; a category that has no other is then perfect.
 
     Args:
-        by_score: (D,) the detections in order of their scores.
+        dt_category, ..., passed: of the D detections, here all categories together by score.
         paired_place: (D,) place among the C detections with pairs, or -1.
 
     Returns:
@@ -231,7 +230,7 @@ def repair_cell(
     tp = np.zeros((num_categories, 1 + _NUM_CAUSES), np.int64)
     fp = np.zeros((num_categories, 1 + _NUM_CAUSES), np.int64)
     best = np.zeros((num_categories, 1 + _NUM_CAUSES, len(RECALL_POINTS)))
-    for d in by_score:
+    for d in range(len(dt_category)):
         k, cause = dt_category[d], outcome[d]
         if cause == IGNORED:
             continue

@@ -80,13 +80,17 @@ def analyze_errors(matcher: Matcher, *, max_dets: int) -> ErrorAnalysis:
     paired_place[m.paired] = np.arange(num_paired)
     num_gt = np.bincount(m.gt.category[~m.gt.crowd], minlength=len(m.gt.category_ids))
 
+    dt_category, dt_counts, rank, paired_place, nearest, passed = (
+        array[by_score]
+        for array in (m.dt.category, m.dt.counts, m.rank, paired_place, nearest, passed)
+    )
+
     def repair(cell: tuple[int, int]):
         return error_kernels.repair_cell(
             *cell,
-            by_score,
-            m.dt.category,
-            m.dt.counts,
-            m.rank,
+            dt_category,
+            dt_counts,
+            rank,
             max_dets,
             paired_place,
             matched,
