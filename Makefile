@@ -11,7 +11,7 @@ DEMO ?= output/demo
 
 .PHONY: demo test lint format bench
 
-$(INSTALLED): requirements.txt constraints.txt setup.cfg $(wildcard packaging/detectron2/*.toml packaging/detectron2/*/*)
+$(INSTALLED): requirements.txt constraints.txt setup.cfg packaging/detectron2/pyproject.toml $(wildcard packaging/detectron2/build_backend/*.py)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -c constraints.txt -r requirements.txt
 	touch $@
@@ -37,4 +37,5 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 
 bench: $(INSTALLED)
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	$(BIN)/pip install -c constraints.txt -e ".[bench]"
+	$(BIN)/python benchmarks/evaluation.py
