@@ -41,7 +41,6 @@ REQUIRED = {
     "matplotlib": "matplotlib.figure",
     "msgspec": "msgspec",
     "numba": "numba",
-    "orjson": "orjson",
     "platformdirs": "platformdirs",
     "tabulate": "tabulate",
     "tensorboard": "tensorboard",
