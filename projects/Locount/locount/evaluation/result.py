@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from locount.counting import AC_STEPS, AC_THRESHOLDS
+
 from .annotations import GroundTruth
 from .engine import SubsetScores
-from .protocol import IOU_THRESHOLDS, NUM_AC, NUM_IOU
+from .protocol import NUM_AC, NUM_IOU
 
-# Names of the columns of the grid to quote on their own: metric suffix, place of the threshold.
-_QUOTED = {"50": int(np.flatnonzero(IOU_THRESHOLDS == 0.5)[0]), "75": NUM_IOU // 2}
+# Suffix of the metrics at one threshold, and its place among those of IoU and those of AC alike.
+_QUOTED = {name: AC_THRESHOLDS.index(AC_STEPS * int(name) // 100) for name in ("50", "75")}
 
 
 @dataclass(frozen=True)
