@@ -1,5 +1,4 @@
-"""`locount <command>`: each command is a module here with ``add_arguments(parser)`` and ``run(args)
--> exit status``."""
+"""The command line: a command is a module here with `add_arguments(parser)` and `run(args)`."""
 
 from .main import main
 

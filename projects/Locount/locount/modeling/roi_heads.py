@@ -92,13 +92,12 @@ class CLCNetROIHeads(CascadeROIHeads):
     def _refine_proposals(
         self, predictions: Predictions, proposals: list[Instances], stage: int
     ) -> list[Instances]:
-        """The output of a stage as proposals of the next one: hypotheses about box and count,
-        without gradients.
+        """The output of a stage as proposals of the next one: hypotheses about box and count.
 
         Returns:
-            Per image, ``proposal_boxes`` and ``pred_count_bins`` (bins of ``stage``). Boxes that
-            are empty within the image are left out in training; in inference they stay, so that
-            scores of all stages are aligned.
+            Per image, ``proposal_boxes`` and ``pred_count_bins`` (bins of ``stage``), without
+            gradients. Boxes that are empty within the image are left out in training; in inference
+            they stay, so that scores of all stages are aligned.
         """
         predictor = self.box_predictor[stage]
         boxes = predictor.predict_boxes(predictions, proposals)
@@ -112,8 +111,7 @@ class CLCNetROIHeads(CascadeROIHeads):
 
     @torch.no_grad()
     def _match_and_label_boxes(self, proposals, stage, targets):
-        """As in the base class, but by IoU and count, and with every ``gt_*`` field of the targets,
-        counts included.
+        """As in the base class, but by IoU and count, and with every ``gt_*`` field of the targets.
 
         Proposals of an image without ground truth get ``gt_classes`` alone, as from
         ``label_and_sample_proposals``.
