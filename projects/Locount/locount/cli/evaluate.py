@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from ..errors import InputError
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -51,13 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..evaluation import EvaluationInputError
     from ..evaluation.output import to_json
     from ..evaluation.report import evaluate_files, self_test, write_report
 
     try:
         if args.self_test == (args.dt is not None):
-            raise EvaluationInputError(
+            raise InputError(
                 "give GT alone with --self-test, or GT and DT without (`locount evaluate --help`)"
             )
         if args.self_test:
@@ -69,9 +70,6 @@ def run(args: argparse.Namespace) -> int:
         )
         if args.output:
             write_report(report, args.output)
-    except EvaluationInputError as error:
-        print(f"locount evaluate: {error}", file=sys.stderr)
-        return 2
     except OSError as error:
         print(f"locount evaluate: can't write to {args.output}: {error}", file=sys.stderr)
         return 2

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-MAX_LISTED = 20
+from locount.errors import MAX_LISTED, InputError
 
 
-class EvaluationInputError(ValueError):
+class EvaluationInputError(InputError):
     """Input that can't be evaluated; the message lists the problems and their cures."""
 
 
