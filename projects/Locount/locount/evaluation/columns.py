@@ -107,7 +107,7 @@ def read_columns(
     Returns:
         The places in the list of the N good objects, and the arrays by key.
     """
-    columns = _typed_columns(entries, fields)
+    columns = typed_columns(entries, fields)
     if columns is not None:
         return np.arange(len(next(iter(columns.values())))), columns
     if isinstance(entries, msgspec.Raw):
@@ -180,7 +180,7 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _typed_columns(entries: Any, fields: dict[str, Field]) -> dict[str, np.ndarray] | None:
+def typed_columns(entries: Any, fields: dict[str, Field]) -> dict[str, np.ndarray] | None:
     """The columns without a look at single objects; None if anything is unexpected."""
     members = []
     for key, field in fields.items():

@@ -17,7 +17,7 @@ from .protocol import MAX_COUNT
 
 Source = str | PathLike | dict | list
 
-_ANNOTATION = {
+ANNOTATION = {
     "image_id": Field(ID),
     "category_id": Field(INTEGER),
     "bbox": Field(BOX),
@@ -26,7 +26,7 @@ _ANNOTATION = {
     "area": Field(NUMBER, optional=True),
     "count": Field(INTEGER, optional=True),
 }
-_DETECTION = {
+DETECTION = {
     "image_id": Field(ID),
     "category_id": Field(INTEGER),
     "bbox": Field(BOX),
@@ -65,7 +65,7 @@ def read_ground_truth(source: Source) -> GroundTruth:
     by_id = np.argsort(categories["id"])
     image_ids, category_ids = np.sort(images["id"]), categories["id"][by_id]
 
-    places, columns = read_columns(data["annotations"], "annotations", _ANNOTATION, problems)
+    places, columns = read_columns(data["annotations"], "annotations", ANNOTATION, problems)
     if "id" in columns:
         _check_unique(columns["id"], "annotations", places, problems)
     objects = _checked("annotations", places, columns, image_ids, category_ids, problems)
@@ -98,7 +98,7 @@ def read_detections(source: Source, gt: GroundTruth) -> Detections:
         places = np.arange(len(columns["score"]))
     else:
         entries = _load(source, problems)
-        places, columns = read_columns(entries, "detections", _DETECTION, problems)
+        places, columns = read_columns(entries, "detections", DETECTION, problems)
     objects = _checked("detections", places, columns, gt.image_ids, gt.category_ids, problems)
     problems.raise_if_any()
     return Detections(**objects, scores=columns["score"])
@@ -132,13 +132,13 @@ def _outline(data: Any, problems: Problems) -> Any:
 def _load_npz(source: str | PathLike, problems: Problems) -> dict[str, np.ndarray]:
     try:
         with np.load(source, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in _DETECTION if key in file}
+            arrays = {key: file[key] for key in DETECTION if key in file}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         problems.add("file", f"can't be read as npz ({error}): write it with numpy.savez")
         problems.raise_if_any()
     letters = {ID: "iuU", INTEGER: "iu", NUMBER: "iuf", BOX: "iuf"}
     num = max((len(a) for a in arrays.values() if a.ndim), default=0)
-    for key, field in _DETECTION.items():
+    for key, field in DETECTION.items():
         shape = (num, 4) if field.kind is BOX else (num,)
         if key not in arrays:
             if not field.optional:
