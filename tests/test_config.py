@@ -38,7 +38,7 @@ def test_the_papers_config_is_accepted():
         ),
         (
             ("MODEL.COUNT_HEAD.STRATEGY", "guess"),
-            ["MODEL.COUNT_HEAD.STRATEGY", "classification, none"],
+            ["MODEL.COUNT_HEAD.STRATEGY", "classification, regression, none"],
         ),
         (
             ("MODEL.COUNT_HEAD.MATCHING", "both"),

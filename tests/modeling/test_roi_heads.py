@@ -90,8 +90,9 @@ def test_stages_count_over_the_bins_of_the_partition(ious, bins):
     assert [p.box2box_transform.weights for p in heads.box_predictor] == list(WEIGHTS[: len(ious)])
 
 
-def test_every_stage_has_its_count_loss():
-    losses, _ = train(make_heads(make_cfg()), [PROPOSALS], [TARGETS])
+@pytest.mark.parametrize("strategy", ["classification", "regression"])
+def test_every_stage_has_its_count_loss(strategy):
+    losses, _ = train(make_heads(make_cfg(STRATEGY=strategy)), [PROPOSALS], [TARGETS])
     assert set(losses) == {
         f"loss_{name}_stage{stage}" for name in ("cls", "box_reg", "count") for stage in range(2)
     }
@@ -147,6 +148,7 @@ def test_detections_carry_the_count_of_the_last_stage():
     torch.testing.assert_close(detections.count_scores, torch.ones(len(detections)))
 
 
+@pytest.mark.parametrize("strategy", ["classification", "regression"])
 @pytest.mark.parametrize("matching", ["iou", "ignore", "negative"])
 @pytest.mark.parametrize(
     ("proposals", "targets"),
@@ -161,8 +163,8 @@ def test_detections_carry_the_count_of_the_last_stage():
         ),
     ],
 )
-def test_empty_images_train(matching, proposals, targets):
-    heads = make_heads(make_cfg(MATCHING=matching))
+def test_empty_images_train(strategy, matching, proposals, targets):
+    heads = make_heads(make_cfg(MATCHING=matching, STRATEGY=strategy))
     losses, _ = train(heads, proposals, targets)
     has_foreground = sum(map(len, targets)) > 0
     for stage, predictor in enumerate(heads.box_predictor):
@@ -175,18 +177,30 @@ def test_empty_images_train(matching, proposals, targets):
         assert predictor.count_pred.weight.grad is not None
 
 
-def test_no_proposal_gives_well_formed_empty_detections():
-    detections, others = predict(make_heads(make_cfg()), [make_proposals([]), PROPOSALS])
+@pytest.mark.parametrize("strategy", ["classification", "regression"])
+def test_no_proposal_gives_well_formed_empty_detections(strategy):
+    heads = make_heads(make_cfg(STRATEGY=strategy))
+    detections, others = predict(heads, [make_proposals([]), PROPOSALS])
     assert len(detections) == 0
     assert set(detections.get_fields()) == set(others.get_fields())
     assert detections.pred_boxes.tensor.shape == (0, 4)
     assert detections.pred_counts.dtype == others.pred_counts.dtype == torch.int64
 
 
+def test_regressed_counts_of_the_last_stage():
+    heads = make_heads(make_cfg(STRATEGY="regression"))
+    with torch.no_grad():
+        heads.box_predictor[1].count_pred.weight.zero_()
+        heads.box_predictor[1].count_pred.bias.fill_(16.5)
+    (detections,) = predict(heads, [PROPOSALS])
+    assert len(detections) > 0
+    assert (detections.pred_counts == 17).all()
+
+
 def label(heads, boxes, bins, targets):
     """Proposals of the second stage with the given bins (of ten) of the first, after labelling."""
     proposals = Instances(
-        IMAGE_SIZE, proposal_boxes=Boxes(torch.tensor(boxes)), pred_count_bins=torch.tensor(bins)
+        IMAGE_SIZE, proposal_boxes=Boxes(torch.tensor(boxes)), count_hypotheses=torch.tensor(bins)
     )
     with EventStorage() as storage:
         (labelled,) = heads._match_and_label_boxes([proposals], 1, [targets])

@@ -25,26 +25,30 @@ def add_locount_config(cfg: CfgNode) -> None:
     cfg.MODEL.COUNT_HEAD = CfgNode()
     # How each stage of CLCNetROIHeads counts:
     # * "classification": over the stage's bins of the count partition.
+    # * "regression": of the number itself, at every stage.
     # * "none": it doesn't; plain Cascade R-CNN (Faster R-CNN with one stage), whose detections
     #   count as 1.
     cfg.MODEL.COUNT_HEAD.STRATEGY = "classification"
-    # Largest count that can be told apart (α). A larger one in the training data is an error.
+    # For classification: largest count that can be told apart (α). A larger one in the training
+    # data is an error.
     cfg.MODEL.COUNT_HEAD.MAX_COUNT = 56
-    # Base of the digits that are dealt to the stages (γ); the number of stages is the length of
-    # MODEL.ROI_BOX_CASCADE_HEAD.IOUS. Base 10 gives two stages (10, 100) bins, base 2 gives three
-    # (4, 16, 64).
+    # For classification: base of the digits that are dealt to the stages (γ). With two stages base
+    # 10 gives (10, 100) bins, with three stages base 2 gives (4, 16, 64); the number of stages is
+    # the length of MODEL.ROI_BOX_CASCADE_HEAD.IOUS.
     cfg.MODEL.COUNT_HEAD.BASE = 10
-    # Weight of the counting loss beside classification and box regression (λ2).
+    # Weight of the counting loss beside classification and box regression (λ2): in the paper 0.1
+    # with classification and 0.0001 with regression.
     cfg.MODEL.COUNT_HEAD.LOSS_WEIGHT = 0.1
     # What a later stage does with a proposal that fits an object by IoU but not by count, because
-    # the bin that the stage before predicted for it excludes the object's count:
+    # the bin that the stage before predicted for it excludes the object's count (with regression:
+    # because the number that it predicted has AC < 0.5):
     # * "iou": nothing; IoU alone decides, and the count is trained like any other.
     # * "ignore": it trains class and box, but not the count.
     # * "negative": it does not match that object; with no other match it is background.
     cfg.MODEL.COUNT_HEAD.MATCHING = "iou"
 
 
-COUNT_STRATEGIES = ("classification", "none")
+COUNT_STRATEGIES = ("classification", "regression", "none")
 COUNT_MATCHINGS = ("iou", "ignore", "negative")
 
 

@@ -15,13 +15,13 @@ class CountAwareMatcher(Matcher):
     """A :class:`Matcher` that also knows which hypotheses are wrong about the count.
 
     A proposal of a later stage is a hypothesis about box *and* count, since the stage before has
-    predicted a bin for it. ``mode`` says what becomes of a pair whose IoU suffices but whose bin
-    excludes the true count:
+    predicted both. ``mode`` says what becomes of a pair whose IoU suffices but whose hypothesis is
+    wrong about the count:
 
     * "iou": the pair stands, as in :class:`Matcher`.
     * "ignore": the pair stands, but its count is not trained.
-    * "negative": the pair is none. The proposal goes to the best ground truth that its bin admits,
-      if that one's IoU suffices, else it is background.
+    * "negative": the pair is none. The proposal goes to the best ground truth whose count it is
+      right about, if that one's IoU suffices, else it is background.
     """
 
     def __init__(self, iou_threshold: float, mode: str):
@@ -41,8 +41,8 @@ class CountAwareMatcher(Matcher):
         """
         Args:
             match_quality_matrix: IoU of M ground-truth boxes and Ri proposals, M x Ri.
-            count_agrees: M x Ri booleans, whether the proposal's bin holds the box's count. None
-                where proposals have no bin yet, as in the first stage: then IoU alone decides.
+            count_agrees: M x Ri booleans, whether the proposal is right about the box's count. None
+                where nothing is predicted yet, as in the first stage: then IoU alone decides.
 
         Returns:
             Index in [0, M) of each proposal's match, and its label, 1 for a match and 0 for
@@ -61,7 +61,7 @@ class CountAwareMatcher(Matcher):
             count_agrees: M x Ri, as :meth:`__call__` takes.
 
         Returns:
-            Ri counts; IGNORED_COUNT where the mode is "ignore" and the bin excludes the count.
+            Ri counts; IGNORED_COUNT where the mode is "ignore" and the hypothesis is wrong.
         """
         targets = gt_counts[matches]
         if self.mode == "ignore":

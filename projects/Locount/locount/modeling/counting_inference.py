@@ -1,4 +1,4 @@
-"""From per-region predictions to detections that carry counts. Shapes as in count_classifier.py."""
+"""From per-region predictions to detections that carry counts. Shapes as in counters.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The output layers of one stage: class, box and count. Shapes as in count_classifier.py."""
+"""The output layers of one stage: class, box and count. Shapes as in counters.py."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from detectron2.structures import Instances
 from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
-from ..counting import counting_accuracy
-from .count_classifier import CountClassifier
 from .count_matcher import IGNORED_COUNT
+from .counters import Counter
 from .counting_inference import counting_inference
 
 # class logits R x (K + 1), box deltas R x 4, count outputs R x B
@@ -27,7 +26,7 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
     """
 
     @configurable
-    def __init__(self, input_shape: ShapeSpec, *, counter: CountClassifier, **kwargs):
+    def __init__(self, input_shape: ShapeSpec, *, counter: Counter, **kwargs):
         """
         Args:
             counter: what the outputs of the counting layer mean.
@@ -80,17 +79,9 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
 
     @torch.no_grad()
     def _log_count_stats(self, outputs: Tensor, gt_counts: Tensor) -> None:
-        """Log the share of objects in the right bin and, where a bin is one number, mean AC."""
-        if gt_counts.numel() == 0:
-            return
-        counter, storage = self.counter, get_event_storage()
-        bins = counter.predict_bins(outputs)
-        storage.put_scalar(
-            "count/accuracy",
-            (bins == counter.partition.encode(gt_counts, counter.stage)).float().mean().item(),
-        )
-        if counter.partition.bin_sizes[counter.stage] == 1:
-            storage.put_scalar("count/ac", counting_accuracy(bins, gt_counts).mean().item())
+        if gt_counts.numel() > 0:
+            for name, value in self.counter.statistics(outputs, gt_counts).items():
+                get_event_storage().put_scalar(f"count/{name}", value.item())
 
     def predict_counts(
         self, predictions: Predictions, proposals: list[Instances]

@@ -1,4 +1,4 @@
-"""The cascade that localizes and counts. Shapes as in count_classifier.py."""
+"""The cascade that localizes and counts. Shapes as in counters.py."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from detectron2.utils.events import get_event_storage
 from torch import Tensor
 
 from ..config import check_cascade_config, count_partition_from_config
-from .count_classifier import CountClassifier
 from .count_matcher import CountAwareMatcher
+from .counters import CountClassifier, Counter, CountRegressor
 from .counting_inference import counting_inference
 from .counting_output import CountingFastRCNNOutputLayers, Predictions
 
@@ -51,16 +51,15 @@ class CLCNetROIHeads(CascadeROIHeads):
         ret = super()._init_box_head(cfg, input_shape)
         if cfg.MODEL.COUNT_HEAD.STRATEGY == "none":
             return ret
-        partition = count_partition_from_config(cfg)
         ret["box_predictors"] = [
             CountingFastRCNNOutputLayers(
                 cfg,
                 box_head.output_shape,
                 box2box_transform=predictor.box2box_transform,
-                counter=CountClassifier(partition, stage),
+                counter=counter,
             )
-            for stage, (box_head, predictor) in enumerate(
-                zip(ret["box_heads"], ret["box_predictors"], strict=True)
+            for box_head, predictor, counter in zip(
+                ret["box_heads"], ret["box_predictors"], _build_counters(cfg), strict=True
             )
         ]
         ret["proposal_matchers"] = [
@@ -95,16 +94,17 @@ class CLCNetROIHeads(CascadeROIHeads):
         """The output of a stage as proposals of the next one: hypotheses about box and count.
 
         Returns:
-            Per image, ``proposal_boxes`` and ``pred_count_bins`` (bins of ``stage``), without
+            Per image, ``proposal_boxes`` and ``count_hypotheses`` (of ``stage``), without
             gradients. Boxes that are empty within the image are left out in training; in inference
             they stay, so that scores of all stages are aligned.
         """
         predictor = self.box_predictor[stage]
         boxes = predictor.predict_boxes(predictions, proposals)
-        bins = predictor.counter.predict_bins(predictions[2].detach())
+        hypotheses = predictor.counter.hypothesize(predictions[2].detach())
+        hypotheses = hypotheses.split([len(p) for p in proposals])
         refined = []
-        for p, b, c in zip(proposals, boxes, bins.split([len(p) for p in proposals]), strict=True):
-            q = Instances(p.image_size, proposal_boxes=Boxes(b.detach()), pred_count_bins=c)
+        for p, b, h in zip(proposals, boxes, hypotheses, strict=True):
+            q = Instances(p.image_size, proposal_boxes=Boxes(b.detach()), count_hypotheses=h)
             q.proposal_boxes.clip(q.image_size)
             refined.append(q[q.proposal_boxes.nonempty()] if self.training else q)
         return refined
@@ -122,9 +122,9 @@ class CLCNetROIHeads(CascadeROIHeads):
         num_fg = 0
         for p, t in zip(proposals, targets, strict=True):
             if len(t) == 0:
-                p.gt_classes = torch.full_like(p.pred_count_bins, self.num_classes)
+                p.gt_classes = torch.full_like(p.count_hypotheses, self.num_classes)
                 continue
-            agrees = previous.bins_hold(p.pred_count_bins, t.gt_counts)
+            agrees = previous.admits(p.count_hypotheses, t.gt_counts)
             matches, labels = matcher(pairwise_iou(t.gt_boxes, p.proposal_boxes), agrees)
             for name, value in t[matches].get_fields().items():
                 p.set(name, value)
@@ -159,6 +159,15 @@ class CLCNetROIHeads(CascadeROIHeads):
             last.test_topk_per_image,
         )
         return instances
+
+
+def _build_counters(cfg) -> list[Counter]:
+    """One counter for each stage."""
+    num_stages = len(cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS)
+    if cfg.MODEL.COUNT_HEAD.STRATEGY == "regression":
+        return [CountRegressor() for _ in range(num_stages)]
+    partition = count_partition_from_config(cfg)
+    return [CountClassifier(partition, stage) for stage in range(num_stages)]
 
 
 def _check_counts_given(targets: list[Instances]) -> None:

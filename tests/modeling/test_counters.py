@@ -3,7 +3,7 @@ import math
 import torch
 
 from locount.counting import CountPartition
-from locount.modeling import CountClassifier
+from locount.modeling import CountClassifier, CountRegressor
 
 # Counts up to 56 as two decimal digits: stage 0 has 10 bins of 10 numbers, stage 1 has 100 bins of
 # one number.
@@ -53,12 +53,12 @@ def test_impossible_counts_are_never_predicted():
     # 0 and 57 ... 99 exist as bins only; the best legal one is 56.
     counts, _ = FINE.decode(logits_for(FINE, {0: 9.0, 57: 8.0, 99: 7.0, 56: 1.0}))
     assert counts.tolist() == [56]
-    assert COARSE.predict_bins(logits_for(COARSE, {6: 9.0, 5: 1.0})).tolist() == [5]
+    assert COARSE.hypothesize(logits_for(COARSE, {6: 9.0, 5: 1.0})).tolist() == [5]
 
 
 def test_bin_zero_of_a_coarse_stage_is_legal():
     # It holds 1 ... 9.
-    assert COARSE.predict_bins(logits_for(COARSE, {0: 1.0})).tolist() == [0]
+    assert COARSE.hypothesize(logits_for(COARSE, {0: 1.0})).tolist() == [0]
 
 
 def test_no_object_decodes_to_nothing():
@@ -66,7 +66,44 @@ def test_no_object_decodes_to_nothing():
     assert counts.shape == scores.shape == (0,)
 
 
-def test_bins_hold_their_counts():
+def test_bins_admit_the_counts_that_they_hold():
     # Objects of 5 and 17 instances; proposals of the tens 0, 1, 2.
-    holds = COARSE.bins_hold(torch.tensor([0, 1, 2]), torch.tensor([5, 17]))
-    assert holds.tolist() == [[True, False, False], [False, True, False]]
+    admitted = COARSE.admits(torch.tensor([0, 1, 2]), torch.tensor([5, 17]))
+    assert admitted.tolist() == [[True, False, False], [False, True, False]]
+
+
+REGRESSOR = CountRegressor()
+
+
+def test_regression_loss_is_the_sum_of_smooth_l1():
+    # Errors of 0.5 and 3: 0.5 * 0.5^2 + (3 - 0.5).
+    loss = REGRESSOR.loss(torch.tensor([[2.5], [9.0]]), torch.tensor([2, 12]))
+    torch.testing.assert_close(loss, torch.tensor(0.125 + 2.5))
+
+
+def test_regression_loss_of_no_object_is_zero_and_keeps_the_graph():
+    outputs = torch.zeros(0, 1, requires_grad=True)
+    loss = REGRESSOR.loss(outputs, torch.zeros(0, dtype=torch.int64))
+    loss.backward()
+    assert loss == 0
+    assert outputs.grad is not None
+
+
+def test_regressed_numbers_are_rounded_half_up_and_at_least_one():
+    # torch.round would take 2.5 to the even 2.
+    counts, scores = REGRESSOR.decode(torch.tensor([[2.5], [3.5], [3.49], [0.2], [-7.0], [80.0]]))
+    assert counts.tolist() == [3, 4, 3, 1, 1, 80]
+    assert counts.dtype == torch.int64
+    assert scores.tolist() == [1.0] * 6
+
+
+def test_a_regressed_number_admits_counts_that_it_is_half_right_about():
+    # For 4 objects 2 and 6 have AC 0.5, 1 and 7 have 0.25.
+    admitted = REGRESSOR.admits(torch.tensor([1, 2, 6, 7]), torch.tensor([4]))
+    assert admitted.tolist() == [[False, True, True, False]]
+
+
+def test_statistics_of_regression():
+    # 4 of 4 and 4 of 8: half are exact, and AC is 1 and 0.5.
+    figures = REGRESSOR.statistics(torch.tensor([[4.2], [3.9]]), torch.tensor([4, 8]))
+    assert figures == {"accuracy": 0.5, "ac": 0.75}
