@@ -126,6 +126,14 @@ def test_dataset_category_ids_in_files(register, tmp_path):
     assert metrics == pytest.approx(run(register(dataset), dataset, outputs), nan_ok=True)
 
 
+def test_widths_are_not_rounded_to_float32(register, tmp_path):
+    dataset, outputs = random_dataset(num_images=1)
+    run(register(dataset), dataset, outputs, output_dir=str(tmp_path))
+    results = json.loads((tmp_path / "locount_instances_results.json").read_bytes())
+    corners = outputs[0]["instances"].pred_boxes.tensor.tolist()
+    assert [r["bbox"][2:] for r in results] == [[x1 - x0, y1 - y0] for x0, y0, x1, y1 in corners]
+
+
 def test_image_predicted_twice_counts_once(register, caplog):
     dataset, outputs = random_dataset()
     name = register(dataset)
