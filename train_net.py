@@ -1,10 +1,11 @@
 #!/usr/bin/env python
-"""Train, resume or evaluate a model: Detectron2's training script with the project's data, network
-and evaluation.
+"""Train, resume or evaluate a model; the arguments are those of Detectron2's training script.
 
-python train_net.py --config-file configs/Locount/clcnet_s2_cls10_R_50_FPN_1x.yaml
-python train_net.py --config-file ... --resume
-python train_net.py --config-file ... --eval-only MODEL.WEIGHTS output/model_final.pth
+Usage::
+
+    python train_net.py --config-file CONFIG [KEY VALUE ...]
+    python train_net.py --config-file CONFIG --resume
+    python train_net.py --config-file CONFIG --eval-only MODEL.WEIGHTS output/model_final.pth
 """
 
 from __future__ import annotations
@@ -14,13 +15,9 @@ import os
 import detectron2.utils.comm as comm
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
-from detectron2.data import (
-    MetadataCatalog,
-    build_detection_test_loader,
-    build_detection_train_loader,
-)
+from detectron2.data import build_detection_test_loader, build_detection_train_loader
 from detectron2.engine import DefaultTrainer, default_argument_parser, default_setup, launch
-from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, verify_results
+from detectron2.evaluation import DatasetEvaluator, verify_results
 from detectron2.utils.logger import setup_logger
 
 from locount.config import load_config
@@ -42,12 +39,11 @@ class Trainer(DefaultTrainer):
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
-        output_dir = os.path.join(cfg.OUTPUT_DIR, "inference", _folder_name(dataset_name))
-        if MetadataCatalog.get(dataset_name).get("evaluator_type") == "locount":
-            return LocountEvaluator(
-                dataset_name, output_dir=output_dir, max_dets=cfg.TEST.DETECTIONS_PER_IMAGE
-            )
-        return COCOEvaluator(dataset_name, output_dir=output_dir)
+        return LocountEvaluator(
+            dataset_name,
+            output_dir=os.path.join(cfg.OUTPUT_DIR, "inference", _folder_name(dataset_name)),
+            max_dets=cfg.TEST.DETECTIONS_PER_IMAGE,
+        )
 
 
 def _folder_name(dataset_name: str) -> str:
