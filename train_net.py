@@ -22,6 +22,7 @@ from detectron2.utils.logger import setup_logger
 
 from locount.config import load_config
 from locount.data import LocountDatasetMapper, check_datasets
+from locount.errors import InputError
 from locount.evaluation import LocountEvaluator
 
 
@@ -62,7 +63,7 @@ def setup(args) -> CfgNode:
     return cfg
 
 
-def main(args) -> dict:
+def main(args) -> dict | None:
     cfg = setup(args)
     if args.eval_only:
         model = Trainer.build_model(cfg)
@@ -79,11 +80,14 @@ def main(args) -> dict:
 
 if __name__ == "__main__":
     args = default_argument_parser().parse_args()
-    launch(
-        main,
-        args.num_gpus,
-        num_machines=args.num_machines,
-        machine_rank=args.machine_rank,
-        dist_url=args.dist_url,
-        args=(args,),
-    )
+    try:
+        launch(
+            main,
+            args.num_gpus,
+            num_machines=args.num_machines,
+            machine_rank=args.machine_rank,
+            dist_url=args.dist_url,
+            args=(args,),
+        )
+    except InputError as error:
+        raise SystemExit(f"train_net.py: {error}") from None

@@ -72,6 +72,19 @@ def test_bins_admit_the_counts_that_they_hold():
     assert admitted.tolist() == [[True, False, False], [False, True, False]]
 
 
+def test_distribution_leaves_impossible_counts_out():
+    # Uniform outputs over 100 bins: 56 of them hold a count, 1/56 each.
+    torch.testing.assert_close(FINE.distribution(torch.zeros(1, 100)), torch.full((1, 56), 1 / 56))
+
+
+def test_distribution_spreads_a_bin_over_its_counts():
+    # Sure of bin 0, whose counts are 1 ... 9.
+    probabilities = COARSE.distribution(logits_for(COARSE, {0: 99.0}))
+    expected = torch.zeros(1, 56)
+    expected[0, :9] = 1 / 9
+    torch.testing.assert_close(probabilities, expected)
+
+
 REGRESSOR = CountRegressor()
 
 

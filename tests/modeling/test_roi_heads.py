@@ -187,6 +187,50 @@ def test_no_proposal_gives_well_formed_empty_detections(strategy):
     assert detections.pred_counts.dtype == others.pred_counts.dtype == torch.int64
 
 
+def unsure_of_the_count(**count_head):
+    """One stage, which says 12 with 36, 15 and 16 with 32 per cent each."""
+    heads = make_heads(make_cfg((0.5,), **count_head))
+    with torch.no_grad():
+        layer = heads.box_predictor[0].count_pred
+        layer.weight.zero_()
+        layer.bias.fill_(-99.0)
+        layer.bias[[12, 15, 16]] = torch.tensor([0.36, 0.32, 0.32]).log()
+    return heads
+
+
+def test_expected_ac_reports_what_passes_more_thresholds():
+    (argmax,) = predict(unsure_of_the_count(), [PROPOSALS])
+    assert (argmax.pred_counts == 12).all()
+    torch.testing.assert_close(argmax.count_scores, torch.full((len(argmax),), 0.36))
+    # 15 passes 6 of ten thresholds if there are 12, all if there are 15 and 9 if there are 16.
+    (expected,) = predict(unsure_of_the_count(DECODE="expected_ac"), [PROPOSALS])
+    share = 0.36 * 0.6 + 0.32 + 0.32 * 0.9
+    assert (expected.pred_counts == 15).all()
+    torch.testing.assert_close(expected.count_scores, torch.full((len(expected),), share))
+
+
+def test_joint_ranking_multiplies_scores_by_the_expected_share():
+    images, features = make_inputs()
+    joint, plain = unsure_of_the_count(RANKING="joint"), unsure_of_the_count()
+    plain.load_state_dict(joint.state_dict())
+    with torch.no_grad():
+        ours, _ = joint.eval()(images, features, [PROPOSALS])
+        base, _ = plain.eval()(images, features, [PROPOSALS])
+    # 12 passes all ten thresholds if there are 12, 7 if there are 15 and 6 if there are 16.
+    share = 0.36 + 0.32 * 0.7 + 0.32 * 0.6
+    torch.testing.assert_close(ours[0].scores, share * base[0].scores)
+    assert torch.equal(ours[0].pred_counts, base[0].pred_counts)
+
+
+@pytest.mark.parametrize("decode", ["argmax", "expected_ac"])
+@pytest.mark.parametrize("ranking", ["class", "joint"])
+def test_no_proposal_with_every_decoding(decode, ranking):
+    heads = make_heads(make_cfg(DECODE=decode, RANKING=ranking))
+    detections, others = predict(heads, [make_proposals([]), PROPOSALS])
+    assert len(detections) == 0
+    assert set(detections.get_fields()) == set(others.get_fields())
+
+
 def test_regressed_counts_of_the_last_stage():
     heads = make_heads(make_cfg(STRATEGY="regression"))
     with torch.no_grad():

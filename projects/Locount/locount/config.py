@@ -46,10 +46,22 @@ def add_locount_config(cfg: CfgNode) -> None:
     # * "ignore": it trains class and box, but not the count.
     # * "negative": it does not match that object; with no other match it is background.
     cfg.MODEL.COUNT_HEAD.MATCHING = "iou"
+    # Which number is reported (docs/counting.md):
+    # * "argmax": the most probable one of the last stage, as in the paper.
+    # * "expected_ac": the one that is expected to pass most AC thresholds, under the mean of the
+    #   stages' distributions. Needs classification.
+    cfg.MODEL.COUNT_HEAD.DECODE = "argmax"
+    # By what detections are ranked:
+    # * "class": the score of the class, as in the paper.
+    # * "joint": times the expected share of AC thresholds that the reported count passes, so that a
+    #   doubtful count ranks lower. Needs classification.
+    cfg.MODEL.COUNT_HEAD.RANKING = "class"
 
 
 COUNT_STRATEGIES = ("classification", "regression", "none")
 COUNT_MATCHINGS = ("iou", "ignore", "negative")
+COUNT_DECODINGS = ("argmax", "expected_ac")
+COUNT_RANKINGS = ("class", "joint")
 
 
 def load_config(config_file: str, opts: Sequence[object] = ()) -> CfgNode:
@@ -100,11 +112,21 @@ def check_cascade_config(cfg: CfgNode) -> None:
     model = cfg.MODEL
     head, cascade = model.COUNT_HEAD, model.ROI_BOX_CASCADE_HEAD
     problems = []
-    for key, allowed in (("STRATEGY", COUNT_STRATEGIES), ("MATCHING", COUNT_MATCHINGS)):
+    for key, allowed in (
+        ("STRATEGY", COUNT_STRATEGIES),
+        ("MATCHING", COUNT_MATCHINGS),
+        ("DECODE", COUNT_DECODINGS),
+        ("RANKING", COUNT_RANKINGS),
+    ):
         if head[key] not in allowed:
             problems.append(
                 f"MODEL.COUNT_HEAD.{key} is {head[key]!r}; it must be one of {', '.join(allowed)}."
             )
+    if head.STRATEGY == "regression" and (head.DECODE, head.RANKING) != ("argmax", "class"):
+        problems.append(
+            'MODEL.COUNT_HEAD.STRATEGY is "regression", which gives no probabilities: set '
+            'MODEL.COUNT_HEAD.DECODE to "argmax" and MODEL.COUNT_HEAD.RANKING to "class".'
+        )
     if len(cascade.IOUS) != len(cascade.BBOX_REG_WEIGHTS):
         problems.append(
             f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS has {len(cascade.IOUS)} entries and "

@@ -99,6 +99,21 @@ class CountClassifier:
         last = self.partition.encode(self.partition.max_count, self.stage)
         return outputs[:, first : last + 1].argmax(dim=1) + first
 
+    def distribution(self, outputs: Tensor) -> Tensor:
+        """Probabilities of the counts 1 ... max_count, a bin's spread evenly over its counts.
+
+        Args:
+            outputs: R x B.
+
+        Returns:
+            R x max_count, float32; rows sum to 1, bins without a count of [1, max_count] left out.
+        """
+        counts = torch.arange(1, self.partition.max_count + 1, device=outputs.device)
+        bins = self.partition.encode(counts, self.stage)
+        sizes = bins.bincount(minlength=self.num_outputs)
+        logits = outputs.float().masked_fill(sizes == 0, -torch.inf)
+        return (logits.softmax(dim=1) / sizes.clamp(min=1))[:, bins]
+
     def admits(self, hypotheses: Tensor, counts: Tensor) -> Tensor:
         """Whether the bin holds the count."""
         return torch.eq(self.partition.encode(counts, self.stage)[:, None], hypotheses[None])

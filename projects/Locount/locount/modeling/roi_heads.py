@@ -10,6 +10,7 @@ from detectron2.utils.events import get_event_storage
 from torch import Tensor
 
 from ..config import check_cascade_config, count_partition_from_config
+from .count_decoding import expected_ac_shares, fused_distribution, most_expected_ac
 from .count_matcher import CountAwareMatcher
 from .counters import CountClassifier, Counter, CountRegressor
 from .counting_inference import counting_inference
@@ -28,9 +29,13 @@ class CLCNetROIHeads(CascadeROIHeads):
     """
 
     @configurable
-    def __init__(self, *, counts: bool = True, **kwargs):
+    def __init__(
+        self, *, counts: bool = True, decode: str = "argmax", ranking: str = "class", **kwargs
+    ):
         """
         Args:
+            decode: "argmax" or "expected_ac", as MODEL.COUNT_HEAD.DECODE.
+            ranking: "class" or "joint", as MODEL.COUNT_HEAD.RANKING.
             counts: whether the predictors are :class:`CountingFastRCNNOutputLayers` and the
                 matchers :class:`CountAwareMatcher`; else they are those of
                 :class:`CascadeROIHeads`.
@@ -38,12 +43,16 @@ class CLCNetROIHeads(CascadeROIHeads):
         """
         super().__init__(**kwargs)
         self.counts = counts
+        self.decode = decode
+        self.ranking = ranking
 
     @classmethod
     def from_config(cls, cfg, input_shape) -> dict:
         check_cascade_config(cfg)
         ret = super().from_config(cfg, input_shape)
         ret["counts"] = cfg.MODEL.COUNT_HEAD.STRATEGY != "none"
+        ret["decode"] = cfg.MODEL.COUNT_HEAD.DECODE
+        ret["ranking"] = cfg.MODEL.COUNT_HEAD.RANKING
         return ret
 
     @classmethod
@@ -149,10 +158,24 @@ class CLCNetROIHeads(CascadeROIHeads):
         per_stage = [p.predict_probs(*o) for p, o in zip(self.box_predictor, outputs, strict=True)]
         scores = [torch.stack(stages).mean(dim=0) for stages in zip(*per_stage, strict=True)]
         last, (predictions, proposals) = self.box_predictor[-1], outputs[-1]
+        counts, count_scores = last.predict_counts(predictions, proposals)
+        if self.decode == "expected_ac" or self.ranking == "joint":
+            counters = [predictor.counter for predictor in self.box_predictor]
+            shares = expected_ac_shares(
+                fused_distribution(counters, [counting for (_, _, counting), _ in outputs])
+            ).split([len(p) for p in proposals])
+            if self.decode == "expected_ac":
+                counts, count_scores = zip(*map(most_expected_ac, shares), strict=True)
+            if self.ranking == "joint":
+                scores = [
+                    s * e.gather(1, c[:, None] - 1)
+                    for s, e, c in zip(scores, shares, counts, strict=True)
+                ]
         instances, _ = counting_inference(
             last.predict_boxes(predictions, proposals),
             scores,
-            *last.predict_counts(predictions, proposals),
+            counts,
+            count_scores,
             [p.image_size for p in proposals],
             last.test_score_thresh,
             last.test_nms_thresh,

@@ -1,0 +1,57 @@
+"""From distributions over counts to the number to report. The derivation is in docs/counting.md.
+
+Shapes as in counters.py; C is the largest count, and column c - 1 of a distribution is count c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..counting import AC_THRESHOLDS, num_passed_ac_thresholds
+from .counters import CountClassifier
+
+
+def fused_distribution(counters: Sequence[CountClassifier], outputs: Sequence[Tensor]) -> Tensor:
+    """The mean of the stages' distributions over counts.
+
+    Args:
+        counters: one for each stage.
+        outputs: of each stage's counting layer, R x B of that stage.
+
+    Returns:
+        R x C, rows sum to 1.
+    """
+    stages = [counter.distribution(o) for counter, o in zip(counters, outputs, strict=True)]
+    return torch.stack(stages).mean(dim=0)
+
+
+def expected_ac_shares(distribution: Tensor) -> Tensor:
+    """The expected share of the AC thresholds 0.50:0.05:0.95 that each report would pass.
+
+    Args:
+        distribution: R x C.
+
+    Returns:
+        R x C in [0, 1], column c - 1 for reporting count c.
+    """
+    counts = torch.arange(1, distribution.shape[1] + 1, device=distribution.device)
+    passed = num_passed_ac_thresholds(counts[None], counts[:, None])  # true x reported
+    return distribution @ (passed.to(distribution.dtype) / len(AC_THRESHOLDS))
+
+
+def most_expected_ac(shares: Tensor) -> tuple[Tensor, Tensor]:
+    """The report of the highest expected share, and that share; of equal ones the lowest count.
+
+    Args:
+        shares: R x C, as :func:`expected_ac_shares` returns.
+
+    Returns:
+        R counts (int64) in [1, C], and R shares in [0, 1].
+    """
+    if len(shares) == 0:
+        return shares.new_empty(0, dtype=torch.int64), shares.new_empty(0)
+    best, index = shares.max(dim=1)
+    return index + 1, best

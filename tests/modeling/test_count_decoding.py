@@ -1,0 +1,73 @@
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from locount.counting import AC_STEPS, AC_THRESHOLDS, CountPartition
+from locount.modeling import CountClassifier
+from locount.modeling.count_decoding import (
+    expected_ac_shares,
+    fused_distribution,
+    most_expected_ac,
+)
+
+
+def distribution(max_count, probabilities):
+    row = torch.zeros(1, max_count)
+    for count, probability in probabilities.items():
+        row[0, count - 1] = probability
+    return row
+
+
+def test_reporting_between_likely_counts_beats_the_most_probable_one():
+    # Thresholds passed of ten, by hand from AC: reporting 10 passes 10, 9 (10 of 11: 0.909) and 7
+    # (10 of 12: 0.833); reporting 11 passes 9 (9 of 10: 0.9), 10 and 9 (11 of 12: 0.917).
+    shares = expected_ac_shares(distribution(12, {10: 0.4, 11: 0.35, 12: 0.25}))
+    torch.testing.assert_close(shares[0, 9], torch.tensor(0.4 + 0.35 * 0.9 + 0.25 * 0.7))
+    torch.testing.assert_close(shares[0, 10], torch.tensor(0.4 * 0.9 + 0.35 + 0.25 * 0.9))
+    counts, best = most_expected_ac(shares)
+    assert counts.tolist() == [11]
+    torch.testing.assert_close(best, torch.tensor([0.935]))
+
+
+def test_a_certain_count_is_reported_and_passes_everything():
+    counts, best = most_expected_ac(expected_ac_shares(distribution(56, {7: 1.0})))
+    assert (counts.tolist(), best.tolist()) == ([7], [1.0])
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=15).filter(any))
+@settings(deadline=None)
+def test_shares_equal_the_definition(weights):
+    p = np.array(weights) / sum(weights)
+    expected = [
+        sum(
+            p[true - 1]
+            * sum(AC_STEPS * (true - abs(said - true)) >= k * true for k in AC_THRESHOLDS)
+            / len(AC_THRESHOLDS)
+            for true in range(1, len(p) + 1)
+        )
+        for said in range(1, len(p) + 1)
+    ]
+    shares = expected_ac_shares(torch.from_numpy(p)[None])
+    np.testing.assert_allclose(shares[0].numpy(), expected, atol=1e-12)
+
+
+def test_stages_are_averaged_and_coarse_bins_spread_over_their_counts():
+    # Counts up to 12 in base 10, two stages. Stage 0 is sure of 10 ... 19, of which 10, 11 and 12
+    # can be: 1/3 each. Stage 1 is sure of 11. The mean: 1/6, 2/3, 1/6.
+    partition = CountPartition(12, 10, 2)
+    counters = [CountClassifier(partition, stage) for stage in range(2)]
+    coarse, fine = torch.full((1, 10), -99.0), torch.full((1, 100), -99.0)
+    coarse[0, 1] = fine[0, 11] = 99.0
+    fused = fused_distribution(counters, [coarse, fine])
+    expected = distribution(12, {10: 1 / 6, 11: 2 / 3, 12: 1 / 6})
+    torch.testing.assert_close(fused, expected)
+
+
+def test_no_object():
+    partition = CountPartition(12, 10, 2)
+    counters = [CountClassifier(partition, stage) for stage in range(2)]
+    fused = fused_distribution(counters, [torch.zeros(0, 10), torch.zeros(0, 100)])
+    counts, best = most_expected_ac(expected_ac_shares(fused))
+    assert counts.shape == best.shape == (0,)
+    assert counts.dtype == torch.int64
