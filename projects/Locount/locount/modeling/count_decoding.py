@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from detectron2.structures import Instances
 from torch import Tensor
 
 from ..counting import AC_THRESHOLDS, num_passed_ac_thresholds
@@ -55,3 +56,15 @@ def most_expected_ac(shares: Tensor) -> tuple[Tensor, Tensor]:
         return shares.new_empty(0, dtype=torch.int64), shares.new_empty(0)
     best, index = shares.max(dim=1)
     return index + 1, best
+
+
+def rank_jointly(detections: Instances, shares: Tensor) -> Instances:
+    """Multiply each score by the expected share of its reported count, and sort by it.
+
+    Args:
+        detections: R, with ``scores`` and ``pred_counts``.
+        shares: R x C, as :func:`expected_ac_shares` returns.
+    """
+    share = shares.gather(1, detections.pred_counts[:, None] - 1).squeeze(1)
+    detections.scores = detections.scores * share
+    return detections[detections.scores.argsort(descending=True)]

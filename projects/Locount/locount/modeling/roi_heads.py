@@ -10,7 +10,12 @@ from detectron2.utils.events import get_event_storage
 from torch import Tensor
 
 from ..config import check_cascade_config, count_partition_from_config
-from .count_decoding import expected_ac_shares, fused_distribution, most_expected_ac
+from .count_decoding import (
+    expected_ac_shares,
+    fused_distribution,
+    most_expected_ac,
+    rank_jointly,
+)
 from .count_matcher import CountAwareMatcher
 from .counters import CountClassifier, Counter, CountRegressor
 from .counting_inference import counting_inference
@@ -166,12 +171,7 @@ class CLCNetROIHeads(CascadeROIHeads):
             ).split([len(p) for p in proposals])
             if self.decode == "expected_ac":
                 counts, count_scores = zip(*map(most_expected_ac, shares), strict=True)
-            if self.ranking == "joint":
-                scores = [
-                    s * e.gather(1, c[:, None] - 1)
-                    for s, e, c in zip(scores, shares, counts, strict=True)
-                ]
-        instances, _ = counting_inference(
+        instances, regions = counting_inference(
             last.predict_boxes(predictions, proposals),
             scores,
             counts,
@@ -181,6 +181,11 @@ class CLCNetROIHeads(CascadeROIHeads):
             last.test_nms_thresh,
             last.test_topk_per_image,
         )
+        if self.ranking == "joint":
+            instances = [
+                rank_jointly(detections, share[region])
+                for detections, share, region in zip(instances, shares, regions, strict=True)
+            ]
         return instances
 
 
