@@ -1,8 +1,8 @@
 """Lists of JSON objects to columns (numpy arrays).
 
-Two ways lead there. A typed decoder does it in a third of the time and half of the memory that
-dictionaries take, but gives up at the first surprise. Then the patient way takes over: it decides
-what is legal, and reports every problem.
+Two ways lead there. A typed decoder, piece by piece, does it in a third of the time and a fraction
+of the memory that dictionaries take, but gives up at the first surprise. Then the patient way takes
+over: it decides what is legal, and reports every problem.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ import msgspec
 import numpy as np
 
 from .problems import Problems
+
+# Objects of one piece of a list stay in the processor's cache until their columns are made.
+PIECE_SIZE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -180,8 +183,14 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def typed_columns(entries: Any, fields: dict[str, Field]) -> dict[str, np.ndarray] | None:
-    """The columns without a look at single objects; None if anything is unexpected."""
+def typed_columns(
+    entries: Any, fields: dict[str, Field], piece_size: int = PIECE_SIZE
+) -> dict[str, np.ndarray] | None:
+    """The columns without a look at single objects; None if anything is unexpected.
+
+    Args:
+        piece_size: bytes of JSON that are decoded at a time, at least.
+    """
     members = []
     for key, field in fields.items():
         if field.optional:
@@ -191,21 +200,51 @@ def typed_columns(entries: Any, fields: dict[str, Field]) -> dict[str, np.ndarra
         else:
             members.append((key, field.kind.type))
     entry = msgspec.defstruct("Entry", members, kw_only=True, gc=False)
-    read = msgspec.json.decode if isinstance(entries, msgspec.Raw) else msgspec.convert
     try:
         with _no_garbage_collection():
-            objects = read(entries, type=list[entry])
-        columns = {}
-        for key, field in fields.items():
-            if field.optional:
-                num_unset = list(map(attrgetter(key), objects)).count(msgspec.UNSET)
-                if num_unset == len(objects):
-                    continue
-                if num_unset:
-                    return None
-            columns[key] = field.kind.column(map(attrgetter(key), objects), len(objects))
-            if field.kind is FLAG and not np.isin(columns[key], (0, 1)).all():
-                return None
+            if not isinstance(entries, msgspec.Raw):
+                return _columns(msgspec.convert(entries, type=list[entry]), fields)
+            decoder = msgspec.json.Decoder(list[entry])
+            try:
+                pieces = map(decoder.decode, _pieces(bytes(entries).strip(), piece_size))
+                return _joined([_columns(objects, fields) for objects in pieces])
+            except msgspec.MsgspecError:
+                # "}," also stands within entries that hold objects: then not piece by piece
+                return _columns(decoder.decode(entries), fields)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
         return None
+
+
+def _pieces(text: bytes, size: int) -> Iterator[bytes]:
+    """The JSON of a list of objects as lists of a little over ``size`` bytes each.
+
+    A cut in the wrong place, within a string or a nested object, leaves a piece that is no JSON.
+    """
+    start = 0
+    while (end := text.find(b"},", start + size)) >= 0:
+        yield (b"[" if start else b"") + text[start : end + 1] + b"]"
+        start = end + 2
+    yield (b"[" if start else b"") + text[start:]
+
+
+def _columns(objects: list, fields: dict[str, Field]) -> dict[str, np.ndarray] | None:
+    """The columns of typed objects; None if some have an optional key and others don't."""
+    columns = {}
+    for key, field in fields.items():
+        if field.optional:
+            num_unset = list(map(attrgetter(key), objects)).count(msgspec.UNSET)
+            if num_unset == len(objects):
+                continue
+            if num_unset:
+                return None
+        columns[key] = field.kind.column(map(attrgetter(key), objects), len(objects))
+        if field.kind is FLAG and not np.isin(columns[key], (0, 1)).all():
+            return None
     return columns
+
+
+def _joined(pieces: list[dict[str, np.ndarray] | None]) -> dict[str, np.ndarray] | None:
+    """The columns of consecutive pieces; None if the pieces are not alike in keys and types."""
+    if None in pieces or len({tuple((k, c.dtype.kind) for k, c in p.items()) for p in pieces}) > 1:
+        return None
+    return {key: np.concatenate([piece[key] for piece in pieces]) for key in pieces[0]}
