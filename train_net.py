@@ -10,46 +10,17 @@ Usage::
 
 from __future__ import annotations
 
-import os
-
 import detectron2.utils.comm as comm
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode
-from detectron2.data import build_detection_test_loader, build_detection_train_loader
-from detectron2.engine import DefaultTrainer, default_argument_parser, default_setup, launch
-from detectron2.evaluation import DatasetEvaluator, verify_results
+from detectron2.engine import default_argument_parser, default_setup, launch
+from detectron2.evaluation import verify_results
 from detectron2.utils.logger import setup_logger
 
 from locount.config import load_config
-from locount.data import LocountDatasetMapper, check_datasets
+from locount.data import check_datasets
 from locount.errors import InputError
-from locount.evaluation import LocountEvaluator
-
-
-class Trainer(DefaultTrainer):
-    """:class:`DefaultTrainer` whose data carries counts and whose results are judged by them."""
-
-    @classmethod
-    def build_train_loader(cls, cfg: CfgNode):
-        return build_detection_train_loader(cfg, mapper=LocountDatasetMapper(cfg, is_train=True))
-
-    @classmethod
-    def build_test_loader(cls, cfg: CfgNode, dataset_name: str):
-        mapper = LocountDatasetMapper(cfg, is_train=False)
-        return build_detection_test_loader(cfg, dataset_name, mapper=mapper)
-
-    @classmethod
-    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
-        return LocountEvaluator(
-            dataset_name,
-            output_dir=os.path.join(cfg.OUTPUT_DIR, "inference", _folder_name(dataset_name)),
-            max_dets=cfg.TEST.DETECTIONS_PER_IMAGE,
-        )
-
-
-def _folder_name(dataset_name: str) -> str:
-    """`locount:/data/shelves:test` as one path component."""
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in dataset_name).strip("_")
+from locount.training import Trainer
 
 
 def setup(args) -> CfgNode:

@@ -1,0 +1,39 @@
+"""Training and testing with counts: what `train_net.py` and `locount compare` run."""
+
+from __future__ import annotations
+
+import os
+
+from detectron2.config import CfgNode
+from detectron2.data import build_detection_test_loader, build_detection_train_loader
+from detectron2.engine import DefaultTrainer
+from detectron2.evaluation import DatasetEvaluator
+
+from .data import LocountDatasetMapper
+from .evaluation import LocountEvaluator
+
+
+class Trainer(DefaultTrainer):
+    """:class:`DefaultTrainer` whose data carries counts and whose results are judged by them."""
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode):
+        return build_detection_train_loader(cfg, mapper=LocountDatasetMapper(cfg, is_train=True))
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str):
+        mapper = LocountDatasetMapper(cfg, is_train=False)
+        return build_detection_test_loader(cfg, dataset_name, mapper=mapper)
+
+    @classmethod
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
+        return LocountEvaluator(
+            dataset_name,
+            output_dir=os.path.join(cfg.OUTPUT_DIR, "inference", _folder_name(dataset_name)),
+            max_dets=cfg.TEST.DETECTIONS_PER_IMAGE,
+        )
+
+
+def _folder_name(dataset_name: str) -> str:
+    """`locount:/data/shelves:test` as one path component."""
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in dataset_name).strip("_")
