@@ -1,6 +1,14 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+import torch
+from detectron2.structures import Boxes, Instances
+
+from locount.config import load_config
+
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -30,3 +38,45 @@ def photos(tmp_path_factory):
             )
     (root / "categories.txt").write_text("box\ncup\n")
     return root
+
+
+@pytest.fixture
+def tiny_cfg():
+    """CLCNet-s(2)-cls(10) on the CPU: a narrow ResNet-18, boxes from p4 and p5, three classes.
+
+    On a 64 x 64 image there are 60 anchors; all of them become proposals, and all are trained, so
+    that nothing is left to chance but the weights.
+    """
+    cfg = load_config(str(CONFIGS / "Locount/clcnet_s2_cls10_R_50_FPN_1x.yaml"))
+    model = cfg.MODEL
+    model.DEVICE, model.WEIGHTS = "cpu", ""
+    model.BACKBONE.FREEZE_AT = 0
+    model.RESNETS.DEPTH, model.RESNETS.RES2_OUT_CHANNELS = 18, 64
+    model.RESNETS.NORM = "GN"  # random weights overflow with frozen batch norm
+    model.FPN.OUT_CHANNELS = 32
+    model.ANCHOR_GENERATOR.SIZES = [[16], [32]]
+    model.RPN.IN_FEATURES = model.ROI_HEADS.IN_FEATURES = ["p4", "p5"]
+    model.RPN.NMS_THRESH = 1.0
+    model.RPN.BATCH_SIZE_PER_IMAGE = model.ROI_HEADS.BATCH_SIZE_PER_IMAGE = 1000
+    model.ROI_BOX_HEAD.FC_DIM = 32
+    model.ROI_HEADS.NUM_CLASSES = 3
+    model.ROI_HEADS.SCORE_THRESH_TEST = 0.0
+    return cfg
+
+
+@pytest.fixture
+def batch():
+    """Two noisy 64 x 64 images, one with a stack of twelve and a single item, one with nothing."""
+    boxes = torch.tensor([[8.0, 8, 40, 56], [30, 20, 50, 40]])
+    full = Instances((64, 64), gt_boxes=Boxes(boxes))
+    full.gt_classes, full.gt_counts = torch.tensor([2, 0]), torch.tensor([12, 1])
+    return [
+        {
+            "image": torch.randint(256, (3, 64, 64), dtype=torch.uint8),
+            "file_name": name,
+            "height": 64,
+            "width": 64,
+            "instances": instances,
+        }
+        for name, instances in (("full.jpg", full), ("empty.jpg", full[:0]))
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import torch
 from detectron2.config import CfgNode
 from detectron2.data import build_detection_test_loader, build_detection_train_loader
 from detectron2.engine import DefaultTrainer
@@ -11,10 +12,25 @@ from detectron2.evaluation import DatasetEvaluator
 
 from .data import LocountDatasetMapper
 from .evaluation import LocountEvaluator
+from .mixed_precision import train_in_bfloat16
 
 
 class Trainer(DefaultTrainer):
-    """:class:`DefaultTrainer` whose data carries counts and whose results are judged by them."""
+    """:class:`DefaultTrainer` whose data carries counts and whose results are judged by them.
+
+    SOLVER.AMP.ENABLED works on the CPU too (:func:`train_in_bfloat16`).
+    """
+
+    def __init__(self, cfg: CfgNode):
+        amp_on_cpu = cfg.SOLVER.AMP.ENABLED and torch.device(cfg.MODEL.DEVICE).type == "cpu"
+        if amp_on_cpu:
+            cfg = cfg.clone()
+            cfg.defrost()
+            cfg.SOLVER.AMP.ENABLED = False  # AMPTrainer is for CUDA alone
+            cfg.freeze()
+        super().__init__(cfg)
+        if amp_on_cpu:
+            train_in_bfloat16(self.model)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode):
