@@ -45,6 +45,15 @@ def test_the_papers_config_is_accepted():
             ["MODEL.COUNT_HEAD.MATCHING", "iou, ignore, negative"],
         ),
         (
+            ("MODEL.COUNT_HEAD.LOSS", "focal"),
+            ["MODEL.COUNT_HEAD.LOSS", "cross_entropy, soft_ac, cumulative_link"],
+        ),
+        (("MODEL.COUNT_HEAD.SHARPNESS", 0.0), ["MODEL.COUNT_HEAD.SHARPNESS is 0.0"]),
+        (
+            ("MODEL.COUNT_HEAD.STRATEGY", "regression", "MODEL.COUNT_HEAD.LOSS", "soft_ac"),
+            ['MODEL.COUNT_HEAD.LOSS is "soft_ac"', 'set it to "cross_entropy"'],
+        ),
+        (
             ("MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG", False),
             ["MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG"],
         ),

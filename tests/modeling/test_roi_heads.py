@@ -7,6 +7,7 @@ from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import EventStorage
 
 from locount import add_locount_config
+from locount.config import COUNT_LOSSES
 from locount.modeling import CLCNetROIHeads, CountAwareMatcher, CountingFastRCNNOutputLayers
 from locount.modeling.count_matcher import IGNORED_COUNT
 
@@ -90,9 +91,13 @@ def test_stages_count_over_the_bins_of_the_partition(ious, bins):
     assert [p.box2box_transform.weights for p in heads.box_predictor] == list(WEIGHTS[: len(ious)])
 
 
-@pytest.mark.parametrize("strategy", ["classification", "regression"])
-def test_every_stage_has_its_count_loss(strategy):
-    losses, _ = train(make_heads(make_cfg(STRATEGY=strategy)), [PROPOSALS], [TARGETS])
+@pytest.mark.parametrize(
+    "count_head",
+    [{"STRATEGY": "regression"}, *({"LOSS": loss} for loss in COUNT_LOSSES)],
+    ids=lambda count_head: next(iter(count_head.values())),
+)
+def test_every_stage_has_its_count_loss(count_head):
+    losses, _ = train(make_heads(make_cfg(**count_head)), [PROPOSALS], [TARGETS])
     assert set(losses) == {
         f"loss_{name}_stage{stage}" for name in ("cls", "box_reg", "count") for stage in range(2)
     }
@@ -222,10 +227,11 @@ def test_joint_ranking_multiplies_scores_by_the_expected_share():
     assert torch.equal(ours[0].pred_counts, base[0].pred_counts)
 
 
+@pytest.mark.parametrize("loss", COUNT_LOSSES)
 @pytest.mark.parametrize("decode", ["argmax", "expected_ac"])
 @pytest.mark.parametrize("ranking", ["class", "joint"])
-def test_no_proposal_with_every_decoding(decode, ranking):
-    heads = make_heads(make_cfg(DECODE=decode, RANKING=ranking))
+def test_no_proposal_with_every_decoding(loss, decode, ranking):
+    heads = make_heads(make_cfg(LOSS=loss, DECODE=decode, RANKING=ranking))
     detections, others = predict(heads, [make_proposals([]), PROPOSALS])
     assert len(detections) == 0
     assert set(detections.get_fields()) == set(others.get_fields())

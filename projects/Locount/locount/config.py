@@ -39,6 +39,14 @@ def add_locount_config(cfg: CfgNode) -> None:
     # Weight of the counting loss beside classification and box regression (λ2): in the paper 0.1
     # with classification and 0.0001 with regression.
     cfg.MODEL.COUNT_HEAD.LOSS_WEIGHT = 0.1
+    # What the counting loss of classification is (docs/counting.md):
+    # * "cross_entropy": of the bin of the true count, as in the paper; all other bins are equally
+    #   wrong. The only one with regression, where it is not used.
+    # * "soft_ac": with targets that give a count near the true one a share, by its AC.
+    # * "cumulative_link": of the questions "is the bin above k?", for every k.
+    cfg.MODEL.COUNT_HEAD.LOSS = "cross_entropy"
+    # For "soft_ac": the share is proportional to AC ** SHARPNESS.
+    cfg.MODEL.COUNT_HEAD.SHARPNESS = 10.0
     # What a later stage does with a proposal that fits an object by IoU but not by count, because
     # the bin that the stage before predicted for it excludes the object's count (with regression:
     # because the number that it predicted has AC < 0.5):
@@ -57,8 +65,19 @@ def add_locount_config(cfg: CfgNode) -> None:
     #   doubtful count ranks lower. Needs classification.
     cfg.MODEL.COUNT_HEAD.RANKING = "class"
 
+    # A backbone of the library timm below an FPN, for
+    # MODEL.BACKBONE.NAME: "build_timm_fpn_backbone"; its features are those of MODEL.FPN.IN_FEATURES.
+    cfg.MODEL.TIMM = CfgNode()
+    # As in timm.list_models().
+    cfg.MODEL.TIMM.NAME = "resnet50"
+    # "BN" keeps the normalization of the model, "FrozenBN" freezes its batch norms.
+    cfg.MODEL.TIMM.NORM = "FrozenBN"
+    # Start from timm's ImageNet weights, if MODEL.WEIGHTS is empty. They expect INPUT.FORMAT "RGB".
+    cfg.MODEL.TIMM.PRETRAINED = False
+
 
 COUNT_STRATEGIES = ("classification", "regression", "none")
+COUNT_LOSSES = ("cross_entropy", "soft_ac", "cumulative_link")
 COUNT_MATCHINGS = ("iou", "ignore", "negative")
 COUNT_DECODINGS = ("argmax", "expected_ac")
 COUNT_RANKINGS = ("class", "joint")
@@ -114,6 +133,7 @@ def check_cascade_config(cfg: CfgNode) -> None:
     problems = []
     for key, allowed in (
         ("STRATEGY", COUNT_STRATEGIES),
+        ("LOSS", COUNT_LOSSES),
         ("MATCHING", COUNT_MATCHINGS),
         ("DECODE", COUNT_DECODINGS),
         ("RANKING", COUNT_RANKINGS),
@@ -122,11 +142,16 @@ def check_cascade_config(cfg: CfgNode) -> None:
             problems.append(
                 f"MODEL.COUNT_HEAD.{key} is {head[key]!r}; it must be one of {', '.join(allowed)}."
             )
-    if head.STRATEGY == "regression" and (head.DECODE, head.RANKING) != ("argmax", "class"):
-        problems.append(
-            'MODEL.COUNT_HEAD.STRATEGY is "regression", which gives no probabilities: set '
-            'MODEL.COUNT_HEAD.DECODE to "argmax" and MODEL.COUNT_HEAD.RANKING to "class".'
-        )
+    for_regression = {"LOSS": "cross_entropy", "DECODE": "argmax", "RANKING": "class"}
+    if head.STRATEGY == "regression":
+        problems += [
+            f'MODEL.COUNT_HEAD.{key} is "{head[key]}", which needs the probabilities of '
+            f'classification; with MODEL.COUNT_HEAD.STRATEGY "regression" set it to "{value}".'
+            for key, value in for_regression.items()
+            if head[key] != value
+        ]
+    if not head.SHARPNESS > 0:
+        problems.append(f"MODEL.COUNT_HEAD.SHARPNESS is {head.SHARPNESS}; it must be above 0.")
     if len(cascade.IOUS) != len(cascade.BBOX_REG_WEIGHTS):
         problems.append(
             f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS has {len(cascade.IOUS)} entries and "

@@ -34,14 +34,14 @@ class Counter(Protocol):
     num_outputs: int
 
     def loss(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
-        """The counting loss, summed over objects.
+        """The counting loss of each object.
 
         Args:
             outputs: F x B.
             gt_counts: F integers >= 1.
 
         Returns:
-            A scalar; for F = 0 it is zero and keeps the graph.
+            F numbers >= 0, float32; with F = 0 their sum keeps the graph.
         """
 
     def hypothesize(self, outputs: Tensor) -> Tensor:
@@ -82,22 +82,25 @@ class CountClassifier:
         """
         self.partition = partition
         self.stage = stage
-        self.num_outputs = partition.num_bins[stage]
+        self.num_bins = self.num_outputs = partition.num_bins[stage]
+        # The bins that hold a count of [1, max_count]. Bin 0 of the last stage is the number 0, and
+        # the bins behind max_count exist only because the number of bins is a power of the base: no
+        # object has such a count.
+        self.first_bin = partition.encode(1, stage)
+        self.last_bin = partition.encode(partition.max_count, stage)
+
+    def bin_logits(self, outputs: Tensor) -> Tensor:
+        """Logarithms of the bins' probabilities up to a constant of each row: R x num_bins."""
+        return outputs
 
     def loss(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
         """Cross-entropy of the bins; counts are in [1, max_count]."""
         bins = self.partition.encode(gt_counts, self.stage)
-        return F.cross_entropy(outputs, bins, reduction="sum")
+        return F.cross_entropy(outputs.float(), bins, reduction="none")
 
     def hypothesize(self, outputs: Tensor) -> Tensor:
-        """The most probable bin among those that hold a count of [1, max_count].
-
-        Bin 0 of the last stage is the number 0, and the bins behind ``max_count`` exist only
-        because the number of bins is a power of the base: no object has such a count.
-        """
-        first = self.partition.encode(1, self.stage)
-        last = self.partition.encode(self.partition.max_count, self.stage)
-        return outputs[:, first : last + 1].argmax(dim=1) + first
+        """The most probable bin among those that hold a count of [1, max_count]."""
+        return outputs[:, self.first_bin : self.last_bin + 1].argmax(dim=1) + self.first_bin
 
     def distribution(self, outputs: Tensor) -> Tensor:
         """Probabilities of the counts 1 ... max_count, a bin's spread evenly over its counts.
@@ -110,8 +113,8 @@ class CountClassifier:
         """
         counts = torch.arange(1, self.partition.max_count + 1, device=outputs.device)
         bins = self.partition.encode(counts, self.stage)
-        sizes = bins.bincount(minlength=self.num_outputs)
-        logits = outputs.float().masked_fill(sizes == 0, -torch.inf)
+        sizes = bins.bincount(minlength=self.num_bins)
+        logits = self.bin_logits(outputs).float().masked_fill(sizes == 0, -torch.inf)
         return (logits.softmax(dim=1) / sizes.clamp(min=1))[:, bins]
 
     def admits(self, hypotheses: Tensor, counts: Tensor) -> Tensor:
@@ -119,9 +122,9 @@ class CountClassifier:
         return torch.eq(self.partition.encode(counts, self.stage)[:, None], hypotheses[None])
 
     def decode(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The number of the most probable bin, and its probability out of all B bins."""
+        """The number of the believed bin, and its probability out of all bins."""
         bins = self.hypothesize(outputs)
-        scores = outputs.softmax(dim=1).gather(1, bins[:, None]).squeeze(1)
+        scores = self.bin_logits(outputs).softmax(dim=1).gather(1, bins[:, None]).squeeze(1)
         return self.partition.decode(bins, self.stage), scores
 
     def statistics(self, outputs: Tensor, gt_counts: Tensor) -> dict[str, Tensor]:
@@ -141,7 +144,7 @@ class CountRegressor:
 
     def loss(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
         """Smooth L1 of the number, quadratic below an error of one item."""
-        return F.smooth_l1_loss(outputs.squeeze(1).float(), gt_counts.float(), reduction="sum")
+        return F.smooth_l1_loss(outputs.squeeze(1).float(), gt_counts.float(), reduction="none")
 
     def hypothesize(self, outputs: Tensor) -> Tensor:
         """The number rounded half up, at least 1."""

@@ -72,7 +72,7 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
         gt_counts = cat([p.gt_counts if p.has("gt_counts") else _no_counts(p) for p in proposals])
         counted = (gt_classes >= 0) & (gt_classes < self.num_classes) & (gt_counts != IGNORED_COUNT)
         outputs, gt_counts = count_outputs[counted], gt_counts[counted]
-        loss = self.counter.loss(outputs, gt_counts) / max(gt_classes.numel(), 1)
+        loss = self.counter.loss(outputs, gt_counts).sum() / max(gt_classes.numel(), 1)
         losses["loss_count"] = loss * self.loss_weight.get("loss_count", 1.0)
         self._log_count_stats(outputs, gt_counts)
         return losses

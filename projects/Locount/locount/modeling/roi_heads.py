@@ -20,6 +20,7 @@ from .count_matcher import CountAwareMatcher
 from .counters import CountClassifier, Counter, CountRegressor
 from .counting_inference import counting_inference
 from .counting_output import CountingFastRCNNOutputLayers, Predictions
+from .ordinal_counters import CumulativeLinkClassifier, SoftCountClassifier
 
 
 @ROI_HEADS_REGISTRY.register()
@@ -191,10 +192,14 @@ class CLCNetROIHeads(CascadeROIHeads):
 
 def _build_counters(cfg) -> list[Counter]:
     """One counter for each stage."""
-    num_stages = len(cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS)
-    if cfg.MODEL.COUNT_HEAD.STRATEGY == "regression":
+    head, num_stages = cfg.MODEL.COUNT_HEAD, len(cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS)
+    if head.STRATEGY == "regression":
         return [CountRegressor() for _ in range(num_stages)]
     partition = count_partition_from_config(cfg)
+    if head.LOSS == "soft_ac":
+        return [SoftCountClassifier(partition, s, head.SHARPNESS) for s in range(num_stages)]
+    if head.LOSS == "cumulative_link":
+        return [CumulativeLinkClassifier(partition, stage) for stage in range(num_stages)]
     return [CountClassifier(partition, stage) for stage in range(num_stages)]
 
 
