@@ -277,6 +277,21 @@ def test_labels_of_the_second_stage(matching, classes, counts):
     assert log["stage1/roi_head/num_bg_samples"] == sum(c == NUM_CLASSES for c in classes)
 
 
+@pytest.mark.parametrize("matching", ["iou", "ignore", "negative"])
+@pytest.mark.parametrize("strategy", ["classification", "regression"])
+def test_an_unknown_count_trains_box_and_class_alone(strategy, matching):
+    # Whatever the first stage says about the count, it can't be wrong.
+    heads = make_heads(make_cfg(MATCHING=matching, STRATEGY=strategy))
+    boxes = [[0.0, 0, 20, 20], [0.0, 0, 20, 20], [40.0, 40, 60, 60]]
+    targets = make_targets([[0, 0, 20, 20]], [0], [IGNORED_COUNT])
+    labelled, _ = label(heads, boxes, [1, 9, 1], targets)
+    assert labelled.gt_classes.tolist() == [0, 0, NUM_CLASSES]
+    losses, _ = train(heads, [PROPOSALS], [targets])
+    for stage in range(2):
+        assert losses[f"loss_count_stage{stage}"] == 0
+        assert losses[f"loss_cls_stage{stage}"] > 0
+
+
 def test_every_field_of_the_ground_truth_reaches_the_second_stage():
     targets = make_targets([[0, 0, 20, 20], [40, 40, 60, 60]], [0, 2], [12, 3])
     targets.gt_shelf = torch.tensor([5, 6])

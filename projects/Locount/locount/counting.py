@@ -7,6 +7,9 @@ for deciding.
 
 from __future__ import annotations
 
+# In training data: the number of items is not known, so that it is not trained. Counts start at 1.
+IGNORED_COUNT = -1
+
 # A detection's count is right at threshold k / AC_STEPS when AC >= k / AC_STEPS: 0.50:0.05:0.95 as
 # integers.
 AC_STEPS = 20

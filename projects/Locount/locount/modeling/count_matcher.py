@@ -6,9 +6,7 @@ from detectron2.modeling.matcher import Matcher
 from torch import Tensor
 
 from ..config import COUNT_MATCHINGS
-
-# A count that is not trained; counts start at 1.
-IGNORED_COUNT = -1
+from ..counting import IGNORED_COUNT
 
 
 class CountAwareMatcher(Matcher):
@@ -56,7 +54,7 @@ class CountAwareMatcher(Matcher):
         """The count that each proposal is trained to predict.
 
         Args:
-            gt_counts: M counts, M > 0.
+            gt_counts: M counts, or IGNORED_COUNT; M > 0.
             matches: Ri indices, as :meth:`__call__` returns.
             count_agrees: M x Ri, as :meth:`__call__` takes.
 

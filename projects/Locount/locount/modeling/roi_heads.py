@@ -10,6 +10,7 @@ from detectron2.utils.events import get_event_storage
 from torch import Tensor
 
 from ..config import check_cascade_config, count_partition_from_config
+from ..counting import IGNORED_COUNT
 from .count_decoding import (
     expected_ac_shares,
     fused_distribution,
@@ -140,6 +141,7 @@ class CLCNetROIHeads(CascadeROIHeads):
                 p.gt_classes = torch.full_like(p.count_hypotheses, self.num_classes)
                 continue
             agrees = previous.admits(p.count_hypotheses, t.gt_counts)
+            agrees |= (t.gt_counts == IGNORED_COUNT)[:, None]
             matches, labels = matcher(pairwise_iou(t.gt_boxes, p.proposal_boxes), agrees)
             for name, value in t[matches].get_fields().items():
                 p.set(name, value)
