@@ -18,6 +18,9 @@ AC_THRESHOLDS = tuple(range(10, 20))
 # Subsets of ground truth by true count, both ends included (paper, Sec. "Evaluation protocol").
 COUNT_RANGES = {"IN": (1, 1), "MN": (2, 10), "LN": (11, 2**31 - 1)}
 
+# The same by scale: side of a square of the box's area, in pixels of the original image.
+SCALE_SIDES = {"SS": (0.0, 150.0), "MS": (150.0, 300.0), "LS": (300.0, float("inf"))}
+
 
 def counting_accuracy(pred_counts, gt_counts):
     """AC = max(0, 1 - |pred - gt| / gt), elementwise, in [0, 1].

@@ -53,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..evaluation.output import to_json
     from ..evaluation.report import evaluate_files, self_test, write_report
+    from ..files import to_json
 
     try:
         if args.self_test == (args.dt is not None):

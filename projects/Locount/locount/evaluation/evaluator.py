@@ -15,8 +15,9 @@ from detectron2.evaluation import DatasetEvaluator
 from detectron2.structures import BoxMode
 from detectron2.utils import comm
 
+from locount.files import write_json
+
 from .api import evaluate_detections
-from .output import write_json
 from .tables import metrics_table, per_category_table
 
 logger = logging.getLogger(__name__)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from locount.counting import AC_STEPS, AC_THRESHOLDS
+from locount.plotting import png
 
 from .protocol import IOU_THRESHOLDS, RECALL_POINTS
 from .result import EvaluationResult
@@ -31,7 +29,7 @@ def grid_heat_map(result: EvaluationResult) -> bytes:
         text = "-" if np.isnan(value) else f"{value:.1f}"
         axes.text(j, i, text, ha="center", va="center", color=color, fontsize=8)
     figure.colorbar(image, label="APlc")
-    return _png(figure)
+    return png(figure)
 
 
 def precision_recall_curves(result: EvaluationResult) -> bytes:
@@ -56,12 +54,4 @@ def precision_recall_curves(result: EvaluationResult) -> bytes:
             axes.plot(RECALL_POINTS, curve, style, color=color, label=label)
     axes.grid(alpha=0.3)
     axes.legend()
-    return _png(figure)
-
-
-def _png(figure: Figure) -> bytes:
-    # A canvas of its own: pyplot would choose a backend and keep the figure for ever.
-    FigureCanvasAgg(figure)
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=120)
-    return data.getvalue()
+    return png(figure)

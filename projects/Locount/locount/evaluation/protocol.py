@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from locount.counting import AC_THRESHOLDS, COUNT_RANGES
+from locount.counting import AC_THRESHOLDS, COUNT_RANGES, SCALE_SIDES
 
 # Both as pycocotools makes them: decisions at the borders depend on the last bit.
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -22,9 +22,6 @@ NUM_AC = len(AC_THRESHOLDS)
 NUM_CELLS = (1 + NUM_AC) * NUM_IOU
 
 MAX_COUNT = COUNT_RANGES["LN"][1]
-
-# Side of a square of the same area, in pixels of the original image: < 150, 150 to 300, > 300.
-SCALE_SIDES = {"SS": (0.0, 150.0), "MS": (150.0, 300.0), "LS": (300.0, float("inf"))}
 
 ALL_AREAS, ALL_COUNTS = (0.0, float("inf")), (1, MAX_COUNT)
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from locount.files import to_csv, to_json, write_bytes
+
 from .annotations import Detections
 from .api import match, score_matches
 from .count_statistics import CountStatistics, count_statistics
 from .errors import ErrorAnalysis, analyze_errors
-from .output import per_category_csv, to_json, write_bytes
 from .problems import EvaluationInputError
 from .reading import read_ground_truth
 from .result import EvaluationResult, merge_metrics
@@ -99,9 +100,10 @@ def write_report(report: Report, folder: Path) -> None:
     from .plots import grid_heat_map, precision_recall_curves
 
     last = report.results[-1]
+    columns = list(last.per_category[0]) if last.per_category else ["id", "name"]
     files = {
         "metrics.json": to_json(report.as_dict()),
-        "per_category.csv": per_category_csv(last),
+        "per_category.csv": to_csv(last.per_category, columns),
         "grid.png": grid_heat_map(last),
         "precision_recall.png": precision_recall_curves(last),
     }

@@ -1,0 +1,81 @@
+import json
+import os
+import stat
+
+import pytest
+
+from locount.errors import InputError
+from locount.files import new_folder, to_csv, to_json, write_bytes
+
+
+def test_file_is_replaced_whole(tmp_path):
+    path = tmp_path / "new" / "metrics.json"
+    write_bytes(path, b"first")
+    write_bytes(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert os.listdir(path.parent) == ["metrics.json"]
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "metrics.json"
+    write_bytes(path, b"old")
+    with pytest.raises(TypeError):
+        write_bytes(path, "text is no bytes")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["metrics.json"]
+
+
+def test_file_has_the_users_permissions(tmp_path):
+    write_bytes(tmp_path / "ours", b"")
+    (tmp_path / "plain").write_bytes(b"")
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("ours", "plain")]
+    assert modes[0] == modes[1]
+
+
+def test_undefined_figures_are_null():
+    assert json.loads(to_json({"AP": float("nan"), "AR": 1.5})) == {"AP": None, "AR": 1.5}
+
+
+def test_csv_quotes_commas_and_leaves_undefined_figures_empty():
+    rows = [{"name": "cup, red", "AP": float("nan")}, {"name": "box", "AP": 2.5}]
+    assert to_csv(rows, ["name", "AP"]) == b'name,AP\r\n"cup, red",\r\nbox,2.5\r\n'
+    assert to_csv([], ["name", "AP"]) == b"name,AP\r\n"
+
+
+def test_a_new_folder_appears_at_the_end_of_the_block(tmp_path):
+    path = tmp_path / "deep" / "out"
+    with new_folder(path) as folder:
+        (folder / "a").write_text("1")
+        assert not path.exists()
+    assert os.listdir(path.parent) == ["out"]
+    assert (path / "a").read_text() == "1"
+    (tmp_path / "plain").mkdir()
+    modes = [stat.S_IMODE(p.stat().st_mode) for p in (path, tmp_path / "plain")]
+    assert modes[0] == modes[1]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_interrupted_folder_leaves_nothing(tmp_path, error):
+    def write():
+        with new_folder(tmp_path / "out") as folder:
+            (folder / "a").write_text("1")
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_empty_folder_may_be_taken_but_nothing_else(tmp_path):
+    empty, full, file = tmp_path / "empty", tmp_path / "full", tmp_path / "file"
+    empty.mkdir()
+    full.mkdir()
+    file.write_text("old")
+    (full / "old").write_text("old")
+    with new_folder(empty) as folder:
+        (folder / "a").write_text("1")
+    for path in (full, file):
+        with pytest.raises(InputError, match="not empty"), new_folder(path):
+            pass
+    assert sorted(os.listdir(tmp_path)) == ["empty", "file", "full"]
+    assert os.listdir(full) == ["old"]
