@@ -48,6 +48,7 @@ def test_the_papers_config_is_accepted():
             ("MODEL.COUNT_HEAD.LOSS", "focal"),
             ["MODEL.COUNT_HEAD.LOSS", "cross_entropy, soft_ac, cumulative_link"],
         ),
+        (("MODEL.COUNT_HEAD.BALANCE", "mean"), ["MODEL.COUNT_HEAD.BALANCE", "none, inverse_sqrt"]),
         (("MODEL.COUNT_HEAD.SHARPNESS", 0.0), ["MODEL.COUNT_HEAD.SHARPNESS is 0.0"]),
         (
             ("MODEL.COUNT_HEAD.STRATEGY", "regression", "MODEL.COUNT_HEAD.LOSS", "soft_ac"),

@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 from detectron2.layers import ShapeSpec
 from detectron2.modeling.box_regression import Box2BoxTransform
@@ -13,7 +14,7 @@ from locount.modeling.count_matcher import IGNORED_COUNT
 NUM_CLASSES = 2
 
 
-def make_layers(weight=0.1):
+def make_layers(weight=0.1, **kwargs):
     """Layers for counts up to 9 whose outputs are all zero: every bin has probability 1 / 10."""
     layers = CountingFastRCNNOutputLayers(
         ShapeSpec(channels=4),
@@ -22,6 +23,7 @@ def make_layers(weight=0.1):
         cls_agnostic_bbox_reg=True,
         loss_weight={"loss_count": weight},
         counter=CountClassifier(CountPartition(9, 10, 1), 0),
+        **kwargs,
     )
     for parameter in layers.parameters():
         torch.nn.init.zeros_(parameter)
@@ -79,6 +81,21 @@ def test_no_ground_truth_and_no_proposal_give_zero_losses_that_keep_the_graph():
         assert result["loss_count"] == 0
         assert layers.count_pred.weight.grad is not None
         assert (layers.count_pred.weight.grad == 0).all()
+
+
+def test_balanced_losses_are_weighted_by_the_bin():
+    # Counts 5 and 1, of the weights 3 and 0.5; each costs log 10, the background nothing.
+    layers = make_layers(1.0, balance="inverse_sqrt")
+    weights = torch.ones(10)
+    weights[5], weights[1] = 3.0, 0.5
+    layers.set_count_weights(weights)
+    result, _ = losses(layers, [make_proposals([0, 1, 2], [5, 1, 5])])
+    torch.testing.assert_close(result["loss_count"], torch.tensor(3.5 * math.log(10) / 3))
+
+
+def test_balance_without_the_counts_of_the_data_is_refused():
+    with pytest.raises(ValueError, match=r"BALANCE.*balance_counts\(model, counts\)"):
+        losses(make_layers(balance="inverse_sqrt"), [make_proposals([0], [5])])
 
 
 def test_logged_accuracy_and_ac():

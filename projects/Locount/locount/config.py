@@ -47,6 +47,11 @@ def add_locount_config(cfg: CfgNode) -> None:
     cfg.MODEL.COUNT_HEAD.LOSS = "cross_entropy"
     # For "soft_ac": the share is proportional to AC ** SHARPNESS.
     cfg.MODEL.COUNT_HEAD.SHARPNESS = 10.0
+    # Weights of the counting loss for a long tail of counts (docs/counting.md):
+    # * "none": every object weighs the same, as in the paper.
+    # * "inverse_sqrt": one over the root of the number of training objects in its bin, scaled to a
+    #   mean of 1. Needs classification.
+    cfg.MODEL.COUNT_HEAD.BALANCE = "none"
     # What a later stage does with a proposal that fits an object by IoU but not by count, because
     # the bin that the stage before predicted for it excludes the object's count (with regression:
     # because the number that it predicted has AC < 0.5):
@@ -78,6 +83,7 @@ def add_locount_config(cfg: CfgNode) -> None:
 
 COUNT_STRATEGIES = ("classification", "regression", "none")
 COUNT_LOSSES = ("cross_entropy", "soft_ac", "cumulative_link")
+COUNT_BALANCES = ("none", "inverse_sqrt")
 COUNT_MATCHINGS = ("iou", "ignore", "negative")
 COUNT_DECODINGS = ("argmax", "expected_ac")
 COUNT_RANKINGS = ("class", "joint")
@@ -134,6 +140,7 @@ def check_cascade_config(cfg: CfgNode) -> None:
     for key, allowed in (
         ("STRATEGY", COUNT_STRATEGIES),
         ("LOSS", COUNT_LOSSES),
+        ("BALANCE", COUNT_BALANCES),
         ("MATCHING", COUNT_MATCHINGS),
         ("DECODE", COUNT_DECODINGS),
         ("RANKING", COUNT_RANKINGS),
@@ -142,11 +149,16 @@ def check_cascade_config(cfg: CfgNode) -> None:
             problems.append(
                 f"MODEL.COUNT_HEAD.{key} is {head[key]!r}; it must be one of {', '.join(allowed)}."
             )
-    for_regression = {"LOSS": "cross_entropy", "DECODE": "argmax", "RANKING": "class"}
+    for_regression = {
+        "LOSS": "cross_entropy",
+        "BALANCE": "none",
+        "DECODE": "argmax",
+        "RANKING": "class",
+    }
     if head.STRATEGY == "regression":
         problems += [
-            f'MODEL.COUNT_HEAD.{key} is "{head[key]}", which needs the probabilities of '
-            f'classification; with MODEL.COUNT_HEAD.STRATEGY "regression" set it to "{value}".'
+            f'MODEL.COUNT_HEAD.{key} is "{head[key]}", which needs classification over bins; '
+            f'with MODEL.COUNT_HEAD.STRATEGY "regression" set it to "{value}".'
             for key, value in for_regression.items()
             if head[key] != value
         ]

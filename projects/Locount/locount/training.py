@@ -6,13 +6,18 @@ import os
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import build_detection_test_loader, build_detection_train_loader
+from detectron2.data import (
+    DatasetCatalog,
+    build_detection_test_loader,
+    build_detection_train_loader,
+)
 from detectron2.engine import DefaultTrainer
 from detectron2.evaluation import DatasetEvaluator
 
 from .data import LocountDatasetMapper
 from .evaluation import LocountEvaluator
 from .mixed_precision import train_in_bfloat16
+from .modeling import balance_counts
 
 
 class Trainer(DefaultTrainer):
@@ -31,6 +36,8 @@ class Trainer(DefaultTrainer):
         super().__init__(cfg)
         if amp_on_cpu:
             train_in_bfloat16(self.model)
+        if cfg.MODEL.COUNT_HEAD.BALANCE != "none":
+            balance_counts(self.model, _training_counts(cfg))
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode):
@@ -48,6 +55,19 @@ class Trainer(DefaultTrainer):
             output_dir=os.path.join(cfg.OUTPUT_DIR, "inference", _folder_name(dataset_name)),
             max_dets=cfg.TEST.DETECTIONS_PER_IMAGE,
         )
+
+
+def _training_counts(cfg: CfgNode) -> torch.Tensor:
+    """Counts of the boxes that are trained on, as the mapper leaves crowd boxes out."""
+    return torch.tensor(
+        [
+            box.get("count", 1)
+            for name in cfg.DATASETS.TRAIN
+            for record in DatasetCatalog.get(name)
+            for box in record["annotations"]
+            if not box.get("iscrowd", 0)
+        ]
+    )
 
 
 def _folder_name(dataset_name: str) -> str:

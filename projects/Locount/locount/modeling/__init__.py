@@ -1,6 +1,8 @@
+from .count_balance import balance_counts
 from .count_matcher import CountAwareMatcher
 from .counters import CountClassifier, CountRegressor
 from .counting_output import CountingFastRCNNOutputLayers
+from .ordinal_counters import CumulativeLinkClassifier, SoftCountClassifier
 from .roi_heads import CLCNetROIHeads
 
 __all__ = [
@@ -9,4 +11,7 @@ __all__ = [
     "CountAwareMatcher",
     "CountClassifier",
     "CountRegressor",
+    "CumulativeLinkClassifier",
+    "SoftCountClassifier",
+    "balance_counts",
 ]

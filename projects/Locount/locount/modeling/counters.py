@@ -86,8 +86,12 @@ class CountClassifier:
         # The bins that hold a count of [1, max_count]. Bin 0 of the last stage is the number 0, and
         # the bins behind max_count exist only because the number of bins is a power of the base: no
         # object has such a count.
-        self.first_bin = partition.encode(1, stage)
-        self.last_bin = partition.encode(partition.max_count, stage)
+        self.first_bin = self.encode(1)
+        self.last_bin = self.encode(partition.max_count)
+
+    def encode(self, counts):
+        """The bin of each count, at this stage."""
+        return self.partition.encode(counts, self.stage)
 
     def bin_logits(self, outputs: Tensor) -> Tensor:
         """Logarithms of the bins' probabilities up to a constant of each row: R x num_bins."""
@@ -95,8 +99,7 @@ class CountClassifier:
 
     def loss(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
         """Cross-entropy of the bins; counts are in [1, max_count]."""
-        bins = self.partition.encode(gt_counts, self.stage)
-        return F.cross_entropy(outputs.float(), bins, reduction="none")
+        return F.cross_entropy(outputs.float(), self.encode(gt_counts), reduction="none")
 
     def hypothesize(self, outputs: Tensor) -> Tensor:
         """The most probable bin among those that hold a count of [1, max_count]."""
@@ -112,14 +115,14 @@ class CountClassifier:
             R x max_count, float32; rows sum to 1, bins without a count of [1, max_count] left out.
         """
         counts = torch.arange(1, self.partition.max_count + 1, device=outputs.device)
-        bins = self.partition.encode(counts, self.stage)
+        bins = self.encode(counts)
         sizes = bins.bincount(minlength=self.num_bins)
         logits = self.bin_logits(outputs).float().masked_fill(sizes == 0, -torch.inf)
         return (logits.softmax(dim=1) / sizes.clamp(min=1))[:, bins]
 
     def admits(self, hypotheses: Tensor, counts: Tensor) -> Tensor:
         """Whether the bin holds the count."""
-        return torch.eq(self.partition.encode(counts, self.stage)[:, None], hypotheses[None])
+        return torch.eq(self.encode(counts)[:, None], hypotheses[None])
 
     def decode(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """The number of the believed bin, and its probability out of all bins."""
@@ -130,7 +133,7 @@ class CountClassifier:
     def statistics(self, outputs: Tensor, gt_counts: Tensor) -> dict[str, Tensor]:
         """Share of right bins as "accuracy"; mean AC as "ac" where a bin is one number."""
         bins = self.hypothesize(outputs)
-        right = bins == self.partition.encode(gt_counts, self.stage)
+        right = bins == self.encode(gt_counts)
         figures = {"accuracy": right.float().mean()}
         if self.partition.bin_sizes[self.stage] == 1:
             figures["ac"] = counting_accuracy(bins, gt_counts).mean()

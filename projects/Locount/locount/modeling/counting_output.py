@@ -26,15 +26,22 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
     """
 
     @configurable
-    def __init__(self, input_shape: ShapeSpec, *, counter: Counter, **kwargs):
+    def __init__(
+        self, input_shape: ShapeSpec, *, counter: Counter, balance: str = "none", **kwargs
+    ):
         """
         Args:
             counter: what the outputs of the counting layer mean.
+            balance: "none", or "inverse_sqrt", as MODEL.COUNT_HEAD.BALANCE; then
+                :func:`balance_counts` must be called before training.
             kwargs: as for :class:`FastRCNNOutputLayers`; ``loss_weight`` may have the
                 key "loss_count" (λ2).
         """
         super().__init__(input_shape, **kwargs)
         self.counter = counter
+        self.balance = balance
+        # Of the bins. Not in checkpoints: they belong to the training data, not to the model.
+        self.register_buffer("count_weights", None, persistent=False)
         self.count_pred = nn.Linear(self.cls_score.in_features, counter.num_outputs)
         nn.init.normal_(self.count_pred.weight, std=0.01)
         nn.init.constant_(self.count_pred.bias, 0)
@@ -43,6 +50,7 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
     def from_config(cls, cfg, input_shape: ShapeSpec) -> dict:
         ret = super().from_config(cfg, input_shape)
         ret["loss_weight"]["loss_count"] = cfg.MODEL.COUNT_HEAD.LOSS_WEIGHT
+        ret["balance"] = cfg.MODEL.COUNT_HEAD.BALANCE
         return ret
 
     def forward(self, x: Tensor) -> Predictions:
@@ -72,10 +80,26 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
         gt_counts = cat([p.gt_counts if p.has("gt_counts") else _no_counts(p) for p in proposals])
         counted = (gt_classes >= 0) & (gt_classes < self.num_classes) & (gt_counts != IGNORED_COUNT)
         outputs, gt_counts = count_outputs[counted], gt_counts[counted]
-        loss = self.counter.loss(outputs, gt_counts).sum() / max(gt_classes.numel(), 1)
+        loss = self.counter.loss(outputs, gt_counts)
+        if self.balance != "none":
+            loss = loss * self._count_weights_of(gt_counts)
+        loss = loss.sum() / max(gt_classes.numel(), 1)
         losses["loss_count"] = loss * self.loss_weight.get("loss_count", 1.0)
         self._log_count_stats(outputs, gt_counts)
         return losses
+
+    def set_count_weights(self, weights: Tensor) -> None:
+        """Weights of the counting loss for objects of each bin, one per bin of the counter."""
+        self.count_weights = weights.to(self.count_pred.weight)
+
+    def _count_weights_of(self, gt_counts: Tensor) -> Tensor:
+        if self.count_weights is None:
+            raise ValueError(
+                f'MODEL.COUNT_HEAD.BALANCE is "{self.balance}", but the counts of the training '
+                "data are not known. Train with locount.training.Trainer, or call "
+                "locount.modeling.balance_counts(model, counts) before training."
+            )
+        return self.count_weights[self.counter.encode(gt_counts)]
 
     @torch.no_grad()
     def _log_count_stats(self, outputs: Tensor, gt_counts: Tensor) -> None:

@@ -66,7 +66,7 @@ class CumulativeLinkClassifier(CountClassifier):
         c has the weight 1 / c.
         """
         below = torch.arange(self.num_outputs, device=outputs.device)
-        above = self.partition.encode(gt_counts, self.stage)[:, None] > below
+        above = self.encode(gt_counts)[:, None] > below
         losses = F.binary_cross_entropy_with_logits(
             outputs.float(), above.float(), weight=1 / (below + 1), reduction="none"
         )
