@@ -70,6 +70,24 @@ def add_locount_config(cfg: CfgNode) -> None:
     #   doubtful count ranks lower. Needs classification.
     cfg.MODEL.COUNT_HEAD.RANKING = "class"
 
+    # Augmentation in training beyond Detectron2's INPUT.CROP, INPUT.MIN_SIZE_TRAIN and
+    # INPUT.RANDOM_FLIP (docs/augmentation.md).
+    cfg.AUGMENTATION = CfgNode()
+    # Crops and the options below cut and cover boxes. Least share of a group's area, in [0, 1],
+    # that must still be seen for its count to be trained; below it trains box and class alone. 0:
+    # always, as if nothing were hidden.
+    cfg.AUGMENTATION.MIN_VISIBLE_COUNT = 0.9
+    # Least share of an object, in [0, 1]; below it is background. 0: every sliver is an object, as
+    # in Detectron2.
+    cfg.AUGMENTATION.MIN_VISIBLE_BOX = 0.1
+    # Brightness, contrast and saturation are each multiplied by a number from 1 - COLOR to
+    # 1 + COLOR, in [0, 1]; 0: off.
+    cfg.AUGMENTATION.COLOR = 0.0
+    # Policy of AutoAugment for detection: "v0" (the paper's), "v1", "v2" or "v3"; "none": off.
+    cfg.AUGMENTATION.POLICY = "none"
+    # How many groups of other photos are pasted onto a photo, at most; 0: off.
+    cfg.AUGMENTATION.COPY_PASTE = 0
+
     # A backbone of the library timm below an FPN, for
     # MODEL.BACKBONE.NAME: "build_timm_fpn_backbone"; its features are those of MODEL.FPN.IN_FEATURES.
     cfg.MODEL.TIMM = CfgNode()
