@@ -14,6 +14,7 @@ from detectron2.data import (
 from detectron2.engine import DefaultTrainer
 from detectron2.evaluation import DatasetEvaluator
 
+from .counting import IGNORED_COUNT
 from .data import LocountDatasetMapper
 from .evaluation import LocountEvaluator
 from .mixed_precision import train_in_bfloat16
@@ -59,7 +60,7 @@ class Trainer(DefaultTrainer):
 
 def _training_counts(cfg: CfgNode) -> torch.Tensor:
     """Counts of the boxes that are trained on, as the mapper leaves crowd boxes out."""
-    return torch.tensor(
+    counts = torch.tensor(
         [
             box.get("count", 1)
             for name in cfg.DATASETS.TRAIN
@@ -68,6 +69,7 @@ def _training_counts(cfg: CfgNode) -> torch.Tensor:
             if not box.get("iscrowd", 0)
         ]
     )
+    return counts[counts != IGNORED_COUNT]
 
 
 def _folder_name(dataset_name: str) -> str:
