@@ -1,0 +1,88 @@
+"""Loading weights that must fit: for evaluation, prediction and resumed training."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+from urllib.parse import urlparse
+
+from detectron2.checkpoint import DetectionCheckpointer
+from torch import nn
+
+from .errors import InputError, listing
+
+# Which config keys are behind a parameter that does not fit. Tried in turn on "name: problem"; a
+# problem that starts with "(" is about the shape.
+CONFIG_KEYS = (
+    (r"\.count_pred\.", "MODEL.COUNT_HEAD.{STRATEGY,MAX_COUNT,BASE}"),
+    (r"^roi_heads\..*\.(cls_score|bbox_pred)\.\w+: \(", "MODEL.ROI_HEADS.NUM_CLASSES"),
+    (r"^roi_heads\.box_.*: not", "MODEL.ROI_BOX_CASCADE_HEAD.{IOUS,BBOX_REG_WEIGHTS}"),
+    (r"^roi_heads\.box_head\.", "MODEL.ROI_BOX_HEAD"),
+    (r"^roi_heads\.mask_", "MODEL.MASK_ON"),
+    (r"^roi_heads\.keypoint_", "MODEL.KEYPOINT_ON"),
+    (r"^proposal_generator\.", "MODEL.ANCHOR_GENERATOR"),
+    (r"^backbone\.", "MODEL.BACKBONE, MODEL.RESNETS, MODEL.FPN"),
+)
+
+
+def load_weights(model: nn.Module, path: str) -> None:
+    """Load a checkpoint all of whose weights fit the model, and that has all of the model's.
+
+    Detectron2 leaves out what does not fit and goes on with random numbers in its place. To start
+    a training from other weights that is right; to predict it is not.
+
+    Args:
+        path: a file, or an address that Detectron2 knows.
+
+    Raises:
+        InputError: if there is no such file, it can't be read, or a parameter is missing, left over
+            or of another shape; it lists the parameters and the config keys that say what they are.
+    """
+    if not path:
+        raise InputError("There are no weights to load: name a checkpoint in MODEL.WEIGHTS.")
+    if not urlparse(path).scheme and not os.path.isfile(path):
+        raise InputError(f"{path}: no such checkpoint. Name an existing one in MODEL.WEIGHTS.")
+    _StrictCheckpointer(model, path).load(path)
+
+
+class _StrictCheckpointer(DetectionCheckpointer):
+    """One that stops where its base class logs what it leaves out."""
+
+    def __init__(self, model: nn.Module, path: str):
+        super().__init__(model, save_to_disk=False)
+        self.path = path
+
+    def _load_file(self, filename: str) -> dict:
+        try:
+            return super()._load_file(filename)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise InputError(
+                f"{self.path} can't be read as a checkpoint; it may be cut short. Copy or train it "
+                f"anew. ({str(error).splitlines()[0]})"
+            ) from error
+
+    def _log_incompatible_keys(self, incompatible) -> None:
+        by_name = dict.fromkeys(incompatible.missing_keys, "not in the checkpoint")
+        by_name |= dict.fromkeys(incompatible.unexpected_keys, "not in the model")
+        # Last, for these are among the missing too.
+        by_name |= {
+            name: f"{in_file} in the checkpoint, {in_model} in the model"
+            for name, in_file, in_model in incompatible.incorrect_shapes
+        }
+        problems = [f"{name}: {problem}" for name, problem in by_name.items()]
+        if problems:
+            raise InputError(
+                f"The weights in {self.path} do not fit the config:\n{listing(problems)}\n"
+                "Use the config.yaml that training left beside the checkpoint, or look at "
+                f"{', '.join(_config_keys(problems))}."
+            )
+
+
+def _config_keys(problems: list[str]) -> list[str]:
+    """The config keys behind ``problems``, in the order of CONFIG_KEYS."""
+    matches = {
+        next((keys for pattern, keys in CONFIG_KEYS if re.search(pattern, problem)), "MODEL")
+        for problem in problems
+    }
+    return [keys for _, keys in (*CONFIG_KEYS, ("", "MODEL")) if keys in matches]
