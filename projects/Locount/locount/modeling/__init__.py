@@ -4,6 +4,7 @@ from .counters import CountClassifier, CountRegressor
 from .counting_output import CountingFastRCNNOutputLayers
 from .ordinal_counters import CumulativeLinkClassifier, SoftCountClassifier
 from .roi_heads import CLCNetROIHeads
+from .timm_backbone import TimmBackbone
 
 __all__ = [
     "CLCNetROIHeads",
@@ -13,5 +14,6 @@ __all__ = [
     "CountRegressor",
     "CumulativeLinkClassifier",
     "SoftCountClassifier",
+    "TimmBackbone",
     "balance_counts",
 ]

@@ -1,0 +1,112 @@
+"""Any convolutional backbone of the library timm, with an FPN on top."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import timm
+from detectron2.config import CfgNode
+from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
+from detectron2.modeling import BACKBONE_REGISTRY, FPN, Backbone
+from detectron2.modeling.backbone.fpn import LastLevelMaxPool
+from torch import Tensor
+
+from ..errors import InputError
+
+
+class TimmBackbone(Backbone):
+    """A timm model as a Detectron2 backbone.
+
+    A feature of stride 2 ** i is called ``res<i>`` as in Detectron2's ResNet, so that other
+    configs' FPN.IN_FEATURES fit. Of several features with one stride it is the last. Layers behind
+    the last feature that is asked for are not built.
+    """
+
+    def __init__(
+        self, *, name: str, out_features: Sequence[str], norm: str = "BN", pretrained: bool = False
+    ):
+        """
+        Args:
+            name: as in ``timm.list_models()``.
+            out_features: such as ("res2", "res3").
+            norm: "BN" keeps the model's own normalization, "FrozenBN" freezes its batch norms.
+            pretrained: whether timm loads its ImageNet weights, from its cache or the network.
+
+        Raises:
+            InputError: if timm has no such model, or the model no such feature.
+        """
+        super().__init__()
+        indices = _feature_indices(name, out_features)
+        model = timm.create_model(
+            name, features_only=True, out_indices=tuple(indices.values()), pretrained=pretrained
+        )
+        if norm == "FrozenBN":
+            model = FrozenBatchNorm2d.convert_frozen_batchnorm(model)
+        elif norm != "BN":
+            raise InputError(f'MODEL.TIMM.NORM is {norm!r}; it must be "BN" or "FrozenBN".')
+        self.model = model
+        self._out_features = list(indices)
+        self._out_feature_channels = dict(zip(indices, model.feature_info.channels(), strict=True))
+        self._out_feature_strides = dict(zip(indices, model.feature_info.reduction(), strict=True))
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """
+        Args:
+            x: N x C x H x W.
+
+        Returns:
+            From name to N x C_i x H / stride x W / stride.
+        """
+        return dict(zip(self._out_features, self.model(x), strict=True))
+
+
+def _feature_indices(name: str, out_features: Sequence[str]) -> dict[str, int]:
+    """The features asked for, in order of their stride, and their positions among timm's."""
+    if not timm.is_model(name):
+        raise InputError(
+            f"MODEL.TIMM.NAME is {name!r}, which timm {timm.__version__} does not have. "
+            "`timm.list_models()` gives the names."
+        )
+    strides = timm.create_model(name, features_only=True).feature_info.reduction()
+    positions = {f"res{int(math.log2(s))}": i for i, s in enumerate(strides)}
+    unknown = [f for f in out_features if f not in positions]
+    if unknown:
+        raise InputError(
+            f"MODEL.TIMM.NAME {name!r} has no feature {', '.join(unknown)}; it has "
+            f"{', '.join(positions)}. Change MODEL.FPN.IN_FEATURES."
+        )
+    return {f: i for f, i in positions.items() if f in out_features}
+
+
+@BACKBONE_REGISTRY.register()
+def build_timm_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
+    """An FPN on MODEL.FPN.IN_FEATURES of the timm model, and one level more by max pooling.
+
+    timm's ImageNet weights are loaded only if no MODEL.WEIGHTS will replace them.
+    """
+    bottom_up = TimmBackbone(
+        name=cfg.MODEL.TIMM.NAME,
+        out_features=cfg.MODEL.FPN.IN_FEATURES,
+        norm=cfg.MODEL.TIMM.NORM,
+        pretrained=cfg.MODEL.TIMM.PRETRAINED and not cfg.MODEL.WEIGHTS,
+    )
+    last_stride = bottom_up.output_shape()[cfg.MODEL.FPN.IN_FEATURES[-1]].stride
+    return FPN(
+        bottom_up=bottom_up,
+        in_features=cfg.MODEL.FPN.IN_FEATURES,
+        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
+        norm=cfg.MODEL.FPN.NORM,
+        top_block=_MaxPoolOf(f"p{int(math.log2(last_stride))}"),
+        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
+    )
+
+
+class _MaxPoolOf(LastLevelMaxPool):
+    """Detectron2's pools p5, which a shorter backbone doesn't have."""
+
+    def __init__(self, in_feature: str):
+        super().__init__()
+        self.in_feature = in_feature
+
+
