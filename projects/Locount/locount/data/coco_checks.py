@@ -1,57 +1,79 @@
-"""What can be wrong with the content of a COCO file with counts.
-
-Every function yields one text for each problem.
-"""
+"""What can be wrong with the content of a COCO file with counts."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 # How far a box may reach over the edge of its image: COCO files round to fractions of a pixel.
 EDGE_TOLERANCE = 1.0
 
 
-def structure_problems(content: object) -> Iterator[str]:
+class Fault(NamedTuple):
+    """One thing wrong with the file.
+
+    Attributes:
+        entries: the list of the entry, such as ``annotations``; None for the file as a whole.
+        index: position in that list; None for the list as a whole.
+        text: what is wrong and how to mend it.
+    """
+
+    entries: str | None
+    index: int | None
+    text: str
+
+    def __str__(self) -> str:
+        if self.entries is None:
+            return self.text
+        number = "" if self.index is None else f"[{self.index}]:"
+        return f"{self.entries}{number} {self.text}"
+
+
+def structure_problems(content: object) -> Iterator[Fault]:
     """The three lists of objects; to be checked before anything else."""
     for key in ("images", "annotations", "categories"):
         entries = content.get(key) if isinstance(content, dict) else None
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            yield f"is no COCO file: it needs a list of objects under {key!r}"
+            text = f"is no COCO file: it needs a list of objects under {key!r}"
+            yield Fault(None, None, text)
 
 
-def category_problems(categories: list[dict]) -> Iterator[str]:
+def category_problems(categories: list[dict]) -> Iterator[Fault]:
     """Ids and names."""
     yield from _id_problems("categories", categories)
     if not categories:
-        yield "categories is empty: name at least one"
+        yield Fault("categories", None, "is empty: name at least one")
     seen = set()
     for i, category in enumerate(categories):
         name = category.get("name")
         if not isinstance(name, str) or not name.strip():
-            yield f"categories[{i}]: the name is {name!r}: write a text"
+            yield Fault("categories", i, f"the name is {name!r}: write a text")
         elif name in seen:
-            yield f"categories[{i}]: the name {name!r} is there already: rename one of them"
+            text = f"the name {name!r} is there already: rename one of them"
+            yield Fault("categories", i, text)
         else:
             seen.add(name)
 
 
-def image_problems(images: list[dict], image_root: str) -> Iterator[str]:
+def image_problems(images: list[dict], image_root: str) -> Iterator[Fault]:
     """Ids, sizes, and whether the files are there."""
     yield from _id_problems("images", images)
     if not images:
-        yield "images is empty: there is nothing to train or test on"
+        yield Fault("images", None, "is empty: there is nothing to train or test on")
     for i, image in enumerate(images):
         for key in ("height", "width"):
             if not _is_integer(image.get(key)) or image[key] < 1:
-                yield f"images[{i}]: {key} is {image.get(key)!r}: write the number of pixels"
+                text = f"{key} is {image.get(key)!r}: write the number of pixels"
+                yield Fault("images", i, text)
         name = image.get("file_name")
         if not isinstance(name, str) or not os.path.isfile(os.path.join(image_root, name)):
-            yield f"images[{i}]: there is no file {name!r} in {image_root}: correct one of the two"
+            text = f"there is no file {name!r} in {image_root}: correct one of the two"
+            yield Fault("images", i, text)
 
 
-def annotation_problems(content: dict[str, list[dict]]) -> Iterator[str]:
+def annotation_problems(content: dict[str, list[dict]]) -> Iterator[Fault]:
     """Ids, references to images and categories, boxes and counts."""
     annotations = content["annotations"]
     yield from _id_problems("annotations", annotations)
@@ -61,27 +83,38 @@ def annotation_problems(content: dict[str, list[dict]]) -> Iterator[str]:
     }
     num_with_count = sum("count" in annotation for annotation in annotations)
     for i, annotation in enumerate(annotations):
-        where = f"annotations[{i}]"
         for key, known in (("image_id", images), ("category_id", categories)):
             value = annotation.get(key)
             if not _is_integer(value) or value not in known:
-                yield f"{where}: {key} is {value!r}, which is not in the file: correct or add it"
-        if annotation.get("iscrowd", 0) not in (0, 1):
-            yield f"{where}: iscrowd is {annotation['iscrowd']!r}: write 0 or 1"
-        if "count" in annotation:
-            count = annotation["count"]
-            if not _is_integer(count) or count < 1:
-                yield f"{where}: count is {count!r}: write a whole number from 1 on"
-        elif num_with_count:
-            yield (
-                f"{where}: count is missing, though {num_with_count} annotation(s) have one: "
-                "add it here, or remove it everywhere for single items"
-            )
+                text = f"{key} is {value!r}, which is not in the file: correct or add it"
+                yield Fault("annotations", i, text)
         image_id = annotation.get("image_id")
         image = images.get(image_id) if _is_integer(image_id) else None
-        problem = _box_problem(annotation.get("bbox"), image)
-        if problem:
-            yield f"{where}: {problem}"
+        for text in (
+            _crowd_problem(annotation),
+            _count_problem(annotation, num_with_count),
+            _box_problem(annotation.get("bbox"), image),
+        ):
+            if text:
+                yield Fault("annotations", i, text)
+
+
+def _crowd_problem(annotation: dict) -> str | None:
+    if annotation.get("iscrowd", 0) in (0, 1):
+        return None
+    return f"iscrowd is {annotation['iscrowd']!r}: write 0 or 1"
+
+
+def _count_problem(annotation: dict, num_with_count: int) -> str | None:
+    count = annotation.get("count")
+    if "count" not in annotation and num_with_count:
+        return (
+            f"count is missing, though {num_with_count} annotation(s) have one: "
+            "add it here, or remove it everywhere for single items"
+        )
+    if "count" in annotation and (not _is_integer(count) or count < 1):
+        return f"count is {count!r}: write a whole number from 1 on"
+    return None
 
 
 def _box_problem(box: object, image: dict | None) -> str | None:
@@ -99,14 +132,15 @@ def _box_problem(box: object, image: dict | None) -> str | None:
     return None
 
 
-def _id_problems(key: str, entries: list[dict]) -> Iterator[str]:
+def _id_problems(key: str, entries: list[dict]) -> Iterator[Fault]:
     first: dict[int, int] = {}
     for i, entry in enumerate(entries):
         value = entry.get("id")
         if not _is_integer(value):
-            yield f"{key}[{i}]: the id is {value!r}: write a whole number"
+            yield Fault(key, i, f"the id is {value!r}: write a whole number")
         elif value in first:
-            yield f"{key}[{i}]: the id {value} is that of {key}[{first[value]}] already: change it"
+            text = f"the id {value} is that of {key}[{first[value]}] already: change it"
+            yield Fault(key, i, text)
         else:
             first[value] = i
 

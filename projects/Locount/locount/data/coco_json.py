@@ -6,17 +6,19 @@ import functools
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from detectron2.structures import BoxMode
 
 from .coco_checks import (
+    Fault,
     annotation_problems,
     category_problems,
     image_problems,
     structure_problems,
 )
 from .errors import DatasetError, Problem
+from .survey import Survey
 
 
 class CocoJson:
@@ -38,11 +40,7 @@ class CocoJson:
             DatasetError: if the file can't be read or a category is wrong.
         """
         self._raise(category_problems(self._content["categories"]))
-        categories = sorted(self._content["categories"], key=lambda category: category["id"])
-        return {
-            "thing_classes": [category["name"] for category in categories],
-            "thing_dataset_id_to_contiguous_id": {c["id"]: i for i, c in enumerate(categories)},
-        }
+        return _metadata(self._content["categories"])
 
     def load(self) -> list[dict]:
         """One dict for each image in the order of the file, images without a box included.
@@ -53,15 +51,33 @@ class CocoJson:
         Raises:
             DatasetError: with all problems of the file.
         """
-        content = self._content
-        self._raise(
-            [
-                *category_problems(content["categories"]),
-                *image_problems(content["images"], self.image_root),
-                *annotation_problems(content),
-            ]
-        )
-        class_of_id = self.metadata()["thing_dataset_id_to_contiguous_id"]
+        self._raise(self._faults())
+        return self._records(self._content)
+
+    def survey(self) -> Survey:
+        """All problems of the file, and what :meth:`load` would return of the rest.
+
+        Raises:
+            DatasetError: if the file can't be read or lacks one of the three lists.
+        """
+        content, faults = self._content, list(self._faults())
+        faulty = {(fault.entries, fault.index) for fault in faults}
+        sound = {
+            key: [entry for i, entry in enumerate(content[key]) if (key, i) not in faulty]
+            for key in ("images", "annotations", "categories")
+        }
+        categories = {category["id"] for category in sound["categories"]}
+        sound["annotations"] = [a for a in sound["annotations"] if a["category_id"] in categories]
+        metadata = _metadata(sound["categories"])
+        return Survey(self._records(sound), metadata, self._problems(faults))
+
+    def _faults(self) -> Iterator[Fault]:
+        yield from category_problems(self._content["categories"])
+        yield from image_problems(self._content["images"], self.image_root)
+        yield from annotation_problems(self._content)
+
+    def _records(self, content: dict[str, list[dict]]) -> list[dict]:
+        class_of_id = _metadata(content["categories"])["thing_dataset_id_to_contiguous_id"]
         annotations = defaultdict(list)
         for annotation in content["annotations"]:
             annotations[annotation["image_id"]].append(
@@ -96,8 +112,19 @@ class CocoJson:
         self._raise(structure_problems(content))
         return content
 
-    def _raise(self, texts: Iterable[str]) -> None:
-        problems = [Problem(self.json_file, None, text) for text in texts]
+    def _problems(self, faults: Iterable[Fault]) -> list[Problem]:
+        return [Problem(self.json_file, None, str(fault)) for fault in faults]
+
+    def _raise(self, faults: Iterable[Fault]) -> None:
+        problems = self._problems(faults)
         if problems:
             number = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
             raise DatasetError(f"{self.json_file} has {number}:", problems)
+
+
+def _metadata(categories: list[dict]) -> dict[str, object]:
+    categories = sorted(categories, key=lambda category: category["id"])
+    return {
+        "thing_classes": [category["name"] for category in categories],
+        "thing_dataset_id_to_contiguous_id": {c["id"]: i for i, c in enumerate(categories)},
+    }

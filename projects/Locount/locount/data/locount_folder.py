@@ -21,9 +21,10 @@ from .category_list import (
 )
 from .errors import DatasetError, Problem, place
 from .images import IMAGE_SUFFIXES
-from .locount_index import SplitImages, SplitTexts, read_images, read_texts
+from .locount_index import SplitImages, SplitTexts, read_images, read_texts, sound_part
 from .locount_layout import find_splits, pairing_problems, split_folders
 from .locount_txt import box_problems
+from .survey import Survey
 
 logger = logging.getLogger(__name__)
 
@@ -57,10 +58,7 @@ class LocountFolder:
         """
         classes, problems = self._categories
         self._raise(problems)
-        metadata: dict[str, object] = {"thing_classes": list(classes)}
-        if classes == LOCOUNT_CLASSES:
-            metadata["thing_groups"] = list(LOCOUNT_GROUPS)
-        return metadata
+        return _metadata(classes)
 
     def load(self) -> list[dict]:
         """One dict for each image, sorted by path, images without a box included.
@@ -72,6 +70,13 @@ class LocountFolder:
         Raises:
             DatasetError: with all problems of the split.
         """
+        records, _, problems = self.survey()
+        self._raise(problems)
+        _warn_of_repetitions(self._texts)
+        return records
+
+    def survey(self) -> Survey:
+        """All problems of the split, and what :meth:`load` would return of the rest."""
         texts, images = self._texts, read_images(self.folders)
         problems = [
             *images.problems,
@@ -90,9 +95,10 @@ class LocountFolder:
         if not category_problems:
             cure = f"correct it, or add it to {os.path.join(self.root, CATEGORIES_FILE)}"
             problems += name_problems(texts.paths, texts.table, classes, cure)
-        self._raise(problems)
-        _warn_of_repetitions(texts)
-        return _records(self.split, images, texts, classes)
+        if problems:
+            images, texts = sound_part(images, texts, classes, problems)
+        records = dataset_dicts(self.split, images, texts, classes)
+        return Survey(records, _metadata(classes), problems)
 
     @functools.cached_property
     def _texts(self) -> SplitTexts:
@@ -116,6 +122,13 @@ class LocountFolder:
             raise DatasetError(f"Split {self.split!r} of {self.root} has {number}:", problems)
 
 
+def _metadata(classes: Sequence[str]) -> dict[str, object]:
+    metadata: dict[str, object] = {"thing_classes": list(classes)}
+    if classes == LOCOUNT_CLASSES:
+        metadata["thing_groups"] = list(LOCOUNT_GROUPS)
+    return metadata
+
+
 def _warn_of_repetitions(texts: SplitTexts) -> None:
     """Equal lines are legal, so they stay; but two equal stacks can't stand in one place."""
     paths, table = texts.paths, texts.table
@@ -137,7 +150,7 @@ def _image_id(split: str, key: str) -> int:
     return int.from_bytes(digest, "big") >> 12
 
 
-def _records(
+def dataset_dicts(
     split: str, images: SplitImages, texts: SplitTexts, classes: Sequence[str]
 ) -> list[dict]:
     """The dataset dicts of a split without problems; images and texts have the same keys."""
@@ -160,8 +173,9 @@ def _records(
         }
         for box, category, count, line in zip(*(c.tolist() for c in columns), strict=True)
     ]
-    ends = np.bincount(table.file_id, minlength=len(texts.files)).cumsum().tolist()
-    starts = [0, *ends[:-1]]
+    lengths = np.bincount(table.file_id, minlength=len(texts.files))
+    ends = lengths.cumsum()
+    starts = ends - lengths
     return [
         {
             "file_name": image.path,
@@ -175,8 +189,8 @@ def _records(
             images.files.items(),
             texts.files.values(),
             images.sizes.tolist(),
-            starts,
-            ends,
+            starts.tolist(),
+            ends.tolist(),
             strict=True,
         )
     ]

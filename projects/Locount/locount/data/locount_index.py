@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,3 +67,42 @@ def read_images(folders: SplitFolders) -> SplitImages:
 
     arrays = cached_arrays("sizes", folders.images, files.values(), build)
     return SplitImages(files, arrays["sizes"], problems)
+
+
+def sound_part(
+    images: SplitImages, texts: SplitTexts, classes: Sequence[str], problems: Iterable[Problem]
+) -> tuple[SplitImages, SplitTexts]:
+    """The pairs of files that no problem is about, and their lines, likewise.
+
+    Lines of categories that are not in ``classes`` go too: with an unusable ``categories.txt`` no
+    problem names them.
+    """
+    faulty = {(problem.path, problem.line) for problem in problems}
+    keys = [
+        key
+        for key in sorted(images.files.keys() & texts.files.keys())
+        if not {(images.files[key].path, None), (texts.files[key].path, None)} & faulty
+    ]
+    size_of = dict(zip(images.files, images.sizes, strict=True))
+    sizes = np.array([size_of[key] for key in keys], dtype=images.sizes.dtype).reshape(-1, 2)
+
+    table, paths = texts.table, texts.paths
+    position = {key: i for i, key in enumerate(keys)}
+    new_file = np.array([position.get(key, -1) for key in texts.files], dtype=np.int32)
+    known = np.array([name in set(classes) for name in table.names.tolist()], dtype=bool)
+    places = zip(table.file_id.tolist(), table.line.tolist(), strict=True)
+    sound = np.array([(paths[file], line) not in faulty for file, line in places], dtype=bool)
+    sound &= known[table.name_id] & (new_file[table.file_id] >= 0)
+    kept = AnnotationTable(
+        file_id=new_file[table.file_id[sound]],
+        line=table.line[sound],
+        box=table.box[sound],
+        name_id=(known.cumsum(dtype=np.int32) - 1)[table.name_id[sound]],
+        count=table.count[sound],
+        repeated=table.repeated[sound],
+        names=table.names[known],
+    )
+    return (
+        SplitImages({key: images.files[key] for key in keys}, sizes, []),
+        SplitTexts({key: texts.files[key] for key in keys}, kept, []),
+    )
