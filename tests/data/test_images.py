@@ -45,6 +45,48 @@ def test_an_untagged_picture_is_read_as_detectron2_reads_it(tmp_path):
         np.testing.assert_array_equal(read_image(path, image_format), theirs)
 
 
+def wavy(channels):
+    """A smooth picture, which JPEG keeps well."""
+    y, x = np.mgrid[:48, :64] / 8
+    return (120 + 100 * np.stack([np.sin(x + k * y) for k in range(channels)], -1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+def test_a_jpeg_is_decoded_as_by_pillow(tmp_path, options):
+    # By different versions of one library: a level of rounding is allowed.
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(wavy(3)).save(path, **options)
+    for image_format in ("BGR", "RGB", "L"):
+        ours = read_image(path, image_format).astype(int)
+        theirs = detection_utils.read_image(str(path), image_format)
+        assert ours.shape == theirs.shape
+        assert np.abs(ours - theirs).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGBA", "CMYK"])
+def test_other_pictures_become_three_channels_without_transparency(tmp_path, mode):
+    path = tmp_path / ("photo.jpg" if mode == "CMYK" else "photo.png")
+    picture = Image.fromarray(wavy(3)).convert("P" if mode == "PA" else mode)
+    if mode == "PA":
+        picture.info["transparency"] = 3
+    elif mode in ("LA", "RGBA"):
+        picture.putalpha(Image.fromarray(wavy(1)[..., 0]))
+    picture.save(path)
+    with Image.open(path) as stored:
+        expected = np.asarray(stored.convert("RGB"))
+    np.testing.assert_array_equal(read_image(path, "RGB"), expected)
+    np.testing.assert_array_equal(read_image(path, "BGR"), expected[..., ::-1])
+
+
+def test_over_8_bits_a_channel_are_refused(tmp_path):
+    path = tmp_path / "deep.png"
+    Image.fromarray(wavy(1)[..., 0].astype(np.uint16) * 257).save(path)
+    with pytest.raises(DatasetError, match=r"deep\.png .*8 bits"):
+        read_image(path)
+    _, errors = read_image_sizes([str(path)])
+    assert "8 bits" in errors[0]
+
+
 @pytest.mark.parametrize("content", [b"", b"no image", None])
 def test_unreadable_images_are_named(tmp_path, content):
     path = tmp_path / "bad.jpg"

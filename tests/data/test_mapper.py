@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from locount import add_locount_config
 from locount.data import LocountDatasetMapper, read_image
 from locount.data.locount_folder import LocountFolder
 
@@ -98,6 +99,8 @@ def test_an_image_whose_boxes_are_all_cut_away_gives_empty_fields(photo):
 def test_apart_from_counts_it_maps_like_detectron2(photo):
     data = record(photo, ([0, 0, 4, 4], 5, 2), ([12, 2, 20, 10], 7, 40))
     cfg = get_cfg()
+    add_locount_config(cfg)
+    cfg.AUGMENTATION.MIN_VISIBLE_BOX = 0.0
     cfg.INPUT.CROP.ENABLED = True
     cfg.INPUT.MIN_SIZE_TRAIN = (17, 23)
     for is_train in (True, False):

@@ -6,23 +6,61 @@ import copy
 
 import numpy as np
 import torch
+from detectron2.config import CfgNode, configurable
 from detectron2.data import DatasetMapper
 from detectron2.data import detection_utils as utils
 from detectron2.data import transforms as T
+from detectron2.structures import Boxes, BoxMode
 
+from .augmentation import CopyPaste, CountAugInput, build_augmentations, count_what_is_visible
+from .augmentation.build import check_augmentation_config
 from .images import read_image
 
 
 class LocountDatasetMapper(DatasetMapper):
-    """Detectron2's mapper with two differences.
+    """Detectron2's mapper with three differences.
 
     * ``instances.gt_counts`` (int64) holds the count of each box; an annotation without ``count``
       is one item. It stays aligned with ``gt_boxes`` and ``gt_classes`` whatever crops and filters
       leave out.
+    * A group of which too little is left in the picture has IGNORED_COUNT there, and a box of which
+      next to nothing is left is no object.
     * Images are read as they are stored: see :func:`locount.data.images.read_image`.
 
     Semantic segmentation is not read.
     """
+
+    @configurable
+    def __init__(
+        self,
+        is_train: bool,
+        *,
+        min_visible_count: float = 0.0,
+        min_visible_box: float = 0.0,
+        copy_paste: CopyPaste | None = None,
+        **kwargs,
+    ):
+        """
+        Args:
+            min_visible_count, min_visible_box: shares, as for :func:`count_what_is_visible`.
+            copy_paste: is applied before all augmentations.
+            kwargs: as for :class:`DatasetMapper`.
+        """
+        super().__init__(is_train, **kwargs)
+        self.min_visible_count, self.min_visible_box = min_visible_count, min_visible_box
+        self.copy_paste = copy_paste
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict:
+        ret = super().from_config(cfg, is_train)
+        if is_train:
+            check_augmentation_config(cfg)
+            node = cfg.AUGMENTATION
+            ret["augmentations"] += build_augmentations(cfg)
+            ret["min_visible_count"] = node.MIN_VISIBLE_COUNT
+            ret["min_visible_box"] = node.MIN_VISIBLE_BOX
+            ret["copy_paste"] = CopyPaste(node.COPY_PASTE) if node.COPY_PASTE else None
+        return ret
 
     def __call__(self, dataset_dict: dict) -> dict:
         # The base method calls detection_utils.read_image by name, which turns the image by its
@@ -31,8 +69,13 @@ class LocountDatasetMapper(DatasetMapper):
         dataset_dict = copy.deepcopy(dataset_dict)
         image = read_image(dataset_dict["file_name"], self.image_format)
         utils.check_image_size(dataset_dict, image)
+        if not self.is_train:
+            dataset_dict.pop("annotations", None)
 
-        aug_input = T.AugInput(image)
+        annotations = [a for a in dataset_dict.get("annotations", ()) if not a.get("iscrowd", 0)]
+        aug_input = CountAugInput(image, boxes=_boxes(annotations))
+        if self.copy_paste is not None and "annotations" in dataset_dict:
+            annotations += self.copy_paste(aug_input, annotations)
         transforms = self.augmentations(aug_input)
         image_shape = aug_input.image.shape[:2]
         chw = np.ascontiguousarray(aug_input.image.transpose(2, 0, 1))
@@ -41,23 +84,35 @@ class LocountDatasetMapper(DatasetMapper):
             utils.transform_proposals(
                 dataset_dict, image_shape, transforms, proposal_topk=self.proposal_topk
             )
-        if not self.is_train:
-            dataset_dict.pop("annotations", None)
-        elif "annotations" in dataset_dict:
-            self._transform_annotations(dataset_dict, transforms, image_shape)
+        if "annotations" in dataset_dict:
+            self._make_instances(dataset_dict, annotations, aug_input, transforms)
         return dataset_dict
 
-    def _transform_annotations(
-        self, dataset_dict: dict, transforms: T.TransformList, image_shape: tuple[int, int]
+    def _make_instances(
+        self,
+        dataset_dict: dict,
+        annotations: list[dict],
+        aug_input: CountAugInput,
+        transforms: T.TransformList,
     ) -> None:
-        annotations = dataset_dict["annotations"]
-        classes = torch.tensor([a["category_id"] for a in annotations], dtype=torch.int64)
-        counts = torch.tensor([a.get("count", 1) for a in annotations], dtype=torch.int64)
-        # The base method drops crowd and empty boxes without saying which. With positions in the
-        # place of classes it tells which are left.
+        classes = np.array([a["category_id"] for a in annotations], dtype=np.int64)
+        counts = np.array([a.get("count", 1) for a in annotations], dtype=np.int64)
+        # The base method drops empty boxes without saying which. With positions in the place of
+        # classes it tells which are left.
         dataset_dict["annotations"] = [{**a, "category_id": i} for i, a in enumerate(annotations)]
-        super()._transform_annotations(dataset_dict, transforms, image_shape)
+        self._transform_annotations(dataset_dict, transforms, aug_input.image.shape[:2])
         instances = dataset_dict["instances"]
-        kept = instances.gt_classes
-        instances.gt_classes = classes[kept]
-        instances.gt_counts = counts[kept]
+        kept = instances.gt_classes.numpy()
+        counts, is_object = count_what_is_visible(
+            counts[kept], aug_input.visible[kept], self.min_visible_count, self.min_visible_box
+        )
+        if not self.recompute_boxes:
+            instances.gt_boxes = Boxes(aug_input.boxes[kept])
+        instances.gt_classes = torch.from_numpy(classes[kept])
+        instances.gt_counts = torch.from_numpy(counts)
+        dataset_dict["instances"] = instances[torch.from_numpy(is_object)]
+
+
+def _boxes(annotations: list[dict]) -> np.ndarray:
+    boxes = [BoxMode.convert(a["bbox"], a["bbox_mode"], BoxMode.XYXY_ABS) for a in annotations]
+    return np.array(boxes, dtype=float).reshape(-1, 4)

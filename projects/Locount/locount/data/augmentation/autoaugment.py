@@ -1,0 +1,84 @@
+"""AutoAugment for detection: learnt sequences of colour and box-geometry operations."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+from detectron2.data import transforms as T
+
+from .colour import ColourOperation, colour_operations
+from .operations import BOX_OPERATIONS, IMAGE_OPERATIONS, rng
+from .policies import POLICIES, SubPolicy
+
+
+class AutoAugment(T.Augmentation):
+    """Draws a sub-policy and applies its operations one after the other.
+
+    Source: Zoph et al., "Learning Data Augmentation Strategies for Object Detection" (2019).
+    docs/augmentation.md lists the operations and where they differ from the published code.
+    """
+
+    def __init__(self, policy: str | Sequence[SubPolicy], image_format: str = "BGR"):
+        """
+        Args:
+            policy: "v0" to "v3", or sub-policies as in ``policies.py``.
+            image_format: of 3-channel uint8 pictures, "BGR" or "RGB".
+        """
+        super().__init__()
+        self.policy, self.image_format = policy, image_format
+        self._sub_policies = POLICIES[policy] if isinstance(policy, str) else policy
+        colour = colour_operations(image_format)
+        self._image_operations = IMAGE_OPERATIONS | {
+            name: functools.partial(_colour_image, operation) for name, operation in colour.items()
+        }
+        self._box_operations = BOX_OPERATIONS | {
+            "BoxEqualize": functools.partial(_colour_boxes, colour["Equalize"])
+        }
+
+    def __call__(self, aug_input: T.AugInput) -> T.TransformList:
+        steps = []
+        for name, probability, level in self._sub_policies[rng.randint(len(self._sub_policies))]:
+            if name in self._image_operations:
+                step = T.NoOpTransform()
+                if rng.rand() < probability:
+                    step = self._image_operations[name](aug_input.image, level)
+            else:
+                step = self._draw_box_operation(name, probability, level, aug_input)
+            aug_input.transform(step)
+            steps.append(step)
+        return T.TransformList(steps)
+
+    def _draw_box_operation(
+        self, name: str, probability: float, level: int, aug_input: T.AugInput
+    ) -> T.Transform:
+        boxes = np.hstack([np.floor(aug_input.boxes[:, :2]), np.ceil(aug_input.boxes[:, 2:])])
+        boxes = boxes.astype(int)
+        not_empty = np.flatnonzero((aug_input.boxes[:, 2:] > aug_input.boxes[:, :2]).all(axis=1))
+        if name == "OneBoxCutout":
+            chosen = rng.permutation(not_empty)[: int(rng.rand() < probability)]
+        else:
+            # Fewer than the policy says, since neighbours would be spoilt with each other.
+            chosen = not_empty[rng.rand(len(not_empty)) < probability / 3]
+        return self._box_operations[name](aug_input.image, boxes, chosen, level)
+
+
+def _colour_image(operation: ColourOperation, image: np.ndarray, level: int) -> T.Transform:
+    return T.ColorTransform(functools.partial(operation, level=level))
+
+
+def _colour_boxes(
+    operation: ColourOperation,
+    image: np.ndarray,
+    boxes: np.ndarray,
+    chosen: np.ndarray,
+    level: int,
+) -> T.Transform:
+    def colour(pixels: np.ndarray) -> np.ndarray:
+        pixels = pixels.copy()
+        for x1, y1, x2, y2 in boxes[chosen]:
+            pixels[y1:y2, x1:x2] = operation(pixels[y1:y2, x1:x2], level)
+        return pixels
+
+    return T.ColorTransform(colour)

@@ -1,0 +1,58 @@
+"""The augmentations that a config asks for, beyond Detectron2's own."""
+
+from __future__ import annotations
+
+from detectron2.config import CfgNode
+from detectron2.data import transforms as T
+
+from ...errors import InputError, listing
+from .autoaugment import AutoAugment
+from .colour import IMAGE_FORMATS
+from .policies import POLICIES
+
+
+def build_augmentations(cfg: CfgNode) -> list[T.Augmentation]:
+    """What follows Detectron2's crop, resize and flip in training."""
+    node = cfg.AUGMENTATION
+    augmentations = []
+    if node.COLOR > 0:
+        low, high = 1 - node.COLOR, 1 + node.COLOR
+        augmentations += [
+            T.RandomBrightness(low, high),
+            T.RandomContrast(low, high),
+            T.RandomSaturation(low, high),
+        ]
+    if node.POLICY != "none":
+        augmentations.append(AutoAugment(node.POLICY, cfg.INPUT.FORMAT))
+    return augmentations
+
+
+def check_augmentation_config(cfg: CfgNode) -> None:
+    """Check the keys of AUGMENTATION, and that the others allow what they ask for.
+
+    Raises:
+        InputError: listing every key that does not fit and what it should be.
+    """
+    node = cfg.AUGMENTATION
+    problems = [
+        f"AUGMENTATION.{key} is {node[key]}; it must be from 0 to 1."
+        for key in ("MIN_VISIBLE_COUNT", "MIN_VISIBLE_BOX", "COLOR")
+        if not 0 <= node[key] <= 1
+    ]
+    if node.POLICY not in ("none", *POLICIES):
+        names = ", ".join(("none", *POLICIES))
+        problems.append(f"AUGMENTATION.POLICY is {node.POLICY!r}; it must be one of {names}.")
+    if node.COPY_PASTE < 0:
+        problems.append(f"AUGMENTATION.COPY_PASTE is {node.COPY_PASTE}; it must be 0 or more.")
+    if (node.POLICY != "none" or node.COLOR > 0) and cfg.INPUT.FORMAT not in IMAGE_FORMATS:
+        problems.append(
+            f"INPUT.FORMAT is {cfg.INPUT.FORMAT!r}; AUGMENTATION.POLICY and AUGMENTATION.COLOR "
+            f"need one of {', '.join(IMAGE_FORMATS)}."
+        )
+    if (node.POLICY != "none" or node.COPY_PASTE) and (cfg.MODEL.MASK_ON or cfg.MODEL.KEYPOINT_ON):
+        problems.append(
+            "AUGMENTATION.POLICY and AUGMENTATION.COPY_PASTE are for boxes: set MODEL.MASK_ON and "
+            "MODEL.KEYPOINT_ON to False, or leave them out."
+        )
+    if problems:
+        raise InputError(f"The config asks for augmentation that can't be:\n{listing(problems)}")

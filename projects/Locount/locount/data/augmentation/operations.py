@@ -1,0 +1,127 @@
+"""The geometric operations of the AutoAugment policies, their signs and places drawn at random.
+
+Pixels are those of a picture whose long side is 640, as in COCO, and grow with the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from detectron2.data import transforms as T
+
+from .transforms import AffineTransform, BoxContentTransform, CoverTransform
+
+# The state that Detectron2 seeds in each worker.
+rng = np.random
+
+# Of an image and a level from 0 to 10.
+ImageOperation = Callable[[np.ndarray, int], T.Transform]
+# Of an image, all its boxes (N x 4 integers inside it), K indices of those to change, and a level.
+BoxOperation = Callable[[np.ndarray, np.ndarray, np.ndarray, int], T.Transform]
+
+
+def _pixels(image: np.ndarray, pixels: float) -> int:
+    return round(pixels * max(image.shape[:2]) / 640)
+
+
+def _either_way(value: float) -> float:
+    return value if rng.rand() < 0.5 else -value
+
+
+def translation(dx: float, dy: float) -> np.ndarray:
+    return np.array([[1.0, 0, dx], [0, 1, dy]])
+
+
+def shear(along_x: float, along_y: float) -> np.ndarray:
+    """About the top left corner, which stays."""
+    return np.array([[1.0, along_x, 0], [along_y, 1, 0]])
+
+
+def _translate(axis: int) -> ImageOperation:
+    def operation(image: np.ndarray, level: int) -> T.Transform:
+        way = np.zeros(2)
+        way[axis] = _either_way(_pixels(image, 25 * level))
+        return AffineTransform(translation(*way))
+
+    return operation
+
+
+def _shear(axis: int) -> ImageOperation:
+    def operation(image: np.ndarray, level: int) -> T.Transform:
+        way = np.zeros(2)
+        way[axis] = _either_way(0.03 * level)
+        return AffineTransform(shear(*way))
+
+    return operation
+
+
+def _rotate(image: np.ndarray, level: int) -> T.Transform:
+    height, width = image.shape[:2]
+    centre = (width / 2, height / 2)
+    return AffineTransform(cv2.getRotationMatrix2D(centre, _either_way(3 * level), 1))
+
+
+def _cutout_around(box: np.ndarray, half_sides: np.ndarray | int) -> np.ndarray:
+    """A rectangle whose centre lies anywhere in a box."""
+    centre = (box[:2] + rng.rand(2) * (box[2:] - box[:2])).astype(int)
+    return np.concatenate([centre - half_sides, centre + half_sides])
+
+
+def _clip(rectangle: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    return np.clip(rectangle, np.tile(frame[:2], 2), np.tile(frame[2:], 2))
+
+
+def _frame(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    return np.array([0, 0, width, height])
+
+
+def _cutout(image: np.ndarray, level: int) -> T.Transform:
+    frame = _frame(image)
+    return CoverTransform(_clip(_cutout_around(frame, _pixels(image, 10 * level)), frame))
+
+
+def _cutout_at_boxes(image, boxes, chosen, level) -> T.Transform:
+    half_sides = (0.0375 * level * (boxes[:, 2:] - boxes[:, :2])).astype(int)
+    covers = [_clip(_cutout_around(boxes[i], half_sides[i]), _frame(image)) for i in chosen]
+    return CoverTransform(np.array(covers, dtype=int))
+
+
+def _cutout_in_boxes(image, boxes, chosen, level) -> T.Transform:
+    half_side = _pixels(image, 5 * level)
+    covers = [_clip(_cutout_around(boxes[i], half_side), boxes[i]) for i in chosen]
+    return CoverTransform(np.array(covers, dtype=int))
+
+
+def _translate_content(image, boxes, chosen, level) -> T.Transform:
+    way = _either_way(_pixels(image, 12 * level))
+    return BoxContentTransform(boxes, chosen, translation(0, way))
+
+
+def _shear_content(axis: int) -> BoxOperation:
+    def operation(image, boxes, chosen, level) -> T.Transform:
+        way = np.zeros(2)
+        way[axis] = _either_way(0.03 * level)
+        return BoxContentTransform(boxes, chosen, shear(*way))
+
+    return operation
+
+
+IMAGE_OPERATIONS: dict[str, ImageOperation] = {
+    "TranslateX": _translate(0),
+    "TranslateY": _translate(1),
+    "ShearX": _shear(0),
+    "ShearY": _shear(1),
+    "Rotate": _rotate,
+    "Cutout": _cutout,
+}
+
+BOX_OPERATIONS: dict[str, BoxOperation] = {
+    "BoxTranslateY": _translate_content,
+    "BoxShearX": _shear_content(0),
+    "BoxShearY": _shear_content(1),
+    "BoxCutout": _cutout_in_boxes,
+    "OneBoxCutout": _cutout_at_boxes,
+}
