@@ -159,7 +159,10 @@ def _finished(folder: Path, cfg: CfgNode, comparison: Comparison) -> list[dict] 
     if not path.is_file():
         return None
     stored = msgspec.json.decode(path.read_bytes())
-    return stored["results"] if stored["of"] == _fingerprint(cfg, comparison) else None
+    if stored["of"] != _fingerprint(cfg, comparison):
+        return None
+    # JSON has no NaN: an undefined metric is stored as null.
+    return [{k: math.nan if v is None else v for k, v in r.items()} for r in stored["results"]]
 
 
 def _run_row(row: Row, comparison: Comparison, folder: Path) -> list[dict]:
