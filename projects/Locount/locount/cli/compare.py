@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         variants=tuple(args.variant),
         threads=args.threads,
     )
-    rows = [Row.parse(text, seed) for text in args.configs for seed in args.seeds]
+    rows = [Row.parse(text, seed) for seed in args.seeds for text in args.configs]
     print(markdown(compare(rows, comparison, args.output, args.jobs)))
     print(f"\n{args.output / 'table.md'}, {args.output / 'rows.csv'}; a folder for each training")
     return 0
