@@ -14,6 +14,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from .coco_json import CocoJson
 from .errors import DatasetError
 from .locount_folder import LocountFolder
+from .sku110k import Sku110k
 
 
 class Source(Protocol):
@@ -44,16 +45,27 @@ def _coco(name: str) -> Source:
     return CocoJson(*_two_parts(name, "coco:ANNOTATIONS.json:IMAGE_ROOT"))
 
 
+def _sku110k(name: str) -> Source:
+    return Sku110k.from_name(
+        *_two_parts(name, "sku110k:ROOT:SPLIT, such as sku110k:datasets/sku110k:train")
+    )
+
+
 # By what stands before the first colon of a name.
 PREFIXES: dict[str, Callable[[str], Source]] = {
     "coco": _coco,
     "locount": _locount,
+    "sku110k": _sku110k,
 }
 
 # Names for folders below $DETECTRON2_DATASETS.
 BUILTIN = {
     "locount_train": "locount:{root}/locount:train",
     "locount_test": "locount:{root}/locount:test",
+    "sku110k_train": "sku110k:{root}/sku110k:train",
+    "sku110k_train_3828": "sku110k:{root}/sku110k:train?subset=3828&seed=0",
+    "sku110k_val": "sku110k:{root}/sku110k:val",
+    "sku110k_test": "sku110k:{root}/sku110k:test",
 }
 
 
