@@ -12,8 +12,11 @@ from ..errors import InputError
 # Name of the module here, and of the command with '-' for '_'. Imported only when asked for: torch
 # takes seconds.
 COMMANDS = {
+    "check-data": "report everything wrong with datasets, and what they hold",
+    "compare": "train several configs under one budget and write one table",
     "doctor": "print the versions of everything that matters and what is missing",
     "evaluate": "score detections against ground truth, jointly in IoU and count",
+    "make-shelf": "render pictures of shelves with their counts",
     "predict": "draw a model's boxes with category and count on photos",
 }
 

@@ -14,6 +14,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from .coco_json import CocoJson
 from .errors import DatasetError
 from .locount_folder import LocountFolder
+from .shelf.source import RenderedShelves
 from .sku110k import Sku110k
 
 
@@ -55,6 +56,7 @@ def _sku110k(name: str) -> Source:
 PREFIXES: dict[str, Callable[[str], Source]] = {
     "coco": _coco,
     "locount": _locount,
+    "shelf": RenderedShelves.from_name,
     "sku110k": _sku110k,
 }
 
@@ -69,8 +71,8 @@ BUILTIN = {
 }
 
 
-def _source(name: str) -> Source | None:
-    """None for a name that is none of ours."""
+def source_of(name: str) -> Source | None:
+    """Where the data of a name comes from; None for a name that is none of ours."""
     if name in BUILTIN:
         name = BUILTIN[name].format(root=os.environ.get("DETECTRON2_DATASETS", "datasets"))
     prefix, colon, _ = name.partition(":")
@@ -93,7 +95,7 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _load(name: str) -> list[dict]:
-    source = _source(name)
+    source = source_of(name)
     with _collector_paused():
         records = source.load()
         metadata = source.metadata()
@@ -113,7 +115,7 @@ def register_datasets(names: Iterable[str]) -> None:
     for name in names:
         if name in DatasetCatalog and name not in BUILTIN:
             continue
-        source = _source(name)
+        source = source_of(name)
         if source is None:
             continue
         with _collector_paused():

@@ -1,0 +1,27 @@
+"""Render pictures of shelves with their counts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder: new, empty or made so")
+    parser.add_argument("--images", type=int, default=500, metavar="N", help="default: 500")
+    parser.add_argument("--size", default="640x360", metavar="WxH", help="default: 640x360")
+    parser.add_argument("--seed", type=int, default=1, help="other seed, other shelves; default: 1")
+    parser.add_argument("--split", default="train", help="name of the split; default: train")
+
+
+def run(args: argparse.Namespace) -> int:
+    # Here and not above: `--help` should not wait for torch.
+    from ..data.shelf.write import Series, make_shelf, parse_size
+
+    series = Series(args.images, args.seed, *parse_size(args.size))
+    new = make_shelf(args.out, args.split, series)
+    images = "1 image" if series.images == 1 else f"{series.images} images"
+    state = "written" if new else "there already"
+    print(f"{args.out}: split {args.split} of {images} {state}")
+    print(f"Use it as \"('locount:{args.out}:{args.split}',)\" in DATASETS.TRAIN or DATASETS.TEST")
+    return 0

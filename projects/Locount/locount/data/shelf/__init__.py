@@ -1,0 +1,1 @@
+"""Rendered shelves: pictures whose every number can be counted, without any data set."""

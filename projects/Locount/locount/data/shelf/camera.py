@@ -1,0 +1,138 @@
+"""From the plane that is drawn to the photo: perspective, lens, sensor.
+
+The map from photo to plane is written out in float32 operations that IEEE defines, and pixels are
+interpolated in integers: so the pictures are the same on all machines.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+# The plane is larger than the photo on each side by this share of its size.
+MARGIN = 0.12
+
+
+class Camera(NamedTuple):
+    """A point p of the photo, from its middle in widths, shows the point
+    ``zoom * turn(bend(p)) / (1 + perspective . p)`` of the plane."""
+
+    width: int
+    height: int
+    zoom: float
+    roll: float
+    perspective: tuple[float, float]
+    lens: float
+
+    @property
+    def plane(self) -> tuple[int, int]:
+        """Width and height of the plane in pixels."""
+        return round(self.width * (1 + 2 * MARGIN)), round(self.height * (1 + 2 * MARGIN))
+
+    def look(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The points of the plane that the points (x, y) of the photo show, in pixels.
+
+        The arrays may be a row and a column, or have one shape.
+        """
+        dtype = x.dtype.type
+        size = dtype(self.width)
+        x, y = (x - dtype(self.width / 2)) / size, (y - dtype(self.height / 2)) / size
+        g, h = (dtype(value) for value in self.perspective)
+        bend = (x * x + y * y) * dtype(self.lens)
+        bend += dtype(1)
+        bend *= dtype(self.zoom) * size
+        bend /= (g * x + dtype(1)) + h * y
+        roll = dtype(self.roll)
+        px, py = (x + roll * y) * bend, (y - roll * x) * bend
+        width, height = self.plane
+        px += dtype(width / 2)
+        py += dtype(height / 2)
+        return px, py
+
+    def locate(self, points: np.ndarray) -> np.ndarray:
+        """Where the photo shows points of the plane. ``points``: (P, 2), pixels."""
+        points = np.asarray(points, np.float64)
+        shift = np.array(self.plane) / 2 - (self.width / 2, self.height / 2)
+        photo = points - shift
+        # The map is nearly a shift, so that correcting by the error converges quickly.
+        for _ in range(14):
+            photo = photo + points - np.stack(self.look(photo[:, 0], photo[:, 1]), axis=1)
+        return photo
+
+    def view(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of what can be seen for certain of each row and column:
+        the widest extent sideways, the narrowest upwards and downwards."""
+        n = np.linspace(0, 1, 9)
+        ends = np.zeros(9)
+        _, top = self.look(n * self.width, ends)
+        _, bottom = self.look(n * self.width, ends + self.height)
+        left, _ = self.look(ends, n * self.height)
+        right, _ = self.look(ends + self.width, n * self.height)
+        return float(left.min()), float(top.max()), float(right.max()), float(bottom.min())
+
+    def project(self, plane: np.ndarray) -> np.ndarray:
+        """The photo of the plane, H x W x 3 uint8, before light, sensor and compression."""
+        x = np.arange(self.width, dtype=np.float32)[None]
+        y = np.arange(self.height, dtype=np.float32)[:, None]
+        px, py = self.look(x, y)
+        fine = np.empty((self.height, self.width, 2), np.int32)
+        fine[..., 0] = np.rint(px * np.float32(32))
+        fine[..., 1] = np.rint(py * np.float32(32))
+        fraction = (((fine[..., 1] & 31) << 5) | (fine[..., 0] & 31)).astype(np.uint16)
+        fine >>= 5
+        return cv2.remap(plane, fine.astype(np.int16), fraction, cv2.INTER_LINEAR)
+
+
+def choose_camera(rng: np.random.Generator, width: int, height: int) -> Camera:
+    def around(reach: float) -> float:
+        return reach * (2 * rng.random() - 1)
+
+    return Camera(
+        width,
+        height,
+        zoom=0.97 + around(0.03),
+        roll=around(0.035),
+        perspective=(around(0.14), around(0.05)),
+        lens=around(0.06),
+    )
+
+
+_NOISE = 512
+
+
+def noise_tile() -> np.ndarray:
+    """Sensor noise around 128, larger than any offset needs: the sum of four uniform bytes."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    parts = rng.integers(-32, 33, (4, _NOISE, _NOISE, 3), np.int16)
+    return (parts.sum(0) + 128).astype(np.uint8)
+
+
+_TILE = noise_tile()
+
+
+def develop(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Focus, noise, exposure and white balance."""
+    blur = rng.integers(5)
+    if blur >= 2:
+        sigma = (0.45, 0.6, 0.75)[blur - 2]
+        photo = cv2.GaussianBlur(photo, (3, 3), sigma)
+    height, width = photo.shape[:2]
+    dy, dx = rng.integers(_NOISE, size=2).tolist()
+    tile = np.take(
+        np.take(_TILE, range(dy, dy + height), 0, mode="wrap"),
+        range(dx, dx + width),
+        1,
+        mode="wrap",
+    )
+    amount = 0.03 + 0.14 * rng.random() ** 2
+    noisy = cv2.addWeighted(photo, 1, tile, amount, -128 * amount)
+    exposure = 0.86 + 0.3 * rng.random()
+    white = 1 + (rng.random(3) - 0.5) * 0.14
+    contrast = 0.85 + 0.3 * rng.random()
+    lift = rng.integers(0, 14)
+    levels = np.arange(256) / 255
+    curve = levels * contrast + (1 - contrast) * levels * levels * (3 - 2 * levels)
+    table = np.clip(curve[:, None] * 255 * exposure * white + lift, 0, 255).astype(np.uint8)
+    return cv2.LUT(noisy, table[None])

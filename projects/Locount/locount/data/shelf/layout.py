@@ -1,0 +1,209 @@
+"""What stands on a shelf, in which order and how many: numbers only, nothing is drawn here.
+
+Lengths are pixels of the plane that is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .categories import CATALOGUE, DRAWN_PITCH, MAX_COUNT
+
+# Free space between items that are boxed one by one, as a share of their width. Items of a group
+# have none.
+GAP = (0.14, 0.5)
+_GROUP_SHARE = 0.5
+_FACINGS = (1, 2, 2, 3, 3, 4, 5)
+# A group of n items is n ** -1.35 times as frequent as one of one.
+_SIZES = np.arange(2, MAX_COUNT + 1)
+_SIZE_ODDS = np.cumsum([round(1e6 / n**1.35) for n in _SIZES.tolist()])
+
+
+class View(NamedTuple):
+    """How a shelf is seen.
+
+    Attributes:
+        tilt: share of its width by which a circle on the shelf looks high.
+        yaw: sideways shift of what lies one pixel further back.
+        scale: pixels per unit of the catalogue.
+    """
+
+    tilt: float
+    yaw: float
+    scale: float
+
+
+class Item(NamedTuple):
+    """One product.
+
+    Attributes:
+        category: position in the catalogue.
+        pitch: what a nested item shows of itself.
+        upside_down: the foot is at the top.
+        variants: number of colourings that the items of a pile take turns in.
+        seed: of its looks.
+    """
+
+    category: int
+    width: float
+    height: float
+    depth: float
+    pitch: float
+    upside_down: bool
+    variants: int
+    seed: int
+
+
+class Pile(NamedTuple):
+    """What gets one box: a single item, or a group.
+
+    Attributes:
+        form: ``single`` or a key of ``Goods.piles``.
+        feet: (count, 2) where the items' feet are from the pile's, in the order of drawing.
+        width, height: of the whole, as it is seen, without the depth of the lowest items.
+    """
+
+    item: Item
+    form: str
+    feet: np.ndarray
+    width: float
+    height: float
+
+    @property
+    def count(self) -> int:
+        return len(self.feet)
+
+
+class Placed(NamedTuple):
+    pile: Pile
+    x: float
+
+
+def uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
+    return bounds[0] + (bounds[1] - bounds[0]) * rng.random()
+
+
+def choose_item(rng: np.random.Generator, category: int, form: str, view: View) -> Item:
+    goods = CATALOGUE[category]
+    scale = view.scale * uniform(rng, (0.9, 1.15))
+    width = uniform(rng, goods.width) * scale
+    height = width * uniform(rng, goods.aspect)
+    depth = width * goods.depth
+    if form == "row":  # books stand: the spine is as wide as the lying book is high
+        width, height = (
+            max(height, 1.3 * DRAWN_PITCH * view.scale),
+            width * uniform(rng, (0.8, 1.0)),
+        )
+        depth = height * 0.7
+    elif form in ("stack", "block"):
+        height = max(height, 1.1 * DRAWN_PITCH * view.scale)
+    pitch = max(uniform(rng, goods.pitch) * scale, DRAWN_PITCH * view.scale)
+    upside_down = goods.name in ("Paper cup", "Bowl") and rng.integers(3) == 0
+    variants = 1 if rng.integers(4) else 2
+    if goods.name == "Book":
+        variants = 6
+    return Item(
+        category, width, height, depth, pitch, upside_down, variants, int(rng.integers(2**32))
+    )
+
+
+def pile_up(item: Item, form: str, count: int, columns: int, view: View) -> Pile:
+    """The group of ``count`` items in the given form; ``columns`` matters for blocks only."""
+    n = np.arange(count)
+    x, y = np.zeros(count), np.zeros(count)
+    width, height = item.width, item.height
+    if form == "nest":
+        y = -n * item.pitch
+        height += (count - 1) * item.pitch
+        if not item.upside_down:  # the wall of the lower one hides the foot of the upper one
+            y = y[::-1]
+    elif form == "stack":
+        y = -n * item.height
+        height *= count
+    elif form == "block":
+        column = n % columns if view.yaw >= 0 else columns - 1 - n % columns
+        x = (column - (columns - 1) / 2) * item.width
+        y = -(n // columns) * item.height
+        width *= columns
+        height *= -(-count // columns)
+    elif form == "row":
+        column = n if view.yaw >= 0 else count - 1 - n
+        x = (column - (count - 1) / 2) * item.width
+        width *= count
+    elif form == "queue":
+        step = queue_step(item, view)
+        x, y = n[::-1] * step * view.yaw, -n[::-1] * step * view.tilt
+        width += (count - 1) * step * abs(view.yaw)
+        height += (count - 1) * step * view.tilt
+    return Pile(item, form, np.stack([x, y], axis=1), width, height)
+
+
+def queue_step(item: Item, view: View) -> float:
+    """How far behind each other the items of a queue stand, so that each can be seen."""
+    return max(item.depth * 1.06, (DRAWN_PITCH + 1.3) * view.scale / view.tilt)
+
+
+def choose_group(
+    rng: np.random.Generator, assortment: Sequence[int], view: View, width: float, height: float
+) -> Pile | None:
+    """A group that fits into width x height; None if none was found soon."""
+    for _ in range(8):
+        count = 2 + int(np.searchsorted(_SIZE_ODDS, rng.integers(_SIZE_ODDS[-1]), side="right"))
+        options = [
+            (category, form)
+            for category in assortment
+            for form, most in CATALOGUE[category].piles.items()
+            if count <= most
+        ]
+        for _ in range(3 if options else 0):
+            category, form = options[rng.integers(len(options))]
+            item = choose_item(rng, category, form, view)
+            columns = 1
+            if form == "block":
+                layers = int((height - item.depth * view.tilt) // item.height)
+                if layers < 2 or count < 4:
+                    continue
+                columns = max(-(-count // layers), 2)
+            elif (form == "queue" and queue_step(item, view) * count > 170 * view.scale) or (
+                form == "row" and count < 3
+            ):
+                continue
+            pile = pile_up(item, form, count, columns, view)
+            if pile.width <= width and pile.height + item.depth * view.tilt <= height:
+                return pile
+    return None
+
+
+def fill_shelf(
+    rng: np.random.Generator,
+    assortment: Sequence[int],
+    view: View,
+    left: float,
+    right: float,
+    height: float,
+) -> Iterator[Placed]:
+    """Piles from left to right until the shelf is full. A single item may reach over ``right``."""
+    x = left
+    while x < right - 12 * view.scale:
+        room = right - x
+        pile = None
+        if rng.random() < _GROUP_SHARE:
+            pile = choose_group(rng, assortment, view, room, height)
+        if pile is not None:
+            yield Placed(pile, x + pile.width / 2)
+            x += pile.width + uniform(rng, GAP) * min(pile.item.width, 40 * view.scale)
+            continue
+        category = assortment[rng.integers(len(assortment))]
+        item = choose_item(rng, category, "single", view)
+        if item.height + item.depth * view.tilt > height:
+            x += 2 * view.scale
+            continue
+        gap = uniform(rng, GAP) * min(item.width, 40 * view.scale)
+        for _ in range(_FACINGS[rng.integers(len(_FACINGS))]):
+            yield Placed(pile_up(item, "single", 1, 1, view), x + item.width / 2)
+            x += item.width + gap
+            if x > right - item.width / 2:
+                break
