@@ -18,7 +18,7 @@ $(INSTALLED): requirements.txt constraints.txt setup.cfg packaging/detectron2/py
 
 demo: $(INSTALLED)
 	@test -d "$(DATA)" || { echo "No folder $(DATA). Name one in Locount layout: make demo DATA=/path NUM_CLASSES=11"; exit 2; }
-	$(BIN)/python train_net.py --config-file configs/Locount/clcnet_s2_cls10_small.yaml \
+	$(BIN)/python train_net.py --config-file configs/Shelf/clcnet_s2_cls10_small.yaml \
 	  DATASETS.TRAIN "('locount:$(DATA):train',)" DATASETS.TEST "('locount:$(DATA):test',)" \
 	  MODEL.ROI_HEADS.NUM_CLASSES $(NUM_CLASSES) OUTPUT_DIR $(DEMO)
 	$(BIN)/locount predict $$(ls $(DATA)/Locount_ImagesTest/* | head -n 8) --config-file $(DEMO)/config.yaml \

@@ -1,4 +1,4 @@
-"""Every config builds a model that trains a step and predicts."""
+"""Every config builds a model that trains two steps and predicts."""
 
 from pathlib import Path
 
@@ -17,6 +17,7 @@ LEAVES = sorted(p for p in CONFIGS.rglob("*.yaml") if not p.name.startswith("Bas
 RANDOM_WEIGHTS = [
     *("MODEL.DEVICE", "cpu"),
     *("MODEL.RESNETS.NORM", "GN"),
+    *("MODEL.TIMM.NORM", "BN"),
     *("MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.0),
 ]
 
@@ -39,10 +40,14 @@ def test_config_builds_trains_and_predicts(path):
     cfg = load_config(str(path), RANDOM_WEIGHTS)
     model = build_model(cfg)
     image = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
-    with EventStorage():
-        losses = model.train()([{"image": image, "instances": targets((64, 64))}])
-    sum(losses.values()).backward()
-    assert all(torch.isfinite(loss) for loss in losses.values())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
+    for _ in range(2):
+        with EventStorage():
+            losses = model.train()([{"image": image, "instances": targets((64, 64))}])
+        assert all(torch.isfinite(loss) for loss in losses.values())
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        optimizer.step()
     counts = "clcnet" in path.name
     assert any(name.startswith("loss_count") for name in losses) == counts
 

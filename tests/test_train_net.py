@@ -12,7 +12,7 @@ from detectron2.engine import DefaultPredictor, default_argument_parser
 from locount.config import load_config
 
 ROOT = Path(__file__).parents[1]
-CONFIG = ROOT / "configs/Locount/clcnet_s2_cls10_small.yaml"
+CONFIG = ROOT / "configs/Shelf/clcnet_s2_cls10_small.yaml"
 
 # Small and short: 64-pixel images, two a step, the learning rate falling at iteration 5.
 TINY = {

@@ -12,7 +12,7 @@ from locount.config import load_config
 def model(photos, tmp_path):
     """Config and weights of a small network that was never trained, as a run leaves them."""
     cfg = load_config(
-        "configs/Locount/clcnet_s2_cls10_small.yaml",
+        "configs/Shelf/clcnet_s2_cls10_small.yaml",
         ["MODEL.ROI_HEADS.NUM_CLASSES", 2, "DATASETS.TEST", (f"locount:{photos}:test",)],
     )
     (tmp_path / "config.yaml").write_text(cfg.dump())
