@@ -73,13 +73,13 @@ def add_locount_config(cfg: CfgNode) -> None:
     # Augmentation in training beyond Detectron2's INPUT.CROP, INPUT.MIN_SIZE_TRAIN and
     # INPUT.RANDOM_FLIP (docs/augmentation.md).
     cfg.AUGMENTATION = CfgNode()
-    # Crops and the options below cut and cover boxes. Least share of a group's area, in [0, 1],
-    # that must still be seen for its count to be trained; below it trains box and class alone. 0:
-    # always, as if nothing were hidden.
-    cfg.AUGMENTATION.MIN_VISIBLE_COUNT = 0.9
-    # Least share of an object, in [0, 1]; below it is background. 0: every sliver is an object, as
-    # in Detectron2.
-    cfg.AUGMENTATION.MIN_VISIBLE_BOX = 0.1
+    # Crops and the options below cut and cover boxes. A group of c of which a share s can be seen
+    # trains its count as long as (1 - s) * c is at most this, and box and class alone beyond it.
+    # .inf: always, as if nothing were hidden.
+    cfg.AUGMENTATION.MAX_HIDDEN_ITEMS = 0.5
+    # Least share of an object that must be seen, in [0, 1]; below it is background. 0: every sliver
+    # is an object, as in Detectron2.
+    cfg.AUGMENTATION.MIN_VISIBLE = 0.1
     # Brightness, contrast and saturation are each multiplied by a number from 1 - COLOR to
     # 1 + COLOR, in [0, 1]; 0: off.
     cfg.AUGMENTATION.COLOR = 0.0
