@@ -100,7 +100,7 @@ def test_apart_from_counts_it_maps_like_detectron2(photo):
     data = record(photo, ([0, 0, 4, 4], 5, 2), ([12, 2, 20, 10], 7, 40))
     cfg = get_cfg()
     add_locount_config(cfg)
-    cfg.AUGMENTATION.MIN_VISIBLE_BOX = 0.0
+    cfg.AUGMENTATION.MIN_VISIBLE = 0.0
     cfg.INPUT.CROP.ENABLED = True
     cfg.INPUT.MIN_SIZE_TRAIN = (17, 23)
     for is_train in (True, False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import numpy as np
 import torch
@@ -35,19 +36,19 @@ class LocountDatasetMapper(DatasetMapper):
         self,
         is_train: bool,
         *,
-        min_visible_count: float = 0.0,
-        min_visible_box: float = 0.0,
+        max_hidden_items: float = math.inf,
+        min_visible: float = 0.0,
         copy_paste: CopyPaste | None = None,
         **kwargs,
     ):
         """
         Args:
-            min_visible_count, min_visible_box: shares, as for :func:`count_what_is_visible`.
+            max_hidden_items, min_visible: as for :func:`count_what_is_visible`.
             copy_paste: is applied before all augmentations.
             kwargs: as for :class:`DatasetMapper`.
         """
         super().__init__(is_train, **kwargs)
-        self.min_visible_count, self.min_visible_box = min_visible_count, min_visible_box
+        self.max_hidden_items, self.min_visible = max_hidden_items, min_visible
         self.copy_paste = copy_paste
 
     @classmethod
@@ -57,8 +58,8 @@ class LocountDatasetMapper(DatasetMapper):
             check_augmentation_config(cfg)
             node = cfg.AUGMENTATION
             ret["augmentations"] += build_augmentations(cfg)
-            ret["min_visible_count"] = node.MIN_VISIBLE_COUNT
-            ret["min_visible_box"] = node.MIN_VISIBLE_BOX
+            ret["max_hidden_items"] = node.MAX_HIDDEN_ITEMS
+            ret["min_visible"] = node.MIN_VISIBLE
             ret["copy_paste"] = CopyPaste(node.COPY_PASTE) if node.COPY_PASTE else None
         return ret
 
@@ -104,7 +105,7 @@ class LocountDatasetMapper(DatasetMapper):
         instances = dataset_dict["instances"]
         kept = instances.gt_classes.numpy()
         counts, is_object = count_what_is_visible(
-            counts[kept], aug_input.visible[kept], self.min_visible_count, self.min_visible_box
+            counts[kept], aug_input.visible[kept], self.max_hidden_items, self.min_visible
         )
         if not self.recompute_boxes:
             instances.gt_boxes = Boxes(aug_input.boxes[kept])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from detectron2.config import CfgNode
 from detectron2.data import transforms as T
 
@@ -35,9 +37,9 @@ def check_augmentation_config(cfg: CfgNode) -> None:
     """
     node = cfg.AUGMENTATION
     problems = [
-        f"AUGMENTATION.{key} is {node[key]}; it must be from 0 to 1."
-        for key in ("MIN_VISIBLE_COUNT", "MIN_VISIBLE_BOX", "COLOR")
-        if not 0 <= node[key] <= 1
+        f"AUGMENTATION.{key} is {node[key]}; it must be from 0 to {largest}."
+        for key, largest in (("MIN_VISIBLE", 1), ("COLOR", 1), ("MAX_HIDDEN_ITEMS", math.inf))
+        if not 0 <= node[key] <= largest
     ]
     if node.POLICY not in ("none", *POLICIES):
         names = ", ".join(("none", *POLICIES))

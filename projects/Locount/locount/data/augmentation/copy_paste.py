@@ -9,15 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from detectron2.structures import BoxMode
 
+from ...counting import IGNORED_COUNT
 from .aug_input import CountAugInput
 from .transforms import CoverTransform
-from .visibility import uncover_boxes
+from .visibility import count_what_is_visible, uncover_boxes
 
 # The state that Detectron2 seeds in each worker.
 rng = np.random
 
-# A stack that another box covers by more than this may show the wrong number.
-MAX_COVERED = 0.1
+# A stack of which other boxes hide more items' worth may show the wrong number.
+MAX_HIDDEN_ITEMS = 0.5
 # How many stacks a photo gives to later ones at most, and how many are kept at hand.
 STACKS_PER_PHOTO, STACKS_KEPT = 2, 16
 # Of so many places on a shelf the one is taken that hides least.
@@ -83,16 +84,18 @@ class CopyPaste:
 
 
 def find_stacks(image: np.ndarray, boxes: np.ndarray, annotations: Sequence[dict]) -> list[Stack]:
-    """At most STACKS_PER_PHOTO groups that no other box covers, drawn at random."""
+    """At most STACKS_PER_PHOTO groups that other boxes leave countable, drawn at random."""
     groups = [i for i, a in enumerate(annotations) if a.get("count", 1) > 1]
     stacks = []
     for i in rng.permutation(groups).astype(int):
-        _, (visible,) = uncover_boxes(boxes[i : i + 1], np.delete(boxes, i, axis=0))
+        _, visible = uncover_boxes(boxes[i : i + 1], np.delete(boxes, i, axis=0))
+        count = np.array([annotations[i]["count"]])
+        (count,), _ = count_what_is_visible(count, visible, MAX_HIDDEN_ITEMS, 0)
         x1, y1, x2, y2 = np.rint(boxes[i]).astype(int)
-        if visible < 1 - MAX_COVERED or x1 == x2 or y1 == y2:
+        if count == IGNORED_COUNT or x1 == x2 or y1 == y2:
             continue
         picture = image[y1:y2, x1:x2].copy()
-        stacks.append(Stack(picture, annotations[i]["category_id"], annotations[i]["count"]))
+        stacks.append(Stack(picture, annotations[i]["category_id"], int(count)))
         if len(stacks) == STACKS_PER_PHOTO:
             break
     return stacks

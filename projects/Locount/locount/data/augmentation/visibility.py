@@ -67,24 +67,28 @@ def _uncover(box: np.ndarray, covers: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def count_what_is_visible(
-    counts: np.ndarray, visible: np.ndarray, min_visible_count: float, min_visible_box: float
+    counts: np.ndarray, visible: np.ndarray, max_hidden_items: float, min_visible: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which boxes are still objects, and which of them still hold as many items as before.
 
+    Where a share s of a group of c can be seen, (1 - s) * c items' worth of it is hidden. One item
+    stays one item, however little of it can be seen.
+
     Args:
-        counts: N integers.
+        counts: N integers >= 1.
         visible: N shares.
-        min_visible_count: least share of a group that keeps its count; one item stays one item,
-            however little of it can be seen.
-        min_visible_box: least share of an object. A box of which nothing can be seen is none, even
-            with 0.
+        max_hidden_items: a group keeps its count as long as no more items' worth is hidden. With
+            0.5 a row of 12 that loses a whole item at its end does not, one that loses a strip of
+            4 % does.
+        min_visible: least share of an object. A box of which nothing can be seen is none, even with
+            0.
 
     Returns:
         N counts, IGNORED_COUNT where the number may have become wrong, and N booleans, whether the
         box is an object.
     """
-    doubtful = (visible < min_visible_count - _ROUNDING) & (counts > 1)
-    is_object = (visible > 0) & (visible >= min_visible_box - _ROUNDING)
+    doubtful = ((1 - visible) * counts > max_hidden_items + counts * _ROUNDING) & (counts > 1)
+    is_object = (visible > 0) & (visible >= min_visible - _ROUNDING)
     return np.where(doubtful, IGNORED_COUNT, counts), is_object
 
 
