@@ -75,7 +75,7 @@ def add_locount_config(cfg: CfgNode) -> None:
     cfg.AUGMENTATION = CfgNode()
     # Crops and the options below cut and cover boxes. A group of c of which a share s can be seen
     # trains its count as long as (1 - s) * c is at most this, and box and class alone beyond it.
-    # .inf: always, as if nothing were hidden.
+    # 1000.0: always, as if nothing were hidden.
     cfg.AUGMENTATION.MAX_HIDDEN_ITEMS = 0.5
     # Least share of an object that must be seen, in [0, 1]; below it is background. 0: every sliver
     # is an object, as in Detectron2.
