@@ -98,6 +98,12 @@ def add_locount_config(cfg: CfgNode) -> None:
     # Start from timm's ImageNet weights, if MODEL.WEIGHTS is empty. They expect INPUT.FORMAT "RGB".
     cfg.MODEL.TIMM.PRETRAINED = False
 
+    # `locount predict` and what else shows detections to people.
+    cfg.PREDICT = CfgNode()
+    # Least score of a detection that is shown and added up, in [0, 1]. The evaluation does not use
+    # it: it wants doubtful detections too.
+    cfg.PREDICT.SCORE = 0.5
+
 
 COUNT_STRATEGIES = ("classification", "regression", "none")
 COUNT_LOSSES = ("cross_entropy", "soft_ac", "cumulative_link")

@@ -17,7 +17,7 @@ COMMANDS = {
     "doctor": "print the versions of everything that matters and what is missing",
     "evaluate": "score detections against ground truth, jointly in IoU and count",
     "make-shelf": "render pictures of shelves with their counts",
-    "predict": "draw a model's boxes with category and count on photos",
+    "predict": "find and count the products on photos: pictures, tables, results",
 }
 
 

@@ -1,54 +1,142 @@
-"""Draw a model's boxes with category and count on photos."""
+"""Find and count the products on photos: pictures, tables and results."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..errors import InputError
+from ..errors import InputError, listing
+
+if TYPE_CHECKING:
+    from ..inference.run import Summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="image files")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="photos, folders of photos, patterns, videos; - reads a list of paths from stdin",
+    )
     parser.add_argument("--config-file", required=True, help="config.yaml of a training run")
     parser.add_argument("--weights", required=True, help="checkpoint, such as model_final.pth")
-    parser.add_argument("--output", required=True, type=Path, help="folder for the pictures")
     parser.add_argument(
-        "--score-threshold", type=float, default=0.5, help="least score drawn (default: 0.5)"
+        "--output",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder for the results; an interrupted run into it goes on where it stopped",
     )
+    parser.add_argument(
+        "--score", type=float, help="least score of a box (default: PREDICT.SCORE of the config)"
+    )
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="of videos, take each Nth frame"
+    )
+    parser.add_argument("--no-pictures", action="store_true", help="write tables and results only")
+    parser.add_argument(
+        "--json", action="store_true", help="print a line of JSON for each photo, and nothing else"
+    )
+    parser.add_argument("--device", help="such as cuda:1 (default: MODEL.DEVICE of the config)")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="images a step, at most")
+    parser.add_argument("--amp", action="store_true", help="half precision, on a GPU only")
 
 
 def run(args: argparse.Namespace) -> int:
-    pictures: dict[Path, Path] = {}
-    for photo in args.photos:
-        picture = args.output / f"{photo.stem}.png"
-        if picture in pictures:
-            raise InputError(
-                f"{pictures[picture]} and {photo} would both become {picture}: "
-                "draw them into different folders."
-            )
-        pictures[picture] = photo
+    """0 if all inputs were used, 1 if not, 2 if nothing could be done."""
+    _check(args)
+    from tqdm import tqdm
 
-    # Here and not above: `--help` should not wait for torch.
-    import cv2
-    from detectron2.data import MetadataCatalog
-    from detectron2.engine import DefaultPredictor
+    from ..inference import Predictor
+    from ..inference.inputs import expand_inputs, is_video, listed_paths
+    from ..inference.run import Run
 
-    from ..config import load_config
-    from ..data import read_image, register_datasets
-    from ..inference import draw_detections
+    paths = expand_inputs(name for name in args.inputs if name != "-")
+    predictor = Predictor(
+        args.config_file,
+        args.weights,
+        device=args.device,
+        batch_size=args.batch_size,
+        amp=args.amp,
+    )
+    # How many there are is known only without a list and without videos.
+    known = "-" not in args.inputs and not any(map(is_video, paths))
+    bar = tqdm(
+        total=len(paths) if known else None, unit="photo", disable=True if args.json else None
+    )
 
-    cfg = load_config(args.config_file, ["MODEL.WEIGHTS", args.weights])
-    register_datasets(cfg.DATASETS.TEST)
-    predictor = DefaultPredictor(cfg)
-    class_names = MetadataCatalog.get(cfg.DATASETS.TEST[0]).thing_classes
-    args.output.mkdir(parents=True, exist_ok=True)
-    for picture, photo in pictures.items():
-        image = read_image(photo, "BGR")
-        detections = predictor(image)["instances"].to("cpu")
-        detections = detections[detections.scores >= args.score_threshold]
-        cv2.imwrite(str(picture), draw_detections(image, detections, class_names))
-        counts = detections.pred_counts.tolist() if detections.has("pred_counts") else None
-        instances = sum(counts) if counts is not None else len(detections)
-        print(f"{picture}: {len(detections)} boxes, {instances} instances")
-    return 0
+    def on_line(line: bytes) -> None:
+        bar.update()
+        if args.json:
+            print(line.decode(), flush=True)
+
+    def everything() -> Iterator[str]:
+        yield from paths
+        if "-" in args.inputs:
+            yield from listed_paths(sys.stdin)
+
+    try:
+        job = Run(
+            predictor,
+            args.output,
+            score=predictor.cfg.PREDICT.SCORE if args.score is None else args.score,
+            every=args.every,
+            pictures=not args.no_pictures,
+            on_line=on_line,
+        )
+    except OSError as error:
+        raise InputError(
+            f"can't write to {args.output} ({error.strerror}): name a folder that you may write to"
+        ) from error
+    start = time.perf_counter()
+    try:
+        with bar:
+            job(everything())
+    except (OSError, KeyboardInterrupt) as error:
+        cause = f"{error}: mend it" if isinstance(error, OSError) else "interrupted"
+        print(
+            f"locount predict: {cause}. {job.summary.new} photos were done and are kept; the same "
+            "command goes on from there.",
+            file=sys.stderr,
+        )
+        return 1
+    if not args.json:
+        _print_totals(job.summary, args.output, time.perf_counter() - start)
+    if job.summary.failures:
+        print(
+            f"locount predict: {len(job.summary.failures)} inputs were not used, or not all of "
+            f"them:\n{listing(job.summary.failures)}",
+            file=sys.stderr,
+        )
+    return 1 if job.summary.failures else 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    for option, value in (("--every", args.every), ("--batch-size", args.batch_size)):
+        if value is not None and value < 1:
+            raise InputError(f"{option} is {value}; it must be 1 or more")
+    if args.score is not None and not 0 <= args.score <= 1:
+        raise InputError(f"--score is {args.score}; it must be from 0 to 1")
+
+
+def _print_totals(summary: Summary, output: Path, seconds: float) -> None:
+    from tabulate import tabulate
+
+    found = [row for row in summary.totals if row["boxes"]]
+    columns = ("category", "group", "photos", "boxes", "instances", "lowest_confidence")
+    if not any(row["group"] for row in found):
+        columns = tuple(column for column in columns if column != "group")
+    rows = [[row[column] for column in columns] for row in found]
+    if rows:
+        headers = [column.replace("_", " ") for column in columns]
+        print(tabulate(rows, headers, tablefmt="github", floatfmt=".2f"))
+    kept = f" and {summary.kept} from before" if summary.kept else ""
+    print(
+        f"{summary.new} photos{kept}, {summary.new / seconds:.1f} images/s: "
+        f"{sum(row['boxes'] for row in found)} boxes, "
+        f"{sum(row['instances'] for row in found)} instances in {output}"
+    )

@@ -1,3 +1,7 @@
-from .drawing import draw_detections
+"""Prediction: photos in; detections, pictures and tables out."""
 
-__all__ = ["draw_detections"]
+from .drawing import draw_prediction
+from .prediction import Prediction
+from .predictor import Predictor
+
+__all__ = ["Predictor", "Prediction", "draw_prediction"]

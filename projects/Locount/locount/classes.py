@@ -1,0 +1,137 @@
+"""What a model's classes are called. Checkpoints carry it, so that prediction needs no dataset."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
+
+from .data.checks import num_classes_option
+from .data.datasets import register_datasets
+from .errors import InputError
+
+# Under which a checkpoint holds the classes, beside "model" and "optimizer".
+CHECKPOINT_KEY = "classes"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of a model, in its order.
+
+    It is a checkpointable of :class:`DetectionCheckpointer`, under CHECKPOINT_KEY.
+
+    Attributes:
+        groups: of each class; "" for one without.
+        ids: of each class in annotation and result files.
+    """
+
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    ids: tuple[int, ...]
+
+    @classmethod
+    def of_dataset(cls, name: str) -> Classes | None:
+        """Those of a registered dataset; None if its metadata tells no names."""
+        metadata = MetadataCatalog.get(name)
+        names = metadata.get("thing_classes")
+        if names is None:
+            return None
+        to_class = metadata.get("thing_dataset_id_to_contiguous_id")
+        ids = range(len(names)) if to_class is None else sorted(to_class, key=to_class.get)
+        return cls(
+            tuple(names), tuple(metadata.get("thing_groups", ("",) * len(names))), tuple(ids)
+        )
+
+    @classmethod
+    def of_checkpoint(cls, path: str) -> Classes | None:
+        """Those that a training run saved with its weights; None if it saved none."""
+        # What is no file of torch.save, as the pickles of Detectron2's model zoo, holds no classes.
+        if not os.path.isfile(path) or not path.endswith((".pth", ".pt")):
+            return None
+        try:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except (RuntimeError, pickle.UnpicklingError):
+            # Files of another age; load_weights says whether the weights can be used.
+            return None
+        state = checkpoint.get(CHECKPOINT_KEY)
+        return state and cls(**{key: tuple(values) for key, values in state.items()})
+
+    def state_dict(self) -> dict[str, list]:
+        return {key: list(values) for key, values in asdict(self).items()}
+
+    def load_state_dict(self, state: dict[str, list]) -> None:
+        """Check that a resumed run has the classes it began with.
+
+        Raises:
+            InputError: naming the first class that differs.
+        """
+        before, now = state["names"], list(self.names)
+        if before != now:
+            i = next((i for i, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), None)
+            difference = (
+                f"{len(before)} and {len(now)} of them"
+                if i is None
+                else f"number {i} was {before[i]!r} and is {now[i]!r}"
+            )
+            raise InputError(
+                "The checkpoint was trained on other classes than DATASETS.TRAIN has: "
+                f"{difference}. Restore their order, or start anew without --resume."
+            )
+
+
+def find_classes(cfg: CfgNode, weights: str) -> Classes:
+    """The classes of a trained model.
+
+    Where the checkpoint does not tell, as those of other programs, the first of DATASETS.TEST and
+    DATASETS.TRAIN that is at hand does. Else the classes are numbered, and a warning says so.
+
+    Raises:
+        InputError: if the checkpoint's classes are not as many as the config says.
+    """
+    num_classes = _num_classes(cfg)
+    classes = Classes.of_checkpoint(weights)
+    if classes is not None:
+        if len(classes.names) != num_classes:
+            raise InputError(
+                f"{weights} was trained on {len(classes.names)} classes, and the config has "
+                f"{num_classes} ({num_classes_option(cfg)}): use the config.yaml that training "
+                "left beside the checkpoint."
+            )
+        return classes
+    classes = _dataset_classes([*cfg.DATASETS.TEST, *cfg.DATASETS.TRAIN])
+    if classes is not None and len(classes.names) == num_classes:
+        return classes
+    logger.warning(
+        "%s does not tell the names of its classes, and no dataset of the config does: they are "
+        "called by their numbers.",
+        weights,
+    )
+    names = tuple(f"class {i}" for i in range(num_classes))
+    return Classes(names, ("",) * num_classes, tuple(range(num_classes)))
+
+
+def _dataset_classes(names: Sequence[str]) -> Classes | None:
+    for name in names:
+        try:
+            register_datasets([name])
+        except InputError as error:
+            logger.warning("%s", error)
+            continue
+        if (classes := Classes.of_dataset(name)) is not None:
+            return classes
+    return None
+
+
+def _num_classes(cfg: CfgNode) -> int:
+    value = cfg
+    for key in num_classes_option(cfg).split("."):
+        value = value[key]
+    return value

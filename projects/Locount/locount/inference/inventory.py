@@ -1,0 +1,120 @@
+"""Tables of what stands where, from the entries of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from math import inf, nan
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..classes import Classes
+from ..files import to_csv, write_bytes
+from .journal import Detection, Entry
+
+
+@dataclass
+class Tally:
+    """Boxes of one category.
+
+    Attributes:
+        instances: the sum of their counts.
+        lowest_confidence: the least score of a box; NaN without boxes.
+        lowest_count_confidence: the least score of a count; NaN without boxes or count scores.
+    """
+
+    category: str
+    group: str
+    boxes: int = 0
+    instances: int = 0
+    lowest_confidence: float = nan
+    lowest_count_confidence: float = nan
+
+    def add(self, detection: Detection) -> None:
+        self.boxes += 1
+        self.instances += detection.count
+        self.lowest_confidence = _lower(self.lowest_confidence, detection.score)
+        self.lowest_count_confidence = _lower(self.lowest_count_confidence, detection.count_score)
+
+
+COLUMNS = tuple(field.name for field in fields(Tally))
+
+
+def photo_tallies(entry: Entry, classes: Classes) -> list[Tally]:
+    """One for each category in a photo, in the order of the classes."""
+    return [tally for tally in _tallies(entry.detections, classes) if tally.boxes]
+
+
+def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> list[dict[str, Any]]:
+    """Write images.json, predictions.json, inventory.csv and totals.csv.
+
+    A photo without a box has one row without category in inventory.csv.
+
+    Returns:
+        The rows of totals.csv, one for each class: COLUMNS and ``photos``.
+    """
+    images, results, inventory = [], [], []
+    totals = {i: Tally(n, g) for i, n, g in _labels(classes)}
+    photos = dict.fromkeys(totals, 0)
+    for entry in entries:
+        images.append(
+            {
+                "id": entry.image_id,
+                "file_name": entry.file_name,
+                "height": entry.height,
+                "width": entry.width,
+                **({"picture": entry.picture} if entry.picture else {}),
+            }
+        )
+        for detection in entry.detections:
+            # Encoded at once, for there can be millions.
+            results.append(msgspec.json.encode(_coco_result(entry.image_id, detection)))
+            totals[detection.category_id].add(detection)
+        for category_id in {detection.category_id for detection in entry.detections}:
+            photos[category_id] += 1
+        for tally in photo_tallies(entry, classes) or [Tally("", "")]:
+            inventory.append({"photo": entry.file_name, **_row(tally)})
+    rows = [{**_row(tally), "photos": photos[i]} for i, tally in totals.items()]
+    categories = [{"id": i, "name": n, "supercategory": g} for i, n, g in _labels(classes)]
+    write_bytes(
+        folder / "images.json", msgspec.json.encode({"images": images, "categories": categories})
+    )
+    write_bytes(folder / "predictions.json", b"[" + b",\n".join(results) + b"]")
+    write_bytes(folder / "inventory.csv", to_csv(inventory, ("photo", *COLUMNS)))
+    write_bytes(folder / "totals.csv", to_csv(rows, (*COLUMNS, "photos")))
+    return rows
+
+
+def _tallies(detections: Iterable[Detection], classes: Classes) -> list[Tally]:
+    tallies = {i: Tally(n, g) for i, n, g in _labels(classes)}
+    for detection in detections:
+        tallies[detection.category_id].add(detection)
+    return list(tallies.values())
+
+
+def _labels(classes: Classes) -> Iterable[tuple[int, str, str]]:
+    return zip(classes.ids, classes.names, classes.groups, strict=True)
+
+
+def _row(tally: Tally) -> dict[str, Any]:
+    return {k: round(v, 4) if isinstance(v, float) else v for k, v in vars(tally).items()}
+
+
+def _lower(lowest: float, score: float | None) -> float:
+    """The lower of two, where NaN and None are none."""
+    return lowest if score is None else min(inf if lowest != lowest else lowest, score)
+
+
+def _coco_result(image_id: int, detection: Detection) -> dict[str, Any]:
+    result = {
+        "image_id": image_id,
+        "category_id": detection.category_id,
+        "bbox": detection.bbox,
+        "score": detection.score,
+        "count": detection.count,
+    }
+    if detection.count_score is not None:
+        result["count_score"] = detection.count_score
+    return result

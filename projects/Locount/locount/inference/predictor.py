@@ -1,0 +1,247 @@
+"""The predictor of programs and of `locount predict`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import transforms as T
+from detectron2.modeling import build_model
+from detectron2.structures import Instances
+
+from ..checkpoint import load_weights
+from ..classes import find_classes
+from ..config import load_config
+from ..data import read_image
+from ..errors import InputError
+from .inputs import Failure, NamedImage
+from .prediction import Prediction
+
+# Images side by side on a CPU, at most: each needs memory of its own.
+MAX_PARALLEL = 4
+
+Image = str | os.PathLike | np.ndarray | NamedImage
+
+
+class Predictor:
+    """A trained model that takes photos and gives :class:`Prediction`.
+
+    The detections are those of Detectron2's ``DefaultPredictor``. It comes sooner to them:
+
+    * photos are read and resized in threads while the model is at work,
+    * on a GPU images that are resized to one size go through the model together. Others do not:
+      padding them to a common size would change what the model sees at their edges;
+    * on a CPU several images go through the model side by side, with a share of the threads each:
+      threads have more to gain from an image of their own than from a part of one.
+
+    Several threads may use one predictor, each with calls of its own: a call changes nothing in it,
+    and the weights are only read. An iterator that :meth:`stream` returned belongs to one thread.
+    """
+
+    def __init__(
+        self,
+        cfg: CfgNode | str | os.PathLike,
+        weights: str | os.PathLike | None = None,
+        *,
+        device: str | None = None,
+        batch_size: int | None = None,
+        workers: int | None = None,
+        amp: bool = False,
+    ):
+        """
+        Args:
+            cfg: a config, or the YAML file of one, such as the config.yaml of a training run.
+            weights: a checkpoint; by default MODEL.WEIGHTS.
+            device: such as "cuda:1"; by default MODEL.DEVICE, or the CPU where there is no GPU.
+            batch_size: images that go through the model together at most; by default 8 on a GPU
+                and 1 on a CPU.
+            workers: threads that read and resize photos; by default one for each CPU, at most 8.
+            amp: compute in half precision on a GPU, which changes the detections a little.
+
+        Raises:
+            InputError: if the weights do not fit the config, or an option makes no sense.
+        """
+        cfg = cfg.clone() if isinstance(cfg, CfgNode) else load_config(os.fspath(cfg))
+        cfg.defrost()
+        if weights is not None:
+            cfg.MODEL.WEIGHTS = os.fspath(weights)
+        if device is not None:
+            cfg.MODEL.DEVICE = device
+        cfg.freeze()
+        self.device = torch.device(cfg.MODEL.DEVICE)
+        if amp and self.device.type == "cpu":
+            raise InputError("Half precision (amp) is for GPUs: leave it off on the CPU.")
+        self.cfg = cfg
+        self.model = build_model(cfg.clone()).eval()  # models may change their config
+        load_weights(self.model, cfg.MODEL.WEIGHTS)
+        self.classes = find_classes(cfg, cfg.MODEL.WEIGHTS)
+        self._batch_size = batch_size or (1 if self.device.type == "cpu" else 8)
+        self._workers = workers or min(os.cpu_count() or 1, 8)
+        self._amp = amp
+        # Read here, because while a stream runs torch tells new threads another number.
+        self._threads = torch.get_num_threads()
+        self._parallel = min(self._threads, MAX_PARALLEL) if self.device.type == "cpu" else 1
+
+    def __call__(self, image: Image) -> Prediction:
+        """The detections of one image.
+
+        Args:
+            image: a path, or H x W x 3, uint8, in BGR order as OpenCV reads it.
+
+        Raises:
+            InputError: if it can't be read or is no such array.
+        """
+        item = self._load((0, image))
+        if isinstance(item, Failure):
+            raise InputError(str(item))
+        return Prediction(item.name, self._run([item])[0], self.classes)
+
+    def stream(
+        self,
+        images: Iterable[Image],
+        *,
+        on_failure: Callable[[Failure], None] | None = None,
+        keep_pixels: bool = False,
+    ) -> Iterator[Prediction]:
+        """The detections of each image, in order.
+
+        It runs ahead of its consumer by some batches and no more, so ``images`` may be endless.
+
+        Args:
+            images: as for :meth:`__call__`. An array without a name is called by its position.
+            on_failure: gets each image that can't be used, in its turn; without it the first one
+                ends the iteration with :class:`InputError`.
+            keep_pixels: give the predictions their images.
+        """
+        # Twice the batch, so that a batch can be filled from among images of two sizes.
+        chunk_size = 1 if self._batch_size == 1 else 2 * self._batch_size
+        with (
+            ThreadPoolExecutor(self._workers, "locount-read") as readers,
+            self._model_threads() as runners,
+        ):
+            loaded = run_ahead(readers, self._load, enumerate(images), chunk_size + self._workers)
+            chunks = _chunks(loaded, chunk_size)
+            results = run_ahead(runners, self._predict, chunks, self._parallel)
+            for item, instances in (pair for chunk in results for pair in chunk):
+                if isinstance(item, _Loaded):
+                    pixels = item.pixels if keep_pixels else None
+                    yield Prediction(item.name, instances, self.classes, pixels)
+                elif on_failure is None:
+                    raise InputError(str(item))
+                else:
+                    on_failure(item)
+
+    def _load(self, numbered: tuple[int, Image]) -> _Loaded | Failure:
+        position, image = numbered
+        try:
+            if isinstance(image, NamedImage):
+                name, pixels = image.name, image.pixels
+            elif isinstance(image, np.ndarray):
+                name, pixels = f"image {position}", image
+            else:
+                name = os.fspath(image)
+                pixels = read_image(name, "BGR")
+            _check_pixels(name, pixels)
+        except InputError as error:
+            return Failure(name, str(error).removeprefix(name).lstrip(": "))
+        inputs = INPUT_VIEWS[self.cfg.INPUT.FORMAT](pixels)
+        sizes = self.cfg.INPUT
+        resize = T.ResizeShortestEdge([sizes.MIN_SIZE_TEST] * 2, sizes.MAX_SIZE_TEST)
+        resized = resize.get_transform(inputs).apply_image(inputs)
+        # Bytes, not float32 as in DefaultPredictor: the model subtracts its means in float32 either
+        # way, and a fourth of the memory is moved.
+        tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
+        return _Loaded(name, pixels, tensor)
+
+    def _predict(self, chunk: list[_Loaded | Failure]) -> list[tuple[Any, Any]]:
+        """Each item with its :class:`Instances`, failures with None."""
+        groups = defaultdict(list)
+        for i, item in enumerate(chunk):
+            if isinstance(item, _Loaded):
+                groups[item.tensor.shape].append(i)
+        instances = [None] * len(chunk)
+        for group in groups.values():
+            for batch in _chunks(group, self._batch_size):
+                for i, result in zip(batch, self._run([chunk[i] for i in batch]), strict=True):
+                    instances[i] = result
+        return list(zip(chunk, instances, strict=True))
+
+    def _run(self, batch: list[_Loaded]) -> list[Instances]:
+        inputs = [
+            {"image": item.tensor, "height": item.pixels.shape[0], "width": item.pixels.shape[1]}
+            for item in batch
+        ]
+        with torch.inference_mode(), torch.autocast(self.device.type, enabled=self._amp):
+            outputs = self.model(inputs)
+        return [_on_cpu(output["instances"]) for output in outputs]
+
+    @contextlib.contextmanager
+    def _model_threads(self) -> Iterator[Executor]:
+        """A pool that the model runs in; torch's threads are dealt out to its threads."""
+        share = self._threads // self._parallel
+        initializer = (torch.set_num_threads, (share,)) if self._parallel > 1 else (None, ())
+        try:
+            with ThreadPoolExecutor(self._parallel, "locount-model", *initializer) as pool:
+                yield pool
+        finally:
+            # The number is each thread's own, but new threads start with the last one set.
+            if self._parallel > 1:
+                torch.set_num_threads(self._threads)
+
+
+INPUT_VIEWS = {"BGR": lambda pixels: pixels, "RGB": lambda pixels: pixels[:, :, ::-1]}
+
+
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """An image as it is, and as the model takes it: C x H x W, uint8."""
+
+    name: str
+    pixels: np.ndarray
+    tensor: torch.Tensor
+
+
+def _on_cpu(instances: Instances) -> Instances:
+    # Clones, because tensors made in inference mode can't be changed in place outside of it.
+    fields = instances.to("cpu").get_fields()
+    return Instances(
+        instances.image_size, **{name: value.clone() for name, value in fields.items()}
+    )
+
+
+def _check_pixels(name: str, pixels: np.ndarray) -> None:
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
+        raise InputError(
+            f"{name} is an array of shape {pixels.shape} and type {pixels.dtype}: give "
+            "H x W x 3, uint8, in BGR order."
+        )
+
+
+def run_ahead(pool: Executor, function: Callable, items: Iterable, number: int) -> Iterator[Any]:
+    """``map`` in a pool that takes ``items`` only as far as ``number`` ahead of its consumer."""
+    pending = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) > number:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def _chunks(items: Iterable, size: int) -> Iterator[list]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,168 @@
+"""A run over many photos: pictures, tables, and a journal to go on by."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+from detectron2.config import CfgNode
+from detectron2.utils.file_io import PathManager
+
+from ..errors import InputError
+from ..files import write_bytes
+from .drawing import draw_prediction
+from .inputs import Failure, NamedImage, is_video, video_frames
+from .inventory import write_tables
+from .journal import Entry, Journal, file_stamp
+from .prediction import Prediction
+from .predictor import Predictor, run_ahead
+
+PICTURES = "pictures"
+JPEG_QUALITY = 90
+# Of a digest; enough to tell runs apart.
+DIGITS = 12
+
+
+@dataclass
+class Summary:
+    """What a run did.
+
+    Attributes:
+        new: photos (or frames of videos) that were predicted.
+        kept: photos that an earlier run into the same folder had done.
+        failures: inputs that could not be used.
+        totals: rows of totals.csv.
+    """
+
+    new: int = 0
+    kept: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    totals: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Run:
+    """Prediction of photos into a folder.
+
+    The folder holds predictions.jsonl (the journal), pictures/, images.json, predictions.json,
+    inventory.csv and totals.csv. A run into a folder that another one left goes on: photos that are
+    in its journal and have not changed since are not predicted again, and the tables cover them.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        folder: Path,
+        *,
+        score: float,
+        every: int = 1,
+        pictures: bool = True,
+        on_line: Callable[[bytes], None] = lambda line: None,
+    ):
+        """
+        Args:
+            score: least score of a detection.
+            every: of a video, each how manieth frame.
+            pictures: write annotated pictures.
+            on_line: gets the journal's line of each photo, of kept ones too.
+
+        Raises:
+            InputError: if the folder holds a run of another model or with another score.
+            OSError: if the folder can't be written to.
+        """
+        self.summary = Summary()
+        self._predictor, self._folder = predictor, folder
+        self._score, self._every, self._pictures = score, every, pictures
+        self._on_line = on_line
+        self._stamps: dict[str, tuple[int, int]] = {}
+        settings = {
+            "config": _config_digest(predictor.cfg),
+            "weights": _file_digest(predictor.cfg.MODEL.WEIGHTS),
+            "score": str(score),
+            "pictures": "yes" if pictures else "no",
+        }
+        self._journal = Journal(folder / "predictions.jsonl", settings)
+
+    def __call__(self, paths: Iterable[str]) -> Summary:
+        """Predict photos and videos, each path once, and write the tables.
+
+        Raises:
+            OSError: if something can't be written. What was done before is kept.
+        """
+        if self._pictures:
+            (self._folder / PICTURES).mkdir(exist_ok=True)
+        with contextlib.closing(self._journal) as journal, ThreadPoolExecutor(2) as drawers:
+            predictions = self._predictor.stream(
+                self._images(paths),
+                on_failure=self.summary.failures.append,
+                keep_pixels=self._pictures,
+            )
+            numbered = enumerate(predictions, journal.next_id)
+            for entry in run_ahead(drawers, self._finish, numbered, 2):
+                journal.add(entry)
+                self.summary.new += 1
+                self._on_line(journal.line(entry.file_name))
+            self.summary.totals = write_tables(journal, self._predictor.classes, self._folder)
+        return self.summary
+
+    def _images(self, paths: Iterable[str]) -> Iterator[str | NamedImage]:
+        """What is left to do."""
+        seen = set()
+        for path in paths:
+            if path in seen:
+                continue
+            seen.add(path)
+            try:
+                stamp = file_stamp(path)
+            except OSError as error:
+                self.summary.failures.append(Failure(path, error.strerror))
+                continue
+            if is_video(path):
+                yield from self._frames(path, stamp)
+            elif not self._is_kept(path, stamp):
+                yield path
+
+    def _frames(self, path: str, stamp: tuple[int, int]) -> Iterator[NamedImage]:
+        try:
+            yield from video_frames(path, self._every, lambda name: self._is_kept(name, stamp))
+        except InputError as error:
+            self.summary.failures.append(Failure(path, str(error)))
+
+    def _is_kept(self, name: str, stamp: tuple[int, int]) -> bool:
+        # As it is before it is read: if it changes meanwhile, the next run sees that.
+        self._stamps[name] = stamp
+        if not self._journal.holds(name, stamp):
+            return False
+        self.summary.kept += 1
+        self._on_line(self._journal.line(name))
+        return True
+
+    def _finish(self, numbered: tuple[int, Prediction]) -> Entry:
+        """Draw the picture, so that a photo in the journal has one."""
+        image_id, prediction = numbered
+        prediction = prediction.above(self._score)
+        picture = None
+        if self._pictures:
+            picture = f"{image_id:06d}_{Path(prediction.name).stem}.jpg"
+            drawn = draw_prediction(prediction, prediction.pixels)
+            _, jpeg = cv2.imencode(".jpg", drawn, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+            write_bytes(self._folder / PICTURES / picture, jpeg.tobytes())
+        return Entry.of(prediction, image_id, self._stamps.pop(prediction.name), picture)
+
+
+def _config_digest(cfg: CfgNode) -> str:
+    """The same for configs that give the same detections wherever they run."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.OUTPUT_DIR = cfg.MODEL.WEIGHTS = cfg.MODEL.DEVICE = ""
+    return hashlib.sha256(cfg.dump().encode()).hexdigest()[:DIGITS]
+
+
+def _file_digest(path: str) -> str:
+    with open(PathManager.get_local_path(path), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
