@@ -64,7 +64,7 @@ def image_problems(images: list[dict], image_root: str) -> Iterator[Fault]:
         yield Fault("images", None, "is empty: there is nothing to train or test on")
     for i, image in enumerate(images):
         for key in ("height", "width"):
-            if not _is_integer(image.get(key)) or image[key] < 1:
+            if not is_integer(image.get(key)) or image[key] < 1:
                 text = f"{key} is {image.get(key)!r}: write the number of pixels"
                 yield Fault("images", i, text)
         name = image.get("file_name")
@@ -77,19 +77,19 @@ def annotation_problems(content: dict[str, list[dict]]) -> Iterator[Fault]:
     """Ids, references to images and categories, boxes and counts."""
     annotations = content["annotations"]
     yield from _id_problems("annotations", annotations)
-    images = {image.get("id"): image for image in content["images"] if _is_integer(image.get("id"))}
+    images = images_by_id(content["images"])
     categories = {
-        category.get("id") for category in content["categories"] if _is_integer(category.get("id"))
+        category.get("id") for category in content["categories"] if is_integer(category.get("id"))
     }
     num_with_count = sum("count" in annotation for annotation in annotations)
     for i, annotation in enumerate(annotations):
         for key, known in (("image_id", images), ("category_id", categories)):
             value = annotation.get(key)
-            if not _is_integer(value) or value not in known:
+            if not is_integer(value) or value not in known:
                 text = f"{key} is {value!r}, which is not in the file: correct or add it"
                 yield Fault("annotations", i, text)
         image_id = annotation.get("image_id")
-        image = images.get(image_id) if _is_integer(image_id) else None
+        image = images.get(image_id) if is_integer(image_id) else None
         for text in (
             _crowd_problem(annotation),
             _count_problem(annotation, num_with_count),
@@ -112,22 +112,39 @@ def _count_problem(annotation: dict, num_with_count: int) -> str | None:
             f"count is missing, though {num_with_count} annotation(s) have one: "
             "add it here, or remove it everywhere for single items"
         )
-    if "count" in annotation and (not _is_integer(count) or count < 1):
+    if "count" in annotation and (not is_integer(count) or count < 1):
         return f"count is {count!r}: write a whole number from 1 on"
     return None
 
 
+def is_box(box: object) -> bool:
+    """Whether a ``bbox`` is four finite numbers."""
+    return isinstance(box, list) and len(box) == 4 and all(map(_is_finite, box))
+
+
+def image_size(image: dict | None) -> tuple[int, int]:
+    """Height and width that an image entry says; (0, 0) where it says none."""
+    size = tuple((image or {}).get(key) for key in ("height", "width"))
+    return size if all(is_integer(n) and n > 0 for n in size) else (0, 0)
+
+
+def images_by_id(images: list[dict]) -> dict[int, dict]:
+    """The image entries whose id is a whole number."""
+    return {image["id"]: image for image in images if is_integer(image.get("id"))}
+
+
 def _box_problem(box: object, image: dict | None) -> str | None:
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_finite, box)):
+    if not is_box(box):
         return f"bbox is {box!r}: write the four numbers x, y, width and height"
     x, y, width, height = box
     if width <= 0 or height <= 0:
         return f"bbox is {box}: width and height must be above 0"
-    if image is None or not all(_is_integer(image.get(key)) for key in ("height", "width")):
+    image_height, image_width = image_size(image)
+    if not image_width:
         return None
-    limits = (image["width"] + EDGE_TOLERANCE, image["height"] + EDGE_TOLERANCE)
+    limits = (image_width + EDGE_TOLERANCE, image_height + EDGE_TOLERANCE)
     if min(x, y) < -EDGE_TOLERANCE or x + width > limits[0] or y + height > limits[1]:
-        size = f"{image['width']}x{image['height']}"
+        size = f"{image_width}x{image_height}"
         return f"bbox {box} reaches outside its image of {size} pixels: cut it to the image"
     return None
 
@@ -136,7 +153,7 @@ def _id_problems(key: str, entries: list[dict]) -> Iterator[Fault]:
     first: dict[int, int] = {}
     for i, entry in enumerate(entries):
         value = entry.get("id")
-        if not _is_integer(value):
+        if not is_integer(value):
             yield Fault(key, i, f"the id is {value!r}: write a whole number")
         elif value in first:
             text = f"the id {value} is that of {key}[{first[value]}] already: change it"
@@ -145,9 +162,9 @@ def _id_problems(key: str, entries: list[dict]) -> Iterator[Fault]:
             first[value] = i
 
 
-def _is_integer(value: object) -> bool:
+def is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)  # True is an int to Python
 
 
 def _is_finite(value: object) -> bool:
-    return (_is_integer(value) or isinstance(value, float)) and math.isfinite(value)
+    return (is_integer(value) or isinstance(value, float)) and math.isfinite(value)

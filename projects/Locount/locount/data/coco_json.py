@@ -39,8 +39,8 @@ class CocoJson:
         Raises:
             DatasetError: if the file can't be read or a category is wrong.
         """
-        self._raise(category_problems(self._content["categories"]))
-        return _metadata(self._content["categories"])
+        self._raise(category_problems(self.content["categories"]))
+        return _metadata(self.content["categories"])
 
     def load(self) -> list[dict]:
         """One dict for each image in the order of the file, images without a box included.
@@ -52,7 +52,7 @@ class CocoJson:
             DatasetError: with all problems of the file.
         """
         self._raise(self._faults())
-        return self._records(self._content)
+        return self._records(self.content)
 
     def survey(self) -> Survey:
         """All problems of the file, and what :meth:`load` would return of the rest.
@@ -60,7 +60,7 @@ class CocoJson:
         Raises:
             DatasetError: if the file can't be read or lacks one of the three lists.
         """
-        content, faults = self._content, list(self._faults())
+        content, faults = self.content, list(self._faults())
         faulty = {(fault.entries, fault.index) for fault in faults}
         sound = {
             key: [entry for i, entry in enumerate(content[key]) if (key, i) not in faulty]
@@ -72,9 +72,9 @@ class CocoJson:
         return Survey(self._records(sound), metadata, self._problems(faults))
 
     def _faults(self) -> Iterator[Fault]:
-        yield from category_problems(self._content["categories"])
-        yield from image_problems(self._content["images"], self.image_root)
-        yield from annotation_problems(self._content)
+        yield from category_problems(self.content["categories"])
+        yield from image_problems(self.content["images"], self.image_root)
+        yield from annotation_problems(self.content)
 
     def _records(self, content: dict[str, list[dict]]) -> list[dict]:
         class_of_id = _metadata(content["categories"])["thing_dataset_id_to_contiguous_id"]
@@ -103,7 +103,8 @@ class CocoJson:
         ]
 
     @functools.cached_property
-    def _content(self) -> dict[str, list[dict]]:
+    def content(self) -> dict[str, list[dict]]:
+        """The file, which has the three lists of objects and may be wrong otherwise."""
         try:
             with open(self.json_file, encoding="utf-8") as file:
                 content = json.load(file)

@@ -1,0 +1,59 @@
+"""Report everything wrong with datasets, and what they hold."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "datasets",
+        metavar="DATASET",
+        nargs="+",
+        help="as in DATASETS.TRAIN, such as locount:ROOT:train or coco:ANNOTATIONS.json:IMAGE_ROOT",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        type=Path,
+        help="write all findings and tables, plots and a contact sheet of samples there",
+    )
+    parser.add_argument(
+        "--fix",
+        metavar="OUT",
+        type=Path,
+        help="write a copy there, corrected where that leaves no choice, with a list of changes",
+    )
+    parser.add_argument(
+        "--no-images",
+        action="store_true",
+        help="don't decode the images: much faster, but nothing is known of their content",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, and nothing else, to standard output"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    # Here and not above: `--help` should not wait for torch.
+    from ..data.inspection import inspect_datasets, write_fixed
+    from ..files import to_json
+
+    report = inspect_datasets(args.datasets, decode=not args.no_images)
+    try:
+        if args.output:
+            report.write(args.output)
+        num_changes = write_fixed(report, args.fix) if args.fix else None
+    except OSError as error:
+        print(f"locount check-data: can't write: {error}", file=sys.stderr)
+        return 2
+    print(to_json(report.as_dict()).decode() if args.json else report.text())
+    if num_changes is not None:
+        print(
+            f"{args.fix} is a copy with {num_changes} change(s), listed in {args.fix}/changes.csv. "
+            "Check it to see what is left.",
+            file=sys.stderr if args.json else sys.stdout,
+        )
+    return 1 if report.num("error") else 0

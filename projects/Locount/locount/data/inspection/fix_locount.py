@@ -1,0 +1,113 @@
+"""A corrected copy of splits in Locount layout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from ..category_list import CATEGORIES_FILE
+from ..errors import DatasetError
+from ..locount_folder import LocountFolder
+from ..locount_index import read_images, read_texts
+from ..locount_txt import parse_line
+from .mending import Changes, copy_image, copy_tree, mended_box
+
+
+def fix_locount(
+    splits: Sequence[LocountFolder],
+    unreadable: Collection[str],
+    turned: Collection[str],
+    folder: Path,
+) -> Changes:
+    """Write the copy into an empty folder.
+
+    Args:
+        splits: of one root.
+        unreadable, turned: paths of images to leave out, and to set upright.
+    """
+    changes = Changes(splits[0].root)
+    for split in splits:
+        _fix_split(split, unreadable, turned, folder, changes)
+    _write_categories(splits[0], folder, changes)
+    return changes
+
+
+def _fix_split(
+    split: LocountFolder,
+    unreadable: Collection[str],
+    turned: Collection[str],
+    folder: Path,
+    changes: Changes,
+) -> None:
+    images, texts = read_images(split.folders), read_texts(split.folders)
+    size_of = dict(zip(images.files, map(tuple, images.sizes.tolist()), strict=True))
+    # The loader finds the images whose header can't be read, decoding finds the others.
+    gone = set()
+    for key, stamp in images.files.items():
+        if stamp.path in unreadable or not size_of[key][0]:
+            gone |= {stamp.path, *([texts.files[key].path] if key in texts.files else [])}
+    text_size = {stamp.path: size_of.get(key, (0, 0)) for key, stamp in texts.files.items()}
+
+    def copy(source: str, target: str) -> None:
+        if source in gone:
+            kind = "annotations of the image" if source in text_size else "image"
+            changes.add(source, "", kind, "", "the image can't be read")
+        elif source in text_size:
+            _fix_text(source, target, text_size[source], changes)
+        else:
+            copy_image(source, target, turned, changes)
+
+    for source in split.folders:
+        copy_tree(source, folder / os.path.basename(source), copy)
+
+
+def _fix_text(source: str, target: str, size: tuple[int, int], changes: Changes) -> None:
+    try:
+        text = Path(source).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:  # stays wrong: what it was meant to say is anyone's guess
+        shutil.copy2(source, target)
+        return
+    lines, changed, seen = [], False, set()
+    for number, before in enumerate(text.split("\n"), 1):
+        after, why = _mended_line(before, size, seen)
+        if why:
+            changes.add(source, number, before, after or "", why)
+            changed = True
+        if after is not None:
+            lines.append(after)
+    if changed:
+        Path(target).write_text("\n".join(lines), encoding="utf-8")
+    else:
+        shutil.copy2(source, target)
+
+
+def _mended_line(line: str, size: tuple[int, int], seen: set) -> tuple[str | None, str]:
+    """The line as it should be, None if it goes, and why; "" if it stays as it is."""
+    row = parse_line(line)
+    if row is None:
+        return line, ""
+    *box, name, count = row
+    mended, why = mended_box(tuple(box), size)
+    if mended is None:
+        return None, why
+    row = (*mended, name, count)
+    if row in seen:
+        return None, ", ".join(filter(None, [why, "says the same as an earlier line"]))
+    seen.add(row)
+    return (",".join(map(str, row)), why) if why else (line, "")
+
+
+def _write_categories(split: LocountFolder, folder: Path, changes: Changes) -> None:
+    """The same categories as before, although some of their boxes may be gone."""
+    source = os.path.join(split.root, CATEGORIES_FILE)
+    if os.path.exists(source):
+        shutil.copy2(source, folder / CATEGORIES_FILE)
+        return
+    try:
+        classes = split.metadata()["thing_classes"]
+    except DatasetError:  # unknown as before: a name is wrong that only its owner can correct
+        return
+    (folder / CATEGORIES_FILE).write_text("".join(f"{name}\n" for name in classes), "utf-8")
+    changes.add(source, "", "", f"{len(classes)} names", "keeps the ids of the categories")
