@@ -33,13 +33,15 @@ def test_losses_are_nearly_those_of_float32(tiny_cfg, batch, strategy):
     assert {p.grad.dtype for p in mixed.parameters() if p.grad is not None} == {torch.float32}
 
 
-def test_evaluation_is_untouched(tiny_cfg, batch):
+def test_evaluation_stays_float32(tiny_cfg, batch):
+    # The layout changes the order of sums, by some 1e-7; bfloat16 has steps of 1/256.
     model = build_model(tiny_cfg).eval()
     mixed = copy.deepcopy(model)
     train_in_bfloat16(mixed)
     with torch.no_grad():
         for expected, output in zip(model(batch), mixed(batch), strict=True):
-            assert torch.equal(output["instances"].scores, expected["instances"].scores)
+            scores = output["instances"].scores
+            torch.testing.assert_close(scores, expected["instances"].scores, rtol=0, atol=1e-5)
 
 
 def test_a_copy_runs_its_own_weights(tiny_cfg, batch):
