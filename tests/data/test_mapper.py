@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from locount import add_locount_config
+from locount.counting import IGNORED_COUNT
 from locount.data import LocountDatasetMapper, read_image
+from locount.data.augmentation import AutoAugment, CopyPaste
 from locount.data.locount_folder import LocountFolder
 
 
@@ -76,13 +78,50 @@ def test_fields_stay_aligned_whatever_is_left_out(photo, seed):
     assert torch.equal(steps, counts.diff().float())
 
 
+def test_a_group_that_is_cut_trains_no_count(photo):
+    # The crop is x 8 to 20. Of the first group 8 of 10 columns are left, 0.2 * 4 items are hidden;
+    # of the second 9 of 10, 0.4 items; of the single item 1 of 6 columns, of the last group 12 of
+    # 20.
+    data = record(
+        photo,
+        ([6, 0, 16, 4], 0, 4),
+        ([7, 4, 17, 8], 1, 4),
+        ([3, 8, 9, 9], 2, 1),
+        ([0, 9, 20, 10], 3, 9),
+    )
+    cut = mapper(T.CropTransform(8, 0, 12, 10), max_hidden_items=0.5, min_visible=0.1)
+    instances = cut(data)["instances"]
+    assert instances.gt_classes.tolist() == [0, 1, 2, 3]
+    assert instances.gt_counts.tolist() == [IGNORED_COUNT, 4, 1, IGNORED_COUNT]
+    cut = mapper(T.CropTransform(8, 0, 12, 10), max_hidden_items=0.5, min_visible=0.7)
+    assert cut(data)["instances"].gt_counts.tolist() == [IGNORED_COUNT, 4]
+
+
+def test_pasted_stacks_are_annotated_like_the_others(photo):
+    # The photo's own groups come back to it. Nothing is cut: crops and flips move all alike.
+    boxes = [([0, 0, 4, 4], 0, 3), ([10, 4, 14, 8], 1, 5), ([16, 0, 20, 2], 2, 1)]
+    paste = mapper(T.HFlipTransform(20), copy_paste=CopyPaste(3))
+    found = 0
+    for _ in range(20):
+        instances = paste(record(photo, *boxes))["instances"]
+        found += len(instances) - 3
+        pasted = instances[3:]
+        assert {*zip(pasted.gt_classes.tolist(), pasted.gt_counts.tolist(), strict=True)} <= {
+            (0, 3),
+            (1, 5),
+        }
+        assert (pasted.gt_boxes.area() == 16).all()
+    assert found > 0
+
+
 def test_an_annotation_without_count_is_one_item(photo):
     data = record(photo, ([0, 0, 4, 4], 0, None), ([5, 5, 9, 9], 1, 3))
     assert mapper()(data)["instances"].gt_counts.tolist() == [1, 3]
 
 
 def test_an_image_without_a_box_gives_empty_fields(photo):
-    instances = mapper(T.RandomFlip())(record(photo))["instances"]
+    every = mapper(T.RandomFlip(), AutoAugment("v1"), copy_paste=CopyPaste(3))
+    instances = every(record(photo))["instances"]
     assert len(instances) == 0
     assert instances.gt_boxes.tensor.shape == (0, 4)
     for field in (instances.gt_classes, instances.gt_counts):
