@@ -16,7 +16,9 @@ from detectron2.config import CfgNode
 from detectron2.engine import default_argument_parser, default_setup, launch
 from detectron2.evaluation import verify_results
 from detectron2.utils.logger import setup_logger
+from torch.multiprocessing import ProcessExitedException
 
+from locount.checkpoint import load_weights
 from locount.config import load_config
 from locount.data import check_datasets
 from locount.errors import InputError
@@ -39,8 +41,11 @@ def main(args) -> dict | None:
     if args.eval_only:
         model = Trainer.build_model(cfg)
         checkpointer = DetectionCheckpointer(model, save_dir=cfg.OUTPUT_DIR)
-        checkpointer.resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
+        resumed = args.resume and checkpointer.has_checkpoint()
+        load_weights(model, checkpointer.get_checkpoint_file() if resumed else cfg.MODEL.WEIGHTS)
         results = Trainer.test(cfg, model)
+        if cfg.TEST.AUG.ENABLED:
+            results.update(Trainer.test_with_TTA(cfg, model))
         if comm.is_main_process():
             verify_results(cfg, results)
         return results
@@ -49,16 +54,24 @@ def main(args) -> dict | None:
     return trainer.train()
 
 
+def run(args) -> None:
+    """:func:`main` in each process; what its message explains ends it without a traceback."""
+    try:
+        main(args)
+    except (InputError, FloatingPointError) as error:
+        raise SystemExit(f"train_net.py: {error}") from None
+
+
 if __name__ == "__main__":
     args = default_argument_parser().parse_args()
     try:
         launch(
-            main,
+            run,
             args.num_gpus,
             num_machines=args.num_machines,
             machine_rank=args.machine_rank,
             dist_url=args.dist_url,
             args=(args,),
         )
-    except InputError as error:
+    except ProcessExitedException as error:  # of several, one that has said why
         raise SystemExit(f"train_net.py: {error}") from None

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from detectron2.data import MetadataCatalog
 from detectron2.engine import DefaultPredictor, default_argument_parser
 
 from locount.config import load_config
+from locount.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs/Shelf/clcnet_s2_cls10_small.yaml"
@@ -41,10 +43,10 @@ def train_net():
 
 
 @pytest.fixture
-def run(train_net, photos, tmp_path):
-    """Run train_net.py with arguments and options; the output is in ``tmp_path``."""
+def arguments(photos, tmp_path):
+    """The parsed command line of arguments and options; the output is in ``tmp_path``."""
 
-    def run(*arguments, **changes):
+    def arguments(*words, **changes):
         options = {
             **TINY,
             "DATASETS.TRAIN": (f"locount:{photos}:train",),
@@ -52,9 +54,19 @@ def run(train_net, photos, tmp_path):
             "OUTPUT_DIR": str(tmp_path / "output"),
             **{key.replace("__", "."): value for key, value in changes.items()},
         }
-        words = [str(word) for option in options.items() for word in option]
-        command_line = ["--config-file", str(CONFIG), *arguments, *words]
-        return train_net.main(default_argument_parser().parse_args(command_line))
+        keys_and_values = [str(word) for option in options.items() for word in option]
+        command_line = ["--config-file", str(CONFIG), *words, *keys_and_values]
+        return default_argument_parser().parse_args(command_line)
+
+    return arguments
+
+
+@pytest.fixture
+def run(train_net, arguments):
+    """Run train_net.py with arguments and options."""
+
+    def run(*words, **changes):
+        return train_net.main(arguments(*words, **changes))
 
     return run
 
@@ -97,6 +109,42 @@ def test_resume_goes_on_with_iteration_and_learning_rate(run, tmp_path):
     run("--resume", SOLVER__MAX_ITER=6)
     logged = logged_with("lr", output)
     assert (logged["iteration"], logged["lr"]) == (5, pytest.approx(0.002))
+
+
+def test_mixed_precision_and_augmented_evaluation(run, tmp_path):
+    output = tmp_path / "output"
+    aug = {"TEST__AUG__ENABLED": True, "TEST__AUG__MIN_SIZES": (48, 64)}
+    run(SOLVER__AMP__ENABLED=True, SOLVER__MAX_ITER=2, **aug)
+    after_training = logged_with("bbox_TTA/APlc", output)
+
+    evaluated = run("--eval-only", MODEL__WEIGHTS=str(output / "model_final.pth"), **aug)
+    assert {"bbox", "bbox_TTA"} == evaluated.keys()
+    np.testing.assert_equal(evaluated["bbox_TTA"]["APlc"], after_training["bbox_TTA/APlc"])
+    (results,) = output.glob("inference_TTA/*/locount_instances_results.json")
+    assert all(detection["count"] >= 1 for detection in json.loads(results.read_text()))
+
+    run("--resume", SOLVER__AMP__ENABLED=True, SOLVER__MAX_ITER=4)
+    assert logged_with("total_loss", output)["iteration"] == 3
+
+
+def test_weights_of_another_config_stop_evaluation_and_resuming_but_not_training(run, tmp_path):
+    run(SOLVER__MAX_ITER=1)
+    weights = str(tmp_path / "output/model_final.pth")
+    with pytest.raises(InputError, match=r"count_pred.*\n(.*\n)*.*MODEL\.COUNT_HEAD"):
+        run("--eval-only", MODEL__WEIGHTS=weights, MODEL__COUNT_HEAD__BASE=2)
+    with pytest.raises(InputError, match=r"count_pred"):
+        run("--resume", SOLVER__MAX_ITER=2, MODEL__COUNT_HEAD__BASE=2)
+    run(SOLVER__MAX_ITER=1, MODEL__WEIGHTS=weights, MODEL__COUNT_HEAD__BASE=2)
+
+
+def test_a_training_that_diverges_ends_with_one_line(train_net, arguments, tmp_path, capfd):
+    with pytest.raises(SystemExit) as stopped:
+        train_net.run(arguments(SOLVER__BASE_LR=1e30, SOLVER__CLIP_GRADIENTS__ENABLED=False))
+    message = stopped.value.code  # printed to stderr, with exit status 1
+    assert "\n" not in message
+    assert re.match(r"train_net\.py: Training broke at iteration [0-3]: .*\.jpg", message)
+    assert "Traceback" not in (tmp_path / "output/log.txt").read_text()
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_a_wrong_number_of_classes_names_the_option(run):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections import OrderedDict
 
 import torch
 from detectron2.config import CfgNode
@@ -11,20 +13,25 @@ from detectron2.data import (
     build_detection_test_loader,
     build_detection_train_loader,
 )
-from detectron2.engine import DefaultTrainer
+from detectron2.engine import DefaultTrainer, HookBase, hooks, train_loop
 from detectron2.evaluation import DatasetEvaluator
+from torch import nn
 
+from .checkpoint import load_weights
 from .counting import IGNORED_COUNT
 from .data import LocountDatasetMapper
+from .divergence import StepWatch
+from .errors import InputError
 from .evaluation import LocountEvaluator
 from .mixed_precision import train_in_bfloat16
-from .modeling import balance_counts
+from .modeling import CountingRCNNWithTTA, balance_counts
 
 
 class Trainer(DefaultTrainer):
     """:class:`DefaultTrainer` whose data carries counts and whose results are judged by them.
 
-    SOLVER.AMP.ENABLED works on the CPU too (:func:`train_in_bfloat16`).
+    SOLVER.AMP.ENABLED works on the CPU too (:func:`train_in_bfloat16`). With TEST.AUG.ENABLED the
+    results after the last iteration are also given with test-time augmentation.
     """
 
     def __init__(self, cfg: CfgNode):
@@ -37,8 +44,34 @@ class Trainer(DefaultTrainer):
         super().__init__(cfg)
         if amp_on_cpu:
             train_in_bfloat16(self.model)
+        self._watch = StepWatch(self.model)
         if cfg.MODEL.COUNT_HEAD.BALANCE != "none":
             balance_counts(self.model, _training_counts(cfg))
+
+    def resume_or_load(self, resume: bool = True) -> None:
+        """As in the base class, but a checkpoint to resume from must fit the config."""
+        if resume and self.checkpointer.has_checkpoint():
+            load_weights(self.model, self.checkpointer.get_checkpoint_file())
+        super().resume_or_load(resume)
+
+    def train(self):
+        """As in the base class; what stops it with a message of its own is logged by that alone."""
+        logging.getLogger(train_loop.__name__).addFilter(_without_traceback)
+        return super().train()
+
+    def run_step(self) -> None:
+        with self._watch.step(self.iter):
+            super().run_step()
+
+    def build_hooks(self) -> list[HookBase]:
+        built = super().build_hooks()
+        if self.cfg.TEST.AUG.ENABLED:
+            CountingRCNNWithTTA(self.cfg, self.model)  # a model it can't take fails now, not later
+            evaluation = hooks.EvalHook(0, lambda: self.test_with_TTA(self.cfg, self.model))
+            # The writer, which only the main process has, writes what the hooks before it log.
+            writers = [i for i, h in enumerate(built) if isinstance(h, hooks.PeriodicWriter)]
+            built.insert(writers[0] if writers else len(built), evaluation)
+        return built
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode):
@@ -50,12 +83,42 @@ class Trainer(DefaultTrainer):
         return build_detection_test_loader(cfg, dataset_name, mapper=mapper)
 
     @classmethod
-    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
+    def build_evaluator(
+        cls, cfg: CfgNode, dataset_name: str, output_folder: str | None = None
+    ) -> DatasetEvaluator:
+        """
+        Args:
+            output_folder: where the files of all datasets go; OUTPUT_DIR/inference by default.
+        """
+        folder = output_folder or os.path.join(cfg.OUTPUT_DIR, "inference")
         return LocountEvaluator(
             dataset_name,
-            output_dir=os.path.join(cfg.OUTPUT_DIR, "inference", _folder_name(dataset_name)),
+            output_dir=os.path.join(folder, _folder_name(dataset_name)),
             max_dets=cfg.TEST.DETECTIONS_PER_IMAGE,
         )
+
+    @classmethod
+    def test_with_TTA(cls, cfg: CfgNode, model: nn.Module) -> OrderedDict:  # noqa: N802, Detectron2's
+        """:meth:`test` with the augmentation of TEST.AUG, keys ending in "_TTA".
+
+        The augmentation gets images in their own size: resized to that of plain testing first, the
+        larger versions would show no more.
+        """
+        cfg = cfg.clone()
+        cfg.defrost()
+        cfg.INPUT.MIN_SIZE_TEST = 0
+        folder = os.path.join(cfg.OUTPUT_DIR, "inference_TTA")
+        evaluators = [cls.build_evaluator(cfg, name, folder) for name in cfg.DATASETS.TEST]
+        results = cls.test(cfg, CountingRCNNWithTTA(cfg, model), evaluators)
+        return OrderedDict((f"{key}_TTA", value) for key, value in results.items())
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Detectron2 logs what stops a training with its traceback; the message alone says it."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, (FloatingPointError, InputError)):
+        record.msg, record.args, record.exc_info = f"{record.getMessage()} {error}", (), None
+    return True
 
 
 def _training_counts(cfg: CfgNode) -> torch.Tensor:

@@ -4,12 +4,14 @@ from .counters import CountClassifier, CountRegressor
 from .counting_output import CountingFastRCNNOutputLayers
 from .ordinal_counters import CumulativeLinkClassifier, SoftCountClassifier
 from .roi_heads import CLCNetROIHeads
+from .test_time_augmentation import CountingRCNNWithTTA
 from .timm_backbone import TimmBackbone
 
 __all__ = [
     "CLCNetROIHeads",
     "CountingFastRCNNOutputLayers",
     "CountAwareMatcher",
+    "CountingRCNNWithTTA",
     "CountClassifier",
     "CountRegressor",
     "CumulativeLinkClassifier",
