@@ -54,6 +54,15 @@ def to_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
     return text.getvalue().encode()
 
 
+def require_new(path: Path) -> None:
+    """
+    Raises:
+        InputError: if there is anything at ``path`` but an empty folder.
+    """
+    if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
+        raise InputError(f"{path} is there already and not empty: name a new folder")
+
+
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside ``path`` that becomes ``path`` at the end of the block.
@@ -63,8 +72,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         InputError: if there is anything at ``path`` but an empty folder.
     """
-    if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
-        raise InputError(f"{path} is there already and not empty: name a new folder")
+    require_new(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:

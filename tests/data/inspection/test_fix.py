@@ -153,6 +153,6 @@ def test_a_copy_that_stops_half_way_leaves_nothing(coco, tmp_path):
 
 
 def test_sources_that_have_no_copy(coco, make_shelf, tmp_path):
-    with pytest.raises(InputError, match="one at a time"):
+    with pytest.raises(InputError, match="at a time"):
         write_fixed(inspect_datasets([coco([]), make_shelf({"a": ""})]), tmp_path / "fixed")
     assert not (tmp_path / "fixed").exists()

@@ -39,21 +39,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     # Here and not above: `--help` should not wait for torch.
     from ..data.inspection import inspect_datasets, write_fixed
-    from ..files import to_json
+    from ..files import require_new, to_json
 
+    if args.fix:
+        require_new(args.fix)  # before the work, which may take minutes
     report = inspect_datasets(args.datasets, decode=not args.no_images)
+    print(to_json(report.as_dict()).decode() if args.json else report.text())
     try:
         if args.output:
             report.write(args.output)
-        num_changes = write_fixed(report, args.fix) if args.fix else None
+        if args.fix:
+            num_changes = write_fixed(report, args.fix)
+            print(
+                f"{args.fix} is a copy with {num_changes} change(s), listed in its changes.csv. "
+                "Check it to see what is left.",
+                file=sys.stderr,
+            )
     except OSError as error:
         print(f"locount check-data: can't write: {error}", file=sys.stderr)
         return 2
-    print(to_json(report.as_dict()).decode() if args.json else report.text())
-    if num_changes is not None:
-        print(
-            f"{args.fix} is a copy with {num_changes} change(s), listed in {args.fix}/changes.csv. "
-            "Check it to see what is left.",
-            file=sys.stderr if args.json else sys.stdout,
-        )
     return 1 if report.num("error") else 0

@@ -39,8 +39,8 @@ def write_fixed(report: Report, out: Path) -> int:
             changes = fix_coco(sources[0], *images, folder)
         else:
             raise InputError(
-                "--fix copies splits of one folder (locount:ROOT:train locount:ROOT:test) or one "
-                "file (coco:ANNOTATIONS.json:IMAGE_ROOT): name the datasets one at a time"
+                "Only splits of one folder (locount:ROOT:train locount:ROOT:test) or one COCO file "
+                "(coco:ANNOTATIONS.json:IMAGE_ROOT) can be corrected at a time: name just these"
             )
         (folder / CHANGES_FILE).write_bytes(to_csv(changes.rows, COLUMNS))
     return len(changes.rows)
