@@ -6,6 +6,7 @@ interpolated in integers: so the pictures are the same on all machines.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import cv2
@@ -61,16 +62,17 @@ class Camera(NamedTuple):
             photo = photo + points - np.stack(self.look(photo[:, 0], photo[:, 1]), axis=1)
         return photo
 
-    def view(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of what can be seen for certain of each row and column:
-        the widest extent sideways, the narrowest upwards and downwards."""
+    def frame(self) -> tuple[np.ndarray, np.ndarray]:
+        """What part of the plane the photo shows: the rectangle around it and the one within it,
+        each XYXY in pixels of the plane."""
         n = np.linspace(0, 1, 9)
         ends = np.zeros(9)
         _, top = self.look(n * self.width, ends)
         _, bottom = self.look(n * self.width, ends + self.height)
         left, _ = self.look(ends, n * self.height)
         right, _ = self.look(ends + self.width, n * self.height)
-        return float(left.min()), float(top.max()), float(right.max()), float(bottom.min())
+        around = np.array([left.min(), top.min(), right.max(), bottom.max()])
+        return around, np.array([left.max(), top.max(), right.min(), bottom.min()])
 
     def project(self, plane: np.ndarray) -> np.ndarray:
         """The photo of the plane, H x W x 3 uint8, before light, sensor and compression."""
@@ -99,17 +101,12 @@ def choose_camera(rng: np.random.Generator, width: int, height: int) -> Camera:
     )
 
 
-_NOISE = 512
-
-
-def noise_tile() -> np.ndarray:
-    """Sensor noise around 128, larger than any offset needs: the sum of four uniform bytes."""
+@functools.cache
+def _noise() -> np.ndarray:
+    """A picture of sensor noise around 128: the sum of four uniform numbers is nearly normal."""
     rng = np.random.Generator(np.random.PCG64(0))
-    parts = rng.integers(-32, 33, (4, _NOISE, _NOISE, 3), np.int16)
+    parts = rng.integers(-32, 33, (4, 768, 1024, 3), np.int16)
     return (parts.sum(0) + 128).astype(np.uint8)
-
-
-_TILE = noise_tile()
 
 
 def develop(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -119,16 +116,14 @@ def develop(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         sigma = (0.45, 0.6, 0.75)[blur - 2]
         photo = cv2.GaussianBlur(photo, (3, 3), sigma)
     height, width = photo.shape[:2]
-    dy, dx = rng.integers(_NOISE, size=2).tolist()
-    tile = np.take(
-        np.take(_TILE, range(dy, dy + height), 0, mode="wrap"),
-        range(dx, dx + width),
-        1,
-        mode="wrap",
-    )
+    tile = _noise()
+    if height >= len(tile) or width >= tile.shape[1]:
+        tile = cv2.repeat(tile, height // len(tile) + 1, width // tile.shape[1] + 1)
+    dy, dx = rng.integers((len(tile) - height, tile.shape[1] - width)).tolist()
+    tile = tile[dy : dy + height, dx : dx + width]
     amount = 0.03 + 0.14 * rng.random() ** 2
     noisy = cv2.addWeighted(photo, 1, tile, amount, -128 * amount)
-    exposure = 0.86 + 0.3 * rng.random()
+    exposure = 0.82 + 0.27 * rng.random()
     white = 1 + (rng.random(3) - 0.5) * 0.14
     contrast = 0.85 + 0.3 * rng.random()
     lift = rng.integers(0, 14)

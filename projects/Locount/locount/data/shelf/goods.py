@@ -70,19 +70,19 @@ class Brush:
 
 
 def _vessel(
-    brush: Brush, color: Color, curve, foot: float, gloss: float, lip_share: float, motif
+    brush: Brush, color: Color, curve, foot: float, gloss: float, lip_share: float, motif, deep=0.9
 ) -> Sprite:
     """A dish or a cup with a lip, that nests."""
     item = brush.item
     lip = item.pitch * 0.42 if brush.nested else item.pitch * lip_share
     lip = min(lip, item.height * 0.4)
-    t = np.linspace(0, 1, 7)
+    t = np.arange(7) / 6
     heights = np.concatenate(
         [[0, lip / item.height], lip / item.height + t * (1 - lip / item.height)]
     )
     radii = np.concatenate([[1, 1], foot + (0.94 - foot) * curve(t)])
     skin = motif(brush.color, item.width, item.height, color)
-    rim = mix(color, WHITE, 50)
+    rim = mix(color, WHITE, 58)
     if brush.color.integers(4) == 0:
         rim = mix(pick(brush.color, VIVID), WHITE, 15)
     rows = skin.shape[0]
@@ -106,7 +106,7 @@ def _vessel(
             1 - heights[::-1], radii[::-1], np.ascontiguousarray(skin[::-1]), gloss, top
         )
     inside = mix(color, WHITE, 25 if brush.shape.integers(2) else 60)
-    top = None if brush.open else Top(rim, inside, 0.75 if foot < 0.75 else 0.5, 0.07)
+    top = None if brush.open else Top(rim, inside, deep, 0.07)
     return brush.turn(heights, radii, skin, gloss, top)
 
 
@@ -119,7 +119,7 @@ def bowl(brush: Brush) -> Sprite:
 def plate(brush: Brush) -> Sprite:
     foot = 0.5 + 0.15 * brush.shape.random()
     color = pick(brush.color, CERAMIC if brush.shape.integers(4) else PASTEL)
-    return _vessel(brush, color, lambda t: 1 - t, foot, 0.25, 0.45, blank_wall)
+    return _vessel(brush, color, lambda t: 1 - t, foot, 0.25, 0.45, blank_wall, 0.3)
 
 
 def basin(brush: Brush) -> Sprite:
@@ -179,7 +179,7 @@ def mug(brush: Brush) -> Sprite:
     bulge = 0.04 * brush.shape.random()
     body = 0.78
     radii = np.array([body, body - bulge, body - 0.02, body * 0.88])
-    top = Top(mix(color, WHITE, 45), mix(color, WHITE, 60), 0.7, 0.09)
+    top = Top(mix(color, WHITE, 45), mix(color, WHITE, 60), 0.9, 0.09)
     sprite = brush.turn([0, 0.3, 0.85, 1], radii, skin, 0.45, top)
     return _add_handle(sprite, item, color, 1 if brush.shape.integers(2) else -1)
 
@@ -362,13 +362,9 @@ def book(brush: Brush) -> Sprite:
 def tray(brush: Brush) -> Sprite:
     item = brush.item
     color = pick(brush.color, WOOD + PLASTIC + METAL)
-    lip = item.pitch * 0.45 if brush.nested else item.pitch * 0.4
-    face = blank(item.width, max(item.height, item.pitch), shade(color, 60))
-    if brush.nested:
-        face[:] = shade(color, 42)
-    face[: max(round(lip), 2)] = mix(color, WHITE, 45)
-    if brush.open:
-        return brush.box(face, color, color, 0)
+    height = item.pitch if brush.nested else max(item.height, item.pitch)
+    face = blank(item.width, height + 1, shade(color, 42 if brush.nested else 60))
+    face[: max(round(item.pitch * 0.45), 2)] = mix(color, WHITE, 62)
     sprite = brush.box(face, mix(color, WHITE, 35), shade(color, 60))
     rise, lean = item.depth * brush.view.tilt, item.depth * brush.view.yaw
     w = face.shape[1]
@@ -403,6 +399,15 @@ _DRAW: dict[str, Callable[[Brush], Sprite]] = {
 
 
 def draw_item(
-    item: Item, view: View, light: float, variant: int, nested: bool, open_: bool
+    view: View, light: float, item: Item, variant: int, nested: bool, open_: bool
 ) -> Sprite:
-    return _DRAW[CATALOGUE[item.category].name](Brush(item, view, light, variant, nested, open_))
+    """One item of a pile.
+
+    Args:
+        light: where round bodies are brightest, from -1 (left) to 1.
+        variant: which of the item's colourings.
+        nested: whether it is one of a nest, of which little more than the lips can be seen.
+        open_: another item is in it, so that its inside can't be seen.
+    """
+    draw = _DRAW[CATALOGUE[item.category].name]
+    return draw(Brush(item, view, light, variant, nested, open_))

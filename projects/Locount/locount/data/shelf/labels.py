@@ -30,6 +30,17 @@ METAL: tuple[Color, ...] = ((200, 200, 198), (175, 180, 182), (120, 170, 195), (
 WOOD: tuple[Color, ...] = ((95, 135, 175), (70, 105, 145), (120, 165, 205), (55, 75, 100))
 
 
+# Strokes of letters and digits on a grid of 3 x 3, each of six points.
+_LETTERS = np.array(
+    [[divmod(int(digit), 3)[::-1] for digit in word] for word in (
+        "000688", "602888", "036888", "200688", "206688", "000264", "028602", "022668", "020785",
+        "063582", "036852", "203586", "002558", "000222", "002470", "006822", "063412", "600288",
+        "003528", "001477", "020368", "606044", "003558", "608240", "006828", "058303",
+    )],
+    float,
+)  # fmt: skip
+
+
 def pick(rng: np.random.Generator, colors: tuple[Color, ...]) -> Color:
     """One of the colours, a little changed."""
     color = colors[rng.integers(len(colors))]
@@ -56,13 +67,11 @@ def write(image, rng: np.random.Generator, x: float, y: float, w: float, h: floa
         for a in ends.tolist():
             cv2.line(image, (round(a), round(y)), (round(a) + 3, round(y)), ink)
         return
-    step = 0.78 * h
+    step = 0.8 * h
     n = max(int(w / step), 1)
-    grid = rng.integers(0, 3, (n, 4, 2)) * (0.27 * h, 0.45 * h)
-    grid[..., 0] += x + step * np.arange(n)[:, None]
-    grid[..., 1] += y
-    letters = fixed(grid).reshape(n, 4, 1, 2)
-    cv2.polylines(image, list(letters), False, ink, 2 if h > 11 else 1, cv2.LINE_AA, 4)
+    places = np.stack([x + step * np.arange(n), np.full(n, y)], axis=1)[:, None]
+    strokes = _LETTERS[rng.integers(0, len(_LETTERS), n)] * (0.29 * h, 0.5 * h) + places
+    cv2.polylines(image, list(fixed(strokes)), False, ink, 2 if h > 11 else 1, cv2.LINE_AA, 4)
 
 
 def print_package(
@@ -99,7 +108,7 @@ def print_package(
         angle = rng.integers(0, 360)
         points = cv2.ellipse2Poly((w // 2, logo_y), (size, size), int(angle), 0, 360, 72)
         cv2.fillConvexPoly(image, points, third, cv2.LINE_AA)
-    name_h = min(h * (0.14 + 0.1 * rng.random()), w * 0.4)
+    name_h = min(h * (0.13 + 0.1 * rng.random()), w * 0.26)
     name_y = h * (0.08 + 0.15 * rng.random())
     plate = rng.integers(3) == 0
     if plate:

@@ -15,11 +15,11 @@ from .categories import CATALOGUE, DRAWN_PITCH, MAX_COUNT
 # Free space between items that are boxed one by one, as a share of their width. Items of a group
 # have none.
 GAP = (0.14, 0.5)
-_GROUP_SHARE = 0.5
+_GROUP_SHARE = 0.45
 _FACINGS = (1, 2, 2, 3, 3, 4, 5)
-# A group of n items is n ** -1.35 times as frequent as one of one.
+# A group of n items is n ** -1.15 times as frequent as one of one.
 _SIZES = np.arange(2, MAX_COUNT + 1)
-_SIZE_ODDS = np.cumsum([round(1e6 / n**1.35) for n in _SIZES.tolist()])
+_SIZE_ODDS = np.cumsum([round(1e6 / n**1.15) for n in _SIZES.tolist()])
 
 
 class View(NamedTuple):
@@ -86,9 +86,13 @@ def uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
     return bounds[0] + (bounds[1] - bounds[0]) * rng.random()
 
 
-def choose_item(rng: np.random.Generator, category: int, form: str, view: View) -> Item:
+def choose_item(
+    rng: np.random.Generator, category: int, form: str, view: View, room: float
+) -> Item:
+    """A product of a category, as large as goods are on a shelf of height ``room``."""
     goods = CATALOGUE[category]
-    scale = view.scale * uniform(rng, (0.9, 1.15))
+    fitting = min(max(room / (105 * view.scale), 1), 1.4)
+    scale = view.scale * fitting * uniform(rng, (0.88, 1.12))
     width = uniform(rng, goods.width) * scale
     height = width * uniform(rng, goods.aspect)
     depth = width * goods.depth
@@ -100,7 +104,7 @@ def choose_item(rng: np.random.Generator, category: int, form: str, view: View) 
         depth = height * 0.7
     elif form in ("stack", "block"):
         height = max(height, 1.1 * DRAWN_PITCH * view.scale)
-    pitch = max(uniform(rng, goods.pitch) * scale, DRAWN_PITCH * view.scale)
+    pitch = max(uniform(rng, goods.pitch) * scale / fitting, DRAWN_PITCH * view.scale)
     upside_down = goods.name in ("Paper cup", "Bowl") and rng.integers(3) == 0
     variants = 1 if rng.integers(4) else 2
     if goods.name == "Book":
@@ -115,10 +119,11 @@ def pile_up(item: Item, form: str, count: int, columns: int, view: View) -> Pile
     n = np.arange(count)
     x, y = np.zeros(count), np.zeros(count)
     width, height = item.width, item.height
+    boxes = CATALOGUE[item.category].box
     if form == "nest":
         y = -n * item.pitch
         height += (count - 1) * item.pitch
-        if not item.upside_down:  # the wall of the lower one hides the foot of the upper one
+        if not (item.upside_down or boxes):  # the lower one's wall hides the upper one's foot
             y = y[::-1]
     elif form == "stack":
         y = -n * item.height
@@ -136,8 +141,11 @@ def pile_up(item: Item, form: str, count: int, columns: int, view: View) -> Pile
     elif form == "queue":
         step = queue_step(item, view)
         x, y = n[::-1] * step * view.yaw, -n[::-1] * step * view.tilt
+        x -= (count - 1) / 2 * step * view.yaw
         width += (count - 1) * step * abs(view.yaw)
         height += (count - 1) * step * view.tilt
+    if boxes:
+        width += item.depth * abs(view.yaw)
     return Pile(item, form, np.stack([x, y], axis=1), width, height)
 
 
@@ -160,16 +168,23 @@ def choose_group(
         ]
         for _ in range(3 if options else 0):
             category, form = options[rng.integers(len(options))]
-            item = choose_item(rng, category, form, view)
+            item = choose_item(rng, category, form, view, height)
             columns = 1
             if form == "block":
                 layers = int((height - item.depth * view.tilt) // item.height)
                 if layers < 2 or count < 4:
                     continue
                 columns = max(-(-count // layers), 2)
-            elif (form == "queue" and queue_step(item, view) * count > 170 * view.scale) or (
-                form == "row" and count < 3
-            ):
+            elif form == "nest":
+                # High piles are made to fit, as far as every item can still be seen.
+                free = height - item.height - item.depth * view.tilt
+                pitch = max(min(item.pitch, free / count), DRAWN_PITCH * view.scale)
+                item = item._replace(pitch=pitch)
+            elif form == "queue":
+                step = queue_step(item, view)
+                if step * count > 170 * view.scale or step * abs(view.yaw) < 4 * view.scale:
+                    continue
+            elif form == "row" and count < 3:
                 continue
             pile = pile_up(item, form, count, columns, view)
             if pile.width <= width and pile.height + item.depth * view.tilt <= height:
@@ -181,29 +196,51 @@ def fill_shelf(
     rng: np.random.Generator,
     assortment: Sequence[int],
     view: View,
-    left: float,
-    right: float,
+    reach: tuple[float, float],
+    inner: tuple[float, float],
     height: float,
 ) -> Iterator[Placed]:
-    """Piles from left to right until the shelf is full. A single item may reach over ``right``."""
-    x = left
+    """Piles from left to right until the shelf is full.
+
+    Args:
+        rng: decides.
+        assortment: the categories that may stand on it.
+        view: how it is seen.
+        reach: from where to where the shelf is filled.
+        inner: the part of it where groups may stand; single items may be cut by the photo's edge.
+        height: of the free space above the board.
+    """
+    (x, right), previous = reach, None
+    edge = x
     while x < right - 12 * view.scale:
-        room = right - x
         pile = None
-        if rng.random() < _GROUP_SHARE:
-            pile = choose_group(rng, assortment, view, room, height)
+        if x >= inner[0] and rng.random() < _GROUP_SHARE:
+            pile = choose_group(rng, assortment, view, inner[1] - x, height)
         if pile is not None:
             yield Placed(pile, x + pile.width / 2)
-            x += pile.width + uniform(rng, GAP) * min(pile.item.width, 40 * view.scale)
+            edge = x + pile.width
+            x = edge + uniform(rng, GAP) * min(pile.item.width, 40 * view.scale)
+            previous = pile
             continue
         category = assortment[rng.integers(len(assortment))]
-        item = choose_item(rng, category, "single", view)
+        item = choose_item(rng, category, "single", view, height)
         if item.height + item.depth * view.tilt > height:
             x += 2 * view.scale
             continue
         gap = uniform(rng, GAP) * min(item.width, 40 * view.scale)
+        single = pile_up(item, "single", 1, 1, view)
+        # Some stand a little before their neighbour, never before one of the same kind.
+        if (
+            previous is not None
+            and previous.form in ("single", "nest", "stack")
+            and previous.item.category != category
+            and rng.integers(4) == 0
+        ):
+            x = edge - 0.14 * min(previous.width, item.width)
+        previous = single
         for _ in range(_FACINGS[rng.integers(len(_FACINGS))]):
-            yield Placed(pile_up(item, "single", 1, 1, view), x + item.width / 2)
-            x += item.width + gap
+            yield Placed(single, x + single.width / 2)
+            edge = x + single.width
+            x = edge + gap
             if x > right - item.width / 2:
                 break

@@ -14,7 +14,7 @@ from .scene import Shelf, build_rack, cast_shadow, draw_edges, draw_rack, light_
 from .sprites import Sprite, dimmed, paste
 
 # Part of the name of cached pictures: to be raised whenever any picture changes.
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 
 # A single item at the side of the photo is there if this share of it can be seen.
 _VISIBLE = 0.6
@@ -43,23 +43,24 @@ def render(seed: int, index: int, width: int = 640, height: int = 360) -> Pictur
     rng = np.random.Generator(np.random.PCG64([seed, index]))
     scale = height / 360
     camera = choose_camera(rng, width, height)
-    left, top, right, bottom = camera.view()
-    rack = build_rack(rng, top, bottom, scale)
+    around, within = camera.frame()
+    rack = build_rack(rng, within[1], within[3], scale)
     plane = np.empty((*camera.plane[::-1], 3), np.uint8)
-    draw_rack(plane, rack, rng)
+    draw_rack(plane, rack)
     light = 0.6 * (2 * rng.random() - 1)
     shown = []
-    size = int(rng.integers(4, 9))
+    size = int(rng.integers(5, 10))
     assortment = rng.permutation(len(CATALOGUE))[:size].tolist()
+    drawn: dict[tuple, Sprite] = {}
     piles = [
-        _set_up(one, shelf, light, rng)
+        _set_up(one, shelf, light, drawn, rng)
         for shelf in rack.shelves
         for one in fill_shelf(
             rng,
             assortment,
             shelf.view,
-            left - 30 * scale * rng.random(),
-            right,
+            (around[0] - 30 * scale * rng.random(), around[2]),
+            (within[0], within[2]),
             shelf.height - 4 * scale,
         )
     ]
@@ -91,19 +92,20 @@ class _Standing(NamedTuple):
     outline: np.ndarray
 
 
-def _set_up(placed: Placed, shelf: Shelf, light: float, rng: np.random.Generator) -> _Standing:
+def _set_up(
+    placed: Placed, shelf: Shelf, light: float, drawn: dict, rng: np.random.Generator
+) -> _Standing:
     pile, item, view = placed.pile, placed.pile.item, shelf.view
     y = shelf.front - (3 * view.scale + item.depth / 2 * view.tilt)
     nested = pile.form == "nest"
     wobbly = nested or pile.form == "stack"
-    drawn: dict[tuple[int, bool], Sprite] = {}
     sprites = []
     for i, (variant, (dx, dy)) in enumerate(
         zip(_variants(pile, rng), pile.feet.tolist(), strict=True)
     ):
-        key = variant, nested and not item.upside_down and i > 0
+        key = item, variant, nested, nested and not item.upside_down and i > 0
         if key not in drawn:
-            drawn[key] = draw_item(item, view, light, variant, nested, key[1])
+            drawn[key] = draw_item(view, light, *key)
         wobble = int(rng.integers(-1, 2)) if wobbly else 0
         sprites.append((drawn[key], round(placed.x + dx) + wobble, round(y + dy)))
     outline = np.concatenate([sprite.outline + np.array([px, py]) for sprite, px, py in sprites])
@@ -145,7 +147,7 @@ def _box(points: np.ndarray, camera: Camera, pile: Pile) -> tuple[int, int, int,
     (x1, y1), (x2, y2) = points.min(axis=0), points.max(axis=0)
     a, b = max(x1, 0), min(x2, camera.width)
     share = (b - a) / (x2 - x1)
-    if share < (_VISIBLE if pile.count == 1 or pile.form in ("nest", "stack") else 1):
+    if share < (_VISIBLE if pile.count == 1 else 1):
         return None
     return (
         int(np.floor(a)),

@@ -11,6 +11,12 @@ from .labels import BLACK, WHITE, WOOD, pick, write
 from .layout import View, uniform
 from .sprites import Color, mix, shade
 
+_WALLS: tuple[Color, ...] = (
+    (205, 208, 210), (225, 230, 232), (240, 240, 238), (110, 112, 116), (58, 58, 62),
+    (165, 185, 200), (190, 180, 160), (150, 160, 175),
+)  # fmt: skip
+_BOARDS: tuple[Color, ...] = ((205, 208, 210), (230, 233, 233), (75, 75, 80))
+_FRONTS: tuple[Color, ...] = ((190, 195, 198), (238, 238, 238), (55, 55, 60), (60, 60, 170))
 _DEPTH = 150  # of a board, in units
 
 
@@ -39,7 +45,11 @@ class Shelf(NamedTuple):
 
 
 class Rack(NamedTuple):
-    """All shelves and how they look."""
+    """All shelves and how they look.
+
+    Attributes:
+        lip: how far the fronts stand out above the boards, in pixels.
+    """
 
     shelves: tuple[Shelf, ...]
     board: Color
@@ -47,6 +57,7 @@ class Rack(NamedTuple):
     wall: Color
     tag: Color
     pegs: bool
+    lip: float
 
 
 def build_rack(rng: np.random.Generator, top: float, bottom: float, scale: float) -> Rack:
@@ -65,58 +76,44 @@ def build_rack(rng: np.random.Generator, top: float, bottom: float, scale: float
         view = View(tilt + rise * i / max(n - 1, 1), yaw, scale)
         shelves.append(Shelf(y, y + height, edge, view))
         y += height + edge
-    material = rng.integers(4)
-    board = pick(
-        rng, ((205, 208, 210), (225, 228, 228), (60, 60, 64), WOOD[0])[material : material + 1]
-    )
-    if material == 3:
-        board = pick(rng, WOOD)
-    front = (
-        board
-        if rng.integers(2)
-        else pick(rng, ((190, 195, 198), (235, 235, 235), (50, 50, 55), (60, 60, 170)))
-    )
-    wall = pick(
-        rng,
-        (
-            (190, 195, 196),
-            (215, 220, 222),
-            (90, 92, 96),
-            (48, 48, 52),
-            (150, 170, 185),
-            (120, 105, 85),
-        ),
-    )
+    board = pick(rng, (_BOARDS, _BOARDS, WOOD)[rng.integers(3)])
+    front = board if rng.integers(2) else pick(rng, _FRONTS)
     tag = (WHITE, WHITE, (60, 225, 250), (70, 90, 235))[rng.integers(4)]
-    return Rack(tuple(shelves), board, front, wall, tag, bool(rng.integers(2)))
+    lip = scale * (0, 0, 4)[rng.integers(3)]
+    return Rack(tuple(shelves), board, front, pick(rng, _WALLS), tag, bool(rng.integers(2)), lip)
 
 
-def draw_rack(plane: np.ndarray, rack: Rack, rng: np.random.Generator) -> None:
+def _band(plane: np.ndarray, y: int, color: Color, percent: np.ndarray) -> None:
+    """Rows from ``y`` on in one colour, each with its own brightness."""
+    column = np.array(color) * np.asarray(percent)[:, None] // 100
+    column = np.minimum(column, 255).astype(np.uint8)[:, None]
+    plane[y : y + len(column)] = cv2.repeat(column, 1, plane.shape[1])
+
+
+def draw_rack(plane: np.ndarray, rack: Rack) -> None:
     """Walls and boards; goods come on top."""
     width = plane.shape[1]
-    plane[:] = shade(rack.wall, 60)
+    first = rack.shelves[0]
+    cv2.rectangle(plane, (0, 0), plane.shape[1::-1], shade(rack.edge, 40), -1)
+    _band(plane, round(first.ceiling - first.edge), rack.edge, np.full(round(first.edge), 90))
     for shelf in rack.shelves:
         top, floor, front = round(shelf.ceiling), round(shelf.floor), round(shelf.front)
         scale = shelf.view.scale
-        plane[top:floor] = rack.wall
+        # What is above throws a shadow on the wall, and so do the goods before it.
+        height = np.arange(floor - top) / scale
+        percent = np.minimum(48 + height * 1.5, 100) - np.maximum(12 - height[::-1], 0)
+        _band(plane, top, rack.wall, percent.astype(int))
         if rack.pegs:
             step = max(round(9 * scale), 4)
-            hole = shade(rack.wall, 62)
-            size = max(round(1.4 * scale), 1)
-            for dy in range(size):
-                plane[top + step // 2 + dy : floor : step, step // 2 :: step] = hole
+            for dy in range(max(round(1.4 * scale), 1)):
+                holes = plane[top + step // 2 + dy : floor : step, step // 2 :: step]
+                holes[:] = shade(rack.wall, 58)
+        post = max(round(5 * scale), 2)
         for x in range(round(40 * scale), width, round(210 * scale)):
-            plane[top:floor, x : x + max(round(5 * scale), 2)] = shade(rack.wall, 82)
-            plane[top:floor, x + max(round(5 * scale), 2)] = shade(rack.wall, 60)
+            cv2.rectangle(plane, (x, top), (x + post, floor), shade(rack.wall, 80), -1)
+            cv2.line(plane, (x + post, top), (x + post, floor), shade(rack.wall, 52))
         n = max(front - floor, 1)
-        ramp = (60 + 45 * np.arange(n) // n)[:, None, None]
-        plane[floor:front] = np.minimum(np.array(rack.board) * ramp // 100, 255)
-        # What stands above throws a shadow on the wall.
-        height = floor - top
-        dark = min(round(34 * scale), max(height, 1))
-        ramp = 45 + 55 * np.arange(dark) // dark
-        table = plane[top : top + dark].astype(np.uint16) * ramp[:, None, None].astype(np.uint16)
-        plane[top : top + dark] = table // 100
+        _band(plane, floor, rack.board, 62 + 43 * np.arange(n) // n)
 
 
 def draw_edges(plane: np.ndarray, rack: Rack, rng: np.random.Generator) -> None:
@@ -124,21 +121,21 @@ def draw_edges(plane: np.ndarray, rack: Rack, rng: np.random.Generator) -> None:
     width = plane.shape[1]
     for shelf in rack.shelves:
         scale = shelf.view.scale
-        y1, y2 = round(shelf.front), round(shelf.front + shelf.edge)
+        y1, y2 = round(shelf.front - rack.lip), round(shelf.front + shelf.edge)
         n = y2 - y1
-        ramp = (108 - 34 * np.arange(n) // max(n, 1))[:, None, None]
-        plane[y1:y2] = np.minimum(np.array(rack.edge) * ramp // 100, 255)
-        plane[y1] = shade(mix(rack.edge, WHITE, 40), 100)
-        plane[y2 - 1] = shade(rack.edge, 45)
+        _band(plane, y1, rack.edge, 110 - 36 * np.arange(n) // n)
+        _band(plane, y1, mix(rack.edge, WHITE, 45), np.array([100]))
+        _band(plane, y2 - 1, rack.edge, np.array([42]))
         x = uniform(rng, (0, 60)) * scale
         while x < width:
-            w, h = uniform(rng, (20, 34)) * scale, n * uniform(rng, (0.75, 1.0))
+            w, h = uniform(rng, (22, 36)) * scale, n * uniform(rng, (0.75, 0.95))
             tag = rack.tag if rng.integers(6) else (60, 225, 250)
-            x1, x2, bottom = round(x), round(x + w), round(y1 + h)
-            plane[y1 + 1 : bottom, x1:x2] = tag
-            plane[bottom : bottom + 1, x1:x2] = shade(rack.edge, 50)
-            write(plane, rng, x + w * 0.45, y1 + h * 0.25, w * 0.5, h * 0.55, BLACK)
-            write(plane, rng, x + w * 0.08, y1 + h * 0.45, w * 0.3, 2, (90, 90, 90))
+            corner = round(x), y1 + 1
+            opposite = round(x + w), round(y1 + h)
+            cv2.rectangle(plane, corner, opposite, shade(rack.edge, 50), -1)
+            cv2.rectangle(plane, corner, (opposite[0] - 1, opposite[1] - 1), tag, -1)
+            write(plane, rng, x + w * 0.42, y1 + h * 0.25, w * 0.54, h * 0.5, BLACK)
+            write(plane, rng, x + w * 0.08, y1 + h * 0.5, w * 0.28, 2, (90, 90, 90))
             x += w + uniform(rng, (14, 90)) * scale
 
 
@@ -160,7 +157,7 @@ def cast_shadow(plane: np.ndarray, x1: float, y1: float, x2: float, y2: float) -
     a, b, c, d = round(x1), round(y1), round(x2), round(y2)
     if c - a < 2 or d - b < 2:
         return
-    blob = cv2.resize(_SHADOW, (c - a, d - b), interpolation=cv2.INTER_LINEAR_EXACT)
+    blob = cv2.resize(_SHADOW, (c - a, d - b), interpolation=cv2.INTER_NEAREST)
     u1, v1, u2, v2 = max(a, 0), max(b, 0), min(c, width), min(d, height)
     if u1 < u2 and v1 < v2:
         area = plane[v1:v2, u1:u2]
@@ -172,10 +169,10 @@ def light_up(plane: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     x = np.arange(48, dtype=np.float32) / 47
     y = np.arange(27, dtype=np.float32)[:, None] / 26
     a, b = (np.float32(uniform(rng, (0.1, 0.9))) for _ in range(2))
-    fall = np.float32(uniform(rng, (0.1, 0.75)))
-    slope = np.float32(uniform(rng, (-0.1, 0.3)))
+    fall = np.float32(uniform(rng, (0.05, 0.6)))
+    slope = np.float32(uniform(rng, (-0.1, 0.25)))
     light = 1 - fall * ((x - a) ** 2 + 0.6 * (y - b * 0.5) ** 2) - slope * y
-    small = (np.clip(light, 0.42, 1) * 255).astype(np.uint8)
+    small = (np.clip(light, 0.58, 1) * 255).astype(np.uint8)
     size = plane.shape[1], plane.shape[0]
     full = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR_EXACT)
     return cv2.multiply(plane, cv2.merge([full, full, full]), scale=1 / 255)

@@ -94,6 +94,11 @@ class Top(NamedTuple):
     edge_width: float = 0.1
 
 
+# From the left edge of a round body to its right edge, and what of its wall is to be seen there.
+_ACROSS = np.arange(-32, 33) / 32
+_UNROLLED = (_ACROSS * (0.75 + 0.25 * _ACROSS**2) + 1) / 2
+
+
 def revolved(
     heights: np.ndarray,
     radii: np.ndarray,
@@ -116,28 +121,28 @@ def revolved(
         top: None leaves the top open; only the front wall is drawn.
     """
     heights, radii = np.asarray(heights, np.float32), np.asarray(radii, np.float32)
-    height, widest, tilt = float(heights[-1]), float(radii.max()), float(tilt)
-    half = int(widest) + 2
-    above = int(radii[0] * tilt) + 2
+    height, widest = float(heights[-1]), float(radii.max())
+    half, above = int(widest) + 2, int(radii[0] * tilt) + 2
+    rows = above + int(height + widest * tilt) + 3
     x = np.arange(-half, half + 1, dtype=np.float32)
-    rows = np.arange(-above, int(height + widest * tilt) + 3, dtype=np.float32)[:, None]
-    # Circles look like ellipses; all are bent like the widest.
-    y = rows - np.float32(tilt) * np.sqrt(np.maximum(np.float32(widest**2) - x * x, 0))
-    radius = np.interp(y, heights, radii).astype(np.float32)
-    alpha = np.clip(radius - np.abs(x) + 0.5, 0, 1)
-    alpha *= np.clip(y + 0.5, 0, 1)
-    alpha *= np.clip(height + 0.5 - y, 0, 1)
-
-    u = np.clip(x / np.maximum(radius, 1), -1, 1)
-    n, m = skin.shape[:2]
-    skin_row = np.clip(y * np.float32(n / height), 0, n - 1).astype(np.int32)
-    skin_column = ((u * (0.75 + 0.25 * u * u) + 1) * np.float32((m - 1) / 2)).astype(np.int32)
-    brightness = np.float32(1.04) - np.float32(0.5) * (u - np.float32(light * 0.5)) ** 2
-    spot = 1 - ((u - np.float32(light)) * 4) ** 2
-    color = skin[skin_row, skin_column] * brightness[..., None]
-    color += np.maximum(spot, 0)[..., None] * np.float32(110 * gloss)
-    color = np.clip(color, 0, 255).astype(np.uint8)
+    # Circles look like ellipses; all are bent like the widest. Heights in quarters of a pixel.
+    bend = np.float32(tilt) * np.sqrt(np.maximum(np.float32(widest**2) - x * x, 0))
+    quarter = (4 * (np.arange(rows, dtype=np.float32)[:, None] - bend) + 0.5).astype(np.int32)
+    levels = np.arange(4 * rows + 1, dtype=np.float32) / 4 - above
+    radius = np.interp(levels, heights, radii).astype(np.float32)[quarter]
+    ends = np.clip(np.minimum(levels, height - levels) + 0.5, 0, 1).astype(np.float32)
+    alpha = np.clip(radius + 0.5 - np.abs(x), 0, 1) * ends[quarter]
     alpha = (alpha * 255 + np.float32(0.5)).astype(np.uint8)
+
+    n, m = skin.shape[:2]
+    skin_row = np.clip(levels * (n / height), 0, n - 1).astype(np.int32)
+    skin_column = (_UNROLLED * (m - 1)).astype(np.int32)
+    lit = 200 * (1.05 - 0.5 * (_ACROSS - light * 0.5) ** 2)
+    spot = np.maximum(110 * gloss * (1 - ((_ACROSS - light) * 4) ** 2), 0)
+    across = (np.clip(x / radius, -1, 1) * 32 + np.float32(32.5)).astype(np.int32)
+    color = skin[skin_row[quarter], skin_column[across]]
+    color = cv2.multiply(color, _gray(np.clip(lit, 0, 255), across), scale=1 / 200)
+    color = cv2.add(color, _gray(spot, across))
 
     def centre(r: float) -> float:
         """Row of the middle of a circle, below the row of its height."""
@@ -162,17 +167,24 @@ def revolved(
     return make_sprite(color, alpha, anchor, outline + np.array([0, above - anchor[1]]))
 
 
+def _gray(table: np.ndarray, index: np.ndarray) -> np.ndarray:
+    channel = table.astype(np.uint8)[index]
+    return cv2.merge([channel, channel, channel])
+
+
 def _draw_top(color, alpha, center, radius, tilt, top: Top) -> None:
     x, y = center
     axes = np.array([radius, max(radius * tilt, 0.6)])
     ellipse(alpha, center, axes, 255)
     ellipse(color, center, axes, top.edge)
     inner = axes * (1 - top.edge_width)
-    ellipse(color, center, inner, shade(top.inside, 70 if top.deep else 100))
-    if top.deep:
-        # Light falls on the back wall; the bottom lies lower and is smaller.
-        ellipse(color, (x, y + axes[1] * top.deep * 0.5), inner * (1 - top.deep * 0.45), top.inside)
-        ellipse(color, center, inner, shade(top.inside, 60), 1, (180, 360))
+    ellipse(color, center, inner, shade(top.inside, round(96 - 46 * top.deep)))
+    if top.deep > 0.6:  # the far wall, lighter than the depth before it
+        ellipse(color, (x, y - inner[1] * 0.3), inner * (0.84, 0.62), shade(top.inside, 74))
+        ellipse(color, (x, y - inner[1] * 0.45), inner * (0.7, 0.4), shade(top.inside, 88))
+    elif top.deep:  # the bottom
+        ellipse(color, (x, y + inner[1] * 0.1), inner * 0.68, shade(top.inside, 94))
+        ellipse(color, (x, y + inner[1] * 0.1), inner * 0.68, shade(top.inside, 66), 1, (180, 360))
     ellipse(color, center, axes, shade(top.edge, 118), 1, (20, 160))
 
 
