@@ -38,10 +38,9 @@ class SoftCountClassifier(CountClassifier):
         """
         numbers = torch.arange(self.partition.num_bins[-1], device=gt_counts.device)
         shares = counting_accuracy(numbers[None], gt_counts[:, None]) ** self.sharpness
-        shares = shares.unflatten(1, (self.num_bins, self.partition.bin_sizes[self.stage])).sum(
-            dim=2
-        )
-        return shares / shares.sum(dim=1, keepdim=True)
+        shares = shares / shares.sum(dim=1, keepdim=True)
+        bin_size = self.partition.bin_sizes[self.stage]
+        return shares.unflatten(1, (self.num_bins, bin_size)).sum(dim=2)
 
     def loss(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
         """Cross-entropy of the bins with :meth:`targets`; counts are in [1, max_count]."""
