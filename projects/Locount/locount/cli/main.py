@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "score detections against ground truth, jointly in IoU and count",
     "make-shelf": "render pictures of shelves with their counts",
     "predict": "find and count the products on photos: pictures, tables, results",
+    "report": "show what a trained model can do, on one page for the browser",
 }
 
 
