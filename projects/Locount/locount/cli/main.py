@@ -14,6 +14,7 @@ from ..errors import InputError
 COMMANDS = {
     "check-data": "report everything wrong with datasets, and what they hold",
     "compare": "train several configs under one budget and write one table",
+    "convert": "write a dataset in another annotation format",
     "doctor": "print the versions of everything that matters and what is missing",
     "evaluate": "score detections against ground truth, jointly in IoU and count",
     "make-shelf": "render pictures of shelves with their counts",

@@ -1,0 +1,76 @@
+"""Write a dataset in another annotation format."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+FORMATS = ("coco", "cvat", "label-studio", "locount", "sku110k", "voc", "yolo")
+LOSSES = ("counts", "crowds", "empty-images", "fractions", "category-list")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", metavar="IN", type=Path, help="folder of the dataset, or one annotation file"
+    )
+    parser.add_argument("target", metavar="OUT", type=Path, help="folder to make")
+    parser.add_argument(
+        "--from",
+        dest="from_",
+        choices=FORMATS,
+        help="format of IN, where its files leave that open",
+    )
+    parser.add_argument("--to", choices=FORMATS, required=True, help="format of OUT")
+    parser.add_argument(
+        "--split",
+        help="the only split to convert (default: all), or that which a single file holds",
+    )
+    parser.add_argument(
+        "--image-root",
+        metavar="DIR",
+        type=Path,
+        help="what the image names in a single file start from",
+    )
+    parser.add_argument(
+        "--images",
+        choices=("copy", "link", "none"),
+        default="copy",
+        help="copy the images into OUT (default), link to them, or leave them out",
+    )
+    parser.add_argument(
+        "--categories",
+        metavar="FILE",
+        type=Path,
+        help="all categories in order, one a line (default: as IN has them)",
+    )
+    parser.add_argument(
+        "--lossy",
+        nargs="+",
+        choices=LOSSES,
+        default=(),
+        help="what may be lost if the format of OUT can't hold it (default: nothing)",
+    )
+    parser.add_argument(
+        "--skip-invalid",
+        action="store_true",
+        help="leave invalid boxes and images out and say which (default: an error)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..data.formats import convert
+
+    try:
+        dataset, losses = convert(**vars(args))
+    except OSError as error:
+        print(f"locount convert: can't write {args.target}: {error}", file=sys.stderr)
+        return 2
+    for loss in losses:
+        print(f"lost {loss}")
+    for name, split in dataset.splits.items():
+        annotations = [a for record in split.records for a in record["annotations"]]
+        items = sum(annotation["count"] for annotation in annotations)
+        print(f"{name}: {len(split.records)} images, {len(annotations)} boxes, {items} items")
+    print(f"{args.target}: {len(dataset.classes)} categories")
+    return 0

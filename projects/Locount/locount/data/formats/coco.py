@@ -1,0 +1,56 @@
+"""COCO json with ``count``: one file a split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from ..coco_json import CocoJson
+from .dataset import Dataset, Split, corners
+from .entries import chosen_split
+from .reading import image_names, no_skipping, same_classes, split_files
+
+
+def read(source: str, split: str | None, image_root: str | None, skip_invalid: bool) -> Dataset:
+    """Read ``SPLIT.json`` files, or one."""
+    no_skipping(skip_invalid)
+    files = split_files(source, ".json", split, image_root)
+    if split is not None:
+        files = {split: chosen_split(files, split, source)}
+    sources = {name: CocoJson(path, images) for name, (path, images) in files.items()}
+    classes = same_classes(
+        {s.json_file: tuple(s.metadata()["thing_classes"]) for s in sources.values()}
+    )
+    splits = {}
+    for name, coco in sources.items():
+        records = coco.load()
+        splits[name] = Split(records, image_names(records, coco.image_root))
+    return Dataset(classes, splits)
+
+
+def write(dataset: Dataset, folder: Path) -> None:
+    """Write ``SPLIT.json`` files; images, categories and annotations are numbered from 1 on."""
+    categories = [{"id": i, "name": name} for i, name in enumerate(dataset.classes, 1)]
+    for name, split in dataset.splits.items():
+        images, annotations = [], []
+        for i, (record, file_name) in enumerate(zip(split.records, split.names, strict=True), 1):
+            size = {"height": record["height"], "width": record["width"]}
+            images.append({"id": i, "file_name": file_name, **size})
+            for annotation in record["annotations"]:
+                annotations.append(_annotation(len(annotations) + 1, i, annotation))
+        content = {"images": images, "categories": categories, "annotations": annotations}
+        (folder / f"{name}.json").write_bytes(msgspec.json.encode(content))
+
+
+def _annotation(number: int, image_id: int, annotation: dict) -> dict:
+    x1, y1, x2, y2 = corners(annotation)
+    return {
+        "id": number,
+        "image_id": image_id,
+        "category_id": annotation["category_id"] + 1,
+        "bbox": [x1, y1, x2 - x1, y2 - y1],
+        "area": (x2 - x1) * (y2 - y1),
+        "iscrowd": annotation.get("iscrowd", 0),
+        "count": annotation["count"],
+    }

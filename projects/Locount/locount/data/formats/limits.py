@@ -1,0 +1,180 @@
+"""What a format can't hold: found before anything is written, and left out only with consent."""
+
+from __future__ import annotations
+
+import math
+import os
+import posixpath
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from detectron2.structures import BoxMode
+
+from ...errors import InputError, listing
+from ..images import IMAGE_SUFFIXES
+from .dataset import Corners, Dataset, Split, corners
+
+if TYPE_CHECKING:
+    from .registry import Format
+
+# How far from a whole number a coordinate may be to be taken for it: formats of fractions of the
+# image, with six digits, miss whole pixels by less.
+_PIXEL_TOLERANCE = 0.01
+
+
+class Loss(NamedTuple):
+    """A part of a dataset that a format may not be able to hold.
+
+    Attributes:
+        find: says what would be lost; empty if nothing.
+        reduce: the dataset without it; that is the same dataset, or nearly, if nothing is lost.
+    """
+
+    find: Callable[[Dataset], str]
+    reduce: Callable[[Dataset], Dataset]
+
+
+def reduce_dataset(
+    dataset: Dataset, *, title: str, holds: Collection[str], lossy: Collection[str]
+) -> tuple[Dataset, list[str]]:
+    """The dataset as a format can hold it, and what was lost.
+
+    Args:
+        title: of the format.
+        holds: keys of ``LOSSES`` that the format can hold.
+        lossy: keys of ``LOSSES`` that may be lost.
+
+    Raises:
+        InputError: if more would be lost.
+    """
+    found = {}
+    for key, loss in LOSSES.items():
+        if key in holds:
+            continue
+        if text := loss.find(dataset):
+            found[key] = f"{key}: {text}"
+        dataset = loss.reduce(dataset)
+    refused = [text for key, text in found.items() if key not in lossy]
+    if refused:
+        raise InputError(
+            f"{title} can't hold all of this dataset; --lossy {' '.join(found)} would go on all "
+            f"the same:\n{listing(refused)}"
+        )
+    return dataset, list(found.values())
+
+
+def name_problems(dataset: Dataset, aim: Format) -> Iterator[str]:
+    """Names that a format can't write so that they are read again as they were."""
+    for name in dataset.classes:
+        if not aim.is_category(name):
+            yield f"the category {name!r}: rename it"
+    for split_name, split in dataset.splits.items():
+        if not aim.is_split(split_name):
+            yield f"the split {split_name!r}: give another name with --split"
+        first: dict[str, str] = {}
+        for name in split.names:
+            parts = name.split("/")
+            if not name.isprintable() or name != name.strip() or posixpath.isabs(name):
+                yield f"the image {name!r}: rename it"
+            elif ".." in parts:
+                yield f"the image {name!r}: it is not in the folder of images; move it there"
+            elif aim.by_stem and not name.lower().endswith(IMAGE_SUFFIXES):
+                yield f"the image {name!r}: make it one of {', '.join(IMAGE_SUFFIXES)}"
+            elif aim.by_stem and any(part.startswith(".") or part == "__MACOSX" for part in parts):
+                yield f"the image {name!r}: such files are not looked at; rename it"
+            elif (
+                aim.by_stem and (other := first.setdefault(os.path.splitext(name)[0], name)) != name
+            ):
+                yield f"the image {name!r} beside {other!r}: rename one of them"
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether a category survives XML, CSV and YAML: visible characters, no space around."""
+    return bool(text) and text.isprintable() and text == text.strip()
+
+
+def _whole(box: Corners, record: dict) -> Corners:
+    limits = (record["width"], record["height"]) * 2
+    return tuple(
+        float(min(max(math.floor(value + 0.5), 0), limit))
+        for value, limit in zip(box, limits, strict=True)
+    )
+
+
+def _find_counts(dataset: Dataset) -> str:
+    counts = [a["count"] for _, a in dataset.annotations() if a["count"] > 1]
+    if not counts:
+        return ""
+    return f"{len(counts)} box(es) of {sum(counts)} items would become one item each"
+
+
+def _find_fractions(dataset: Dataset) -> str:
+    shifts = []
+    for record, annotation in dataset.annotations():
+        box = corners(annotation)
+        whole = _whole(box, record)
+        if whole[0] == whole[2] or whole[1] == whole[3]:
+            raise InputError(
+                f"The box {box} of {record['file_name']} is nothing in whole pixels: delete it"
+            )
+        shifts.append(max(abs(a - b) for a, b in zip(box, whole, strict=True)))
+    moved = [shift for shift in shifts if shift > _PIXEL_TOLERANCE]
+    if not moved:
+        return ""
+    return f"{len(moved)} box(es) would be rounded to whole pixels, by up to {max(moved):.2g}"
+
+
+def _find_crowds(dataset: Dataset) -> str:
+    crowds = sum(bool(a.get("iscrowd")) for _, a in dataset.annotations())
+    return f"{crowds} crowd region(s) would be left out" if crowds else ""
+
+
+def _find_empty(dataset: Dataset) -> str:
+    empty = sum(not r["annotations"] for split in dataset.splits.values() for r in split.records)
+    return f"{empty} image(s) without a box would be left out" if empty else ""
+
+
+def _find_categories(dataset: Dataset) -> str:
+    used = {dataset.classes[a["category_id"]] for _, a in dataset.annotations()}
+    if tuple(sorted(used)) == dataset.classes:
+        return ""
+    unused = len(dataset.classes) - len(used)
+    rest = f", and {unused} without a box" if unused else ""
+    return f"the order of the categories, which gives the class ids{rest}"
+
+
+def _map_annotations(dataset: Dataset, change: Callable[[dict, dict], dict | None]) -> Dataset:
+    splits = {}
+    for name, split in dataset.splits.items():
+        records = []
+        for record in split.records:
+            annotations = [change(record, a) for a in record["annotations"]]
+            kept = [a for a in annotations if a is not None]
+            records.append({**record, "annotations": kept})
+        splits[name] = Split(records, split.names)
+    return dataset._replace(splits=splits)
+
+
+def _round(record: dict, annotation: dict) -> dict:
+    box = list(_whole(corners(annotation), record))
+    return {**annotation, "bbox": box, "bbox_mode": BoxMode.XYXY_ABS}
+
+
+def _drop_empty(dataset: Dataset) -> Dataset:
+    splits = {}
+    for name, split in dataset.splits.items():
+        kept = [i for i, record in enumerate(split.records) if record["annotations"]]
+        splits[name] = Split([split.records[i] for i in kept], [split.names[i] for i in kept])
+    return dataset._replace(splits=splits)
+
+
+# In the order in which they are left out: an image may be empty without its crowd.
+LOSSES = {
+    "counts": Loss(_find_counts, lambda d: _map_annotations(d, lambda _, a: {**a, "count": 1})),
+    "crowds": Loss(
+        _find_crowds, lambda d: _map_annotations(d, lambda _, a: None if a.get("iscrowd") else a)
+    ),
+    "empty-images": Loss(_find_empty, _drop_empty),
+    "fractions": Loss(_find_fractions, lambda d: _map_annotations(d, _round)),
+    "category-list": Loss(_find_categories, lambda d: d),
+}

@@ -1,0 +1,46 @@
+"""Locount layout: folders of images and of txt files for each split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..category_list import CATEGORIES_FILE
+from ..locount_folder import LocountFolder
+from ..locount_layout import find_splits
+from .dataset import Dataset, Split, corners
+from .entries import chosen_split
+from .reading import image_names, no_image_root, no_skipping
+
+
+def read(source: str, split: str | None, image_root: str | None, skip_invalid: bool) -> Dataset:
+    """Read the splits of a folder; its categories are those of all splits."""
+    no_skipping(skip_invalid)
+    no_image_root(image_root, f"{source}/Locount_Images<Split>")
+    folders = find_splits(source)
+    if split is not None:
+        folders = {split: chosen_split(folders, split, source)}
+    splits, classes = {}, ()
+    for name, (images, _) in folders.items():
+        folder = LocountFolder(source, name)
+        records = folder.load()
+        splits[name] = Split(records, image_names(records, images))
+        classes = tuple(folder.metadata()["thing_classes"])
+    return Dataset(classes, splits)
+
+
+def write(dataset: Dataset, folder: Path) -> None:
+    """Write ``Locount_GtTxts<Split>`` and ``categories.txt``."""
+    for split_name, split in dataset.splits.items():
+        texts = folder / f"Locount_GtTxts{split_name.capitalize()}"
+        texts.mkdir()
+        for record, name in zip(split.records, split.names, strict=True):
+            path = (texts / name).with_suffix(".txt")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lines = []
+            for annotation in record["annotations"]:
+                box = (int(value) for value in corners(annotation))
+                category = dataset.classes[annotation["category_id"]]
+                lines.append(",".join(map(str, (*box, category, annotation["count"]))))
+            path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    names = "".join(f"{name}\n" for name in dataset.classes)
+    (folder / CATEGORIES_FILE).write_text(names, encoding="utf-8")

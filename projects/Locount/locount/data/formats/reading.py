@@ -1,0 +1,153 @@
+"""Small parts that several readers need."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+
+from lxml import etree
+
+from ...errors import InputError
+from ..errors import DatasetError, Problem
+from .entries import Place
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
+_INTEGER = re.compile(r"[-+]?\d{1,9}", re.ASCII)
+
+
+def split_files(
+    source: str, suffix: str, split: str | None, image_root: str | None
+) -> dict[str, tuple[str, str]]:
+    """The annotation file and the image folder of each split, for formats of one file a split.
+
+    A folder holds ``SPLIT.suffix`` and the folder ``SPLIT`` for each split. Of a single file the
+    caller must say what is in it.
+
+    Raises:
+        InputError: if the file or folder is not there, or the caller says too little or too much.
+    """
+    if os.path.isfile(source):
+        if split is None or image_root is None:
+            raise InputError(
+                f"{source} is a single file: give --split, such as train, and --image-root, the "
+                "folder that its image names start from"
+            )
+        return {split: (source, image_root)}
+    if image_root is not None:
+        raise InputError(
+            f"--image-root is for a single file, and {source} is none: "
+            f"in a folder the images of SPLIT{suffix} are those in the folder SPLIT"
+        )
+    entries = sorted(os.listdir(source)) if os.path.isdir(source) else []
+    stems = [entry.removesuffix(suffix) for entry in entries if entry.endswith(suffix)]
+    if not stems:
+        raise InputError(f"{source} holds no file SPLIT{suffix}, such as train{suffix}")
+    return {
+        stem: (os.path.join(source, f"{stem}{suffix}"), os.path.join(source, stem))
+        for stem in stems
+    }
+
+
+def image_names(records: list[dict], image_root: str) -> list[str]:
+    """The paths of the images below a folder, parted by ``/``."""
+    names = (os.path.relpath(record["file_name"], image_root) for record in records)
+    return [name.replace(os.sep, "/") for name in names]
+
+
+def no_skipping(skip_invalid: bool) -> None:
+    """
+    Raises:
+        InputError: if something is to be skipped, for formats whose loader takes all or nothing.
+    """
+    if skip_invalid:
+        raise InputError(
+            "--skip-invalid is not for this format: `locount check-data --fix` writes a corrected "
+            "copy and says what it changed"
+        )
+
+
+def same_classes(lists: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The one list of categories of several files.
+
+    Raises:
+        DatasetError: if they differ.
+    """
+    (first, classes), *others = lists.items()
+    for path, other in others:
+        if other != classes:
+            raise DatasetError(
+                f"{first} and {path} have different categories: give both the same ones in the "
+                "same order, or convert them one by one"
+            )
+    return classes
+
+
+def read_xml(path: str, problems: list[Problem]) -> etree._Element | None:
+    """The root of an XML file; None after a problem. Entities and other files are not read."""
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        with open(path, "rb") as file:
+            root = etree.fromstring(file.read(), parser)
+    except (OSError, etree.XMLSyntaxError) as error:
+        problems.append(Problem(path, None, f"can't be read as XML ({error}): write it anew"))
+        return None
+    if root.getroottree().docinfo.doctype:
+        problems.append(Problem(path, None, "has a DOCTYPE, which may hide anything: remove it"))
+        return None
+    return root
+
+
+def parse_number(text: object) -> float | None:
+    """A finite decimal number, white space around it allowed; None for anything else."""
+    if not isinstance(text, str) or not _NUMBER.fullmatch(text.strip()):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def parse_integer(text: object) -> int | None:
+    """A whole number of at most nine digits; None for anything else."""
+    if not isinstance(text, str) or not _INTEGER.fullmatch(text.strip()):
+        return None
+    return int(text)
+
+
+def numbers_or_problem(
+    place: Place, fields: dict[str, object], problems: list[Problem]
+) -> list[float] | None:
+    """The fields as numbers; None after a problem that names those that are none."""
+    values = {key: parse_number(text) for key, text in fields.items()}
+    wrong = [key for key, value in values.items() if value is None]
+    if wrong:
+        texts = ", ".join(f"{key} is {fields[key]!r}" for key in wrong)
+        problems.append(place.problem(f"{texts}: write a number"))
+        return None
+    return list(values.values())
+
+
+def count_or_problem(
+    place: Place, text: str | None, problems: list[Problem]
+) -> tuple[int | None, bool]:
+    """The count, None where none is written; and whether what is written is a whole number."""
+    if text is None:
+        return None, True
+    count = parse_integer(text)
+    if count is None:
+        problems.append(place.problem(f"the count is {text!r}: write a whole number from 1 on"))
+    return count, count is not None
+
+
+def no_image_root(image_root: str | None, folder: str) -> None:
+    """
+    Raises:
+        InputError: if there is one, for formats that have the place of their images fixed.
+    """
+    if image_root is not None:
+        raise InputError(f"--image-root can't be chosen in this format: images are in {folder}")
