@@ -80,3 +80,32 @@ def batch():
         }
         for name, instances in (("full.jpg", full), ("empty.jpg", full[:0]))
     ]
+
+
+@pytest.fixture(scope="session")
+def untrained(photos, tmp_path_factory):
+    """A folder with config.yaml and model.pth of a small network for ``photos``, never trained."""
+    from detectron2.checkpoint import DetectionCheckpointer
+    from detectron2.modeling import build_model
+
+    from locount.config import load_config
+
+    folder = tmp_path_factory.mktemp("untrained")
+    cfg = load_config(
+        "configs/Locount/clcnet_s2_cls10_R_50_FPN_1x.yaml",
+        [
+            *("MODEL.RESNETS.DEPTH", 18, "MODEL.RESNETS.RES2_OUT_CHANNELS", 64),
+            *("MODEL.FPN.OUT_CHANNELS", 32, "MODEL.ROI_BOX_HEAD.FC_DIM", 32),
+            *("MODEL.RPN.POST_NMS_TOPK_TEST", 50, "MODEL.ROI_HEADS.NUM_CLASSES", 2),
+            *("INPUT.MIN_SIZE_TEST", 64, "MODEL.WEIGHTS", "", "MODEL.DEVICE", "cpu"),
+            *("DATASETS.TEST", (f"locount:{photos}:test",), "PREDICT.SCORE", 0.05),
+        ],
+    )
+    model = build_model(cfg)
+    for predictor in model.roi_heads.box_predictor:
+        # Scores that differ, so that their order does not hang on the last bit.
+        predictor.cls_score.weight.data *= 100
+        predictor.count_pred.weight.data *= 100
+    (folder / "config.yaml").write_text(cfg.dump())
+    DetectionCheckpointer(model, str(folder)).save("model")
+    return folder

@@ -1,62 +1,138 @@
+import csv
+import errno
+import io
+import json
+
 import cv2
 import numpy as np
 import pytest
-from detectron2.checkpoint import DetectionCheckpointer
-from detectron2.modeling import build_model
+from PIL import Image
 
 from locount.cli import main
-from locount.config import load_config
+from locount.inference import run
 
 
 @pytest.fixture
-def model(photos, tmp_path):
-    """Config and weights of a small network that was never trained, as a run leaves them."""
-    cfg = load_config(
-        "configs/Shelf/clcnet_s2_cls10_small.yaml",
-        ["MODEL.ROI_HEADS.NUM_CLASSES", 2, "DATASETS.TEST", (f"locount:{photos}:test",)],
-    )
-    (tmp_path / "config.yaml").write_text(cfg.dump())
-    DetectionCheckpointer(build_model(cfg), str(tmp_path)).save("model")
-    return [
-        *("--config-file", str(tmp_path / "config.yaml")),
-        *("--weights", str(tmp_path / "model.pth")),
-    ]
+def predict(untrained, tmp_path):
+    """`locount predict` into a folder, with the untrained model."""
+
+    def predict(*arguments, output=tmp_path / "out"):
+        model = ["--config-file", untrained / "config.yaml", "--weights", untrained / "model.pth"]
+        return main(["predict", *map(str, [*arguments, *model, "--output", output])])
+
+    return predict
 
 
-def test_every_photo_gets_its_picture(model, photos, tmp_path, capsys):
-    inputs = sorted(map(str, photos.glob("Locount_ImagesTest/*.jpg")))
-    output = tmp_path / "pictures"
-    arguments = ["predict", *inputs, *model, "--output", str(output), "--score-threshold", "0"]
-    assert main(arguments) == 0
-    pictures = sorted(output.iterdir())
-    assert [p.stem for p in pictures] == ["0", "1", "2"]
-    assert len(capsys.readouterr().out.splitlines()) == 3
-    assert cv2.imread(str(pictures[0])).shape == cv2.imread(inputs[0]).shape
+@pytest.fixture
+def shelf(photos):
+    return photos / "Locount_ImagesTest"
 
 
-def test_a_photo_that_cannot_be_read_is_named(model, tmp_path, capsys):
-    photo = tmp_path / "broken.jpg"
-    photo.write_bytes(b"no image")
-    assert main(["predict", str(photo), *model, "--output", str(tmp_path / "pictures")]) == 2
+def table(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_pictures_tables_and_results_agree(predict, shelf, tmp_path, capsys):
+    assert predict(shelf) == 0
+    out = tmp_path / "out"
+    pictures = sorted(path.name for path in (out / "pictures").iterdir())
+    assert pictures == ["000001_0.jpg", "000002_1.jpg", "000003_2.jpg"]
+    assert cv2.imread(str(out / "pictures" / pictures[0])).shape[1] == 64
+
+    results = json.loads((out / "predictions.json").read_text())
+    inventory, totals = table(out / "inventory.csv"), table(out / "totals.csv")
+    instances = sum(result["count"] for result in results)
+    assert instances == sum(int(row["instances"]) for row in inventory)
+    assert instances == sum(int(row["instances"]) for row in totals)
+    assert len(results) == sum(int(row["boxes"]) for row in inventory) > 0
+    assert f"instances: {instances}" in capsys.readouterr().out
+
+
+def test_results_load_in_pycocotools(predict, shelf, tmp_path):
+    from pycocotools.coco import COCO
+
+    predict(shelf, "--no-pictures")
+    images = COCO(tmp_path / "out" / "images.json")
+    results = images.loadRes(str(tmp_path / "out" / "predictions.json"))
+    assert len(results.getAnnIds()) > 0
+    assert not (tmp_path / "out" / "pictures").exists()
+
+
+def test_json_lines_and_nothing_else_on_stdout(predict, shelf, capsys, monkeypatch):
+    names = "".join(f"{path}\n" for path in sorted(shelf.iterdir()))
+    monkeypatch.setattr("sys.stdin", io.StringIO(names))
+    assert predict("-", "--json", "--no-pictures") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert "".join(f"{line['file_name']}\n" for line in lines) == names
+    assert {"bbox", "category", "category_id", "count", "score"} <= lines[0]["detections"][0].keys()
+
+
+def test_an_interrupted_run_goes_on(predict, shelf, tmp_path, capsys, monkeypatch):
+    predict(shelf, output=tmp_path / "whole")
+
+    def write(path, data):
+        if path.name.startswith("000002"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_bytes(path, data)
+
+    write_bytes = run.write_bytes
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "write_bytes", write)
+        assert predict(shelf) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert len((tmp_path / "out" / "predictions.jsonl").read_text().splitlines()) == 1 + 1
+
+    assert predict(shelf) == 0
+    assert "2 new" in (out := capsys.readouterr().out)
+    assert "1 from before" in out
+    for name in ("predictions.json", "inventory.csv", "totals.csv", "images.json"):
+        whole = (tmp_path / "whole" / name).read_bytes()
+        assert (tmp_path / "out" / name).read_bytes() == whole
+
+
+def test_a_run_with_another_threshold_needs_another_folder(predict, shelf, capsys):
+    assert predict(shelf, "--score", "0.9") == 0
+    assert predict(shelf, "--score", "0.8") == 2
+    assert "score: 0.9 before, 0.8 now" in capsys.readouterr().err
+
+
+def test_the_threshold_holds(predict, shelf, tmp_path):
+    predict(shelf, "--score", "0.5")
+    scores = [r["score"] for r in json.loads((tmp_path / "out" / "predictions.json").read_text())]
+    assert min(scores) >= 0.5
+
+
+def test_a_bad_photo_does_not_stop_the_others(predict, shelf, tmp_path, capsys):
+    bad = tmp_path / "broken.jpg"
+    bad.write_bytes(b"no image")
+    assert predict(bad, shelf) == 1
     assert "broken.jpg" in capsys.readouterr().err
+    assert len(list((tmp_path / "out" / "pictures").iterdir())) == 3
 
 
-def test_photos_of_the_same_name_would_overwrite_each_other(model, tmp_path, capsys):
-    names = [str(tmp_path / folder / "1.jpg") for folder in ("a", "b")]
-    assert main(["predict", *names, *model, "--output", str(tmp_path / "pictures")]) == 2
-    error = capsys.readouterr().err
-    assert names[0] in error
-    assert names[1] in error
-    assert not (tmp_path / "pictures").exists()
-
-
-def test_pictures_have_the_pixels_of_the_photo(model, tmp_path):
-    # An orientation tag of 6 asks viewers to turn the photo; the boxes speak of stored pixels.
-    from PIL import Image
-
+def test_photos_of_every_kind(predict, tmp_path):
+    kinds = tmp_path / "kinds"
+    kinds.mkdir()
+    photo = Image.new("RGB", (60, 40), "red")
     exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / "turned.jpg", exif=exif)
-    output = tmp_path / "pictures"
-    assert main(["predict", str(tmp_path / "turned.jpg"), *model, "--output", str(output)]) == 0
-    assert cv2.imread(str(output / "turned.png")).shape == (40, 60, 3)
+    exif[0x0112] = 6  # viewers turn the photo; the boxes speak of stored pixels
+    photo.save(kinds / "turned.jpg", exif=exif)
+    for name, mode in (("grey.png", "L"), ("cmyk.jpg", "CMYK"), ("alpha.png", "RGBA")):
+        photo.convert(mode).save(kinds / name)
+    cv2.imwrite(str(kinds / "deep.png"), np.zeros((40, 60, 3), np.uint16))
+    assert predict(kinds) == 0
+    images = json.loads((tmp_path / "out" / "images.json").read_text())["images"]
+    assert [(image["width"], image["height"]) for image in images] == [(60, 40)] * 5
+
+
+def test_usage_errors_say_what_to_do(predict, shelf, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for arguments, output, cure in (
+        (["none.jpg"], "out", "none.jpg: no such file"),
+        ([shelf, "--score", "50"], "out", "from 0 to 1"),
+        ([shelf, "--every", "0"], "out", "1 or more"),
+        ([shelf], "file", "name a folder that you may write to"),
+    ):
+        assert predict(*arguments, output=tmp_path / output) == 2
+        assert cure in capsys.readouterr().err

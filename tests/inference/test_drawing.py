@@ -2,47 +2,52 @@ import numpy as np
 import torch
 from detectron2.structures import Boxes, Instances
 
-from locount.inference import draw_detections
+from locount.classes import Classes
+from locount.inference import Prediction, draw_prediction
+from locount.inference.drawing import class_color
 
-IMAGE = np.full((120, 160, 3), 128, np.uint8)
+PHOTO = np.full((120, 160, 3), 128, np.uint8)
+CLASSES = Classes(("cup", "bowl"), ("", ""), (0, 1))
 
 
-def detections(boxes, classes, counts=None):
+def prediction(boxes, classes, counts):
     instances = Instances(
-        IMAGE.shape[:2],
+        PHOTO.shape[:2],
         pred_boxes=Boxes(torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)),
         scores=torch.full((len(boxes),), 0.9),
         pred_classes=torch.tensor(classes, dtype=torch.int64),
+        pred_counts=torch.tensor(counts, dtype=torch.int64),
     )
-    if counts is not None:
-        instances.pred_counts = torch.tensor(counts)
-    return instances
+    return Prediction("photo.jpg", instances, CLASSES)
 
 
-def test_a_box_is_drawn_where_it_is():
-    drawn = draw_detections(IMAGE, detections([[20, 60, 100, 100]], [1], [7]), ["cup", "bowl"])
-    assert drawn.shape == IMAGE.shape
+def test_a_box_is_drawn_where_it_is_in_the_colour_of_its_class():
+    drawn = draw_prediction(prediction([[20, 60, 100, 100]], [1], [7]), PHOTO)
     assert drawn.dtype == np.uint8
-    changed = (drawn != IMAGE).any(axis=2)
-    assert changed[70:90, 18:23].any()  # its left edge
-    assert not changed[110:, :].any()
+    blue, green, red = drawn[80, 20]
+    assert (red, green, blue) == class_color(1)
+    np.testing.assert_array_equal(drawn[70:90, 30:90], PHOTO[70:90, 30:90])
+    np.testing.assert_array_equal(drawn[110:120], PHOTO[110:120])
 
 
-def test_counts_are_told_apart_in_the_picture():
-    boxes = [[20, 60, 100, 100]]
+def test_counts_are_told_apart_in_the_label():
     one, seven = (
-        draw_detections(IMAGE, detections(boxes, [0], [count]), ["cup"]) for count in (1, 7)
+        draw_prediction(prediction([[20, 60, 100, 100]], [0], [count]), PHOTO)[:120]
+        for count in (1, 7)
     )
     assert (one != seven).any()
 
 
-def test_a_model_without_counts_draws_ones():
-    boxes = [[20, 60, 100, 100]]
-    np.testing.assert_array_equal(
-        draw_detections(IMAGE, detections(boxes, [0]), ["cup"]),
-        draw_detections(IMAGE, detections(boxes, [0], [1]), ["cup"]),
-    )
+def test_the_key_stands_below_the_photo():
+    drawn = draw_prediction(prediction([[20, 60, 100, 100]], [0], [3]), PHOTO)
+    assert drawn.shape[0] > PHOTO.shape[0]
+    assert drawn.shape[1] == PHOTO.shape[1]
 
 
 def test_nothing_to_draw_leaves_the_photo_as_it_is():
-    np.testing.assert_array_equal(draw_detections(IMAGE, detections([], [], []), ["cup"]), IMAGE)
+    np.testing.assert_array_equal(draw_prediction(prediction([], [], []), PHOTO), PHOTO)
+
+
+def test_neighbours_in_the_list_of_classes_differ_in_colour():
+    colors = np.array([class_color(class_id) for class_id in range(140)])
+    assert (abs(np.diff(colors, axis=0)).max(axis=1) > 100).all()

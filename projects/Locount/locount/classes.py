@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -14,7 +13,7 @@ from detectron2.data import MetadataCatalog
 
 from .data.checks import num_classes_option
 from .data.datasets import register_datasets
-from .errors import InputError
+from .errors import InputError, listing
 
 # Under which a checkpoint holds the classes, beside "model" and "optimizer".
 CHECKPOINT_KEY = "classes"
@@ -91,7 +90,8 @@ def find_classes(cfg: CfgNode, weights: str) -> Classes:
     """The classes of a trained model.
 
     Where the checkpoint does not tell, as those of other programs, the first of DATASETS.TEST and
-    DATASETS.TRAIN that is at hand does. Else the classes are numbered, and a warning says so.
+    DATASETS.TRAIN does that is at hand and has as many. Else the classes are numbered, and a
+    warning says so.
 
     Raises:
         InputError: if the checkpoint's classes are not as many as the config says.
@@ -106,28 +106,23 @@ def find_classes(cfg: CfgNode, weights: str) -> Classes:
                 "left beside the checkpoint."
             )
         return classes
-    classes = _dataset_classes([*cfg.DATASETS.TEST, *cfg.DATASETS.TRAIN])
-    if classes is not None and len(classes.names) == num_classes:
-        return classes
+    reasons = ["the checkpoint does not tell them"]
+    for dataset in dict.fromkeys([*cfg.DATASETS.TEST, *cfg.DATASETS.TRAIN]):
+        try:
+            register_datasets([dataset])
+        except InputError as error:
+            reasons.append(str(error))
+            continue
+        classes = Classes.of_dataset(dataset)
+        if classes is not None and len(classes.names) == num_classes:
+            return classes
+        reasons.append(f"{dataset!r} has no {num_classes} categories")
     logger.warning(
-        "%s does not tell the names of its classes, and no dataset of the config does: they are "
-        "called by their numbers.",
-        weights,
+        "The names of the classes are not known, so they are called by their numbers:\n%s",
+        listing(reasons),
     )
     names = tuple(f"class {i}" for i in range(num_classes))
     return Classes(names, ("",) * num_classes, tuple(range(num_classes)))
-
-
-def _dataset_classes(names: Sequence[str]) -> Classes | None:
-    for name in names:
-        try:
-            register_datasets([name])
-        except InputError as error:
-            logger.warning("%s", error)
-            continue
-        if (classes := Classes.of_dataset(name)) is not None:
-            return classes
-    return None
 
 
 def _num_classes(cfg: CfgNode) -> int:

@@ -134,9 +134,10 @@ def _print_totals(summary: Summary, output: Path, seconds: float) -> None:
     if rows:
         headers = [column.replace("_", " ") for column in columns]
         print(tabulate(rows, headers, tablefmt="github", floatfmt=".2f"))
-    kept = f" and {summary.kept} from before" if summary.kept else ""
+    kept = f", {summary.kept} from before" if summary.kept else ""
     print(
-        f"{summary.new} photos{kept}, {summary.new / seconds:.1f} images/s: "
-        f"{sum(row['boxes'] for row in found)} boxes, "
-        f"{sum(row['instances'] for row in found)} instances in {output}"
+        f"photos: {summary.new} new ({summary.new / seconds:.1f} images/s){kept}\n"
+        f"boxes: {sum(row['boxes'] for row in found)}, "
+        f"instances: {sum(row['instances'] for row in found)}\n"
+        f"results: {output}"
     )

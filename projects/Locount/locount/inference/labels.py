@@ -87,8 +87,9 @@ def _candidates(box: Box, width: int, height: int, photo_size: tuple[int, int]) 
         (x1, y2 - height),
         (x2 - width, y2 - height),
     ):
-        if left >= 0 and top >= 0 and top + height <= photo_size[1]:
-            yield left, top, left + width, top + height
+        label = left, top, left + width, top + height
+        if min(label) >= 0 and label[2] <= photo_size[0] and label[3] <= photo_size[1]:
+            yield label
 
 
 def _overlaps(box: Box, boxes: np.ndarray) -> np.ndarray:

@@ -1,0 +1,86 @@
+"""Images per second of the predictor beside Detectron2's DefaultPredictor, from the same files.
+
+python benchmarks/inference.py CONFIG WEIGHTS PHOTO...
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from detectron2.engine import DefaultPredictor
+from detectron2.structures import Instances
+
+from locount.config import load_config
+from locount.data import read_image
+from locount.inference import Predictor
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("config")
+    parser.add_argument("weights")
+    parser.add_argument("photos", nargs="+")
+    parser.add_argument("--rounds", type=int, default=3, help="times that each takes its turn")
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--amp", action="store_true")
+    args = parser.parse_args()
+
+    cfg = load_config(args.config, ["MODEL.WEIGHTS", args.weights])
+    theirs = DefaultPredictor(cfg)
+    ours = Predictor(cfg, batch_size=args.batch_size, amp=args.amp)
+
+    def default_predictor(photos: Sequence[str]) -> list[Instances]:
+        return [theirs(read_image(photo))["instances"].to("cpu") for photo in photos]
+
+    def predictor(photos: Sequence[str]) -> list[Instances]:
+        return [prediction.instances for prediction in ours.stream(photos)]
+
+    contestants = {"DefaultPredictor": default_predictor, "Predictor": predictor}
+    seconds = {name: [] for name in contestants}
+    detections = {}
+    for contestant in contestants.values():
+        contestant(args.photos[:8])
+    # In turn, so that a slow minute of the machine is everyone's.
+    for _ in range(args.rounds):
+        for name, contestant in contestants.items():
+            elapsed, detections[name] = _timed(contestant, args.photos)
+            seconds[name].append(elapsed)
+
+    print(f"{len(args.photos)} photos, {cfg.MODEL.DEVICE}, {torch.get_num_threads()} threads")
+    print("| | images/s |\n|---|---|")
+    for name, times in seconds.items():
+        print(f"| {name} | {len(args.photos) / statistics.median(times):.2f} |")
+    ratios = [a / b for a, b in zip(*seconds.values(), strict=True)]
+    print(f"ratio: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    _compare(*detections.values())
+
+
+def _timed(function: Callable, photos: Sequence[str]) -> tuple[float, list[Instances]]:
+    start = time.perf_counter()
+    detections = function(photos)
+    return time.perf_counter() - start, detections
+
+
+def _compare(theirs: list[Instances], ours: list[Instances]) -> None:
+    differing, box, score = 0, 0.0, 0.0
+    for a, b in zip(theirs, ours, strict=True):
+        fields = ["pred_classes", *(["pred_counts"] if a.has("pred_counts") else [])]
+        if len(a) != len(b) or not all(torch.equal(a.get(f), b.get(f)) for f in fields):
+            differing += 1
+        elif len(a):
+            box = max(box, float((a.pred_boxes.tensor - b.pred_boxes.tensor).abs().max()))
+            score = max(score, float((a.scores - b.scores).abs().max()))
+    number = int(np.sum([len(a) for a in theirs]))
+    print(
+        f"{number} detections; {differing} photos where their number, order, a class or a count "
+        f"differs; elsewhere boxes differ by at most {box:.2g} pixels, scores by {score:.2g}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+import cv2
+import numpy as np
+import pytest
+
+from locount.errors import InputError
+from locount.inference.inputs import expand_inputs, listed_paths, video_frames
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name in ("b.JPG", "a.png", "sub/c.webp", "notes.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def video(tmp_path):
+    """Seven frames, each of a grey of its own."""
+    path = str(tmp_path / "shelf.avi")
+    writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*"MJPG"), 5, (32, 16))
+    for i in range(7):
+        writer.write(np.full((16, 32, 3), 30 * i, np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("inputs", "paths"),
+    [
+        (["a.png", "notes.txt"], ["a.png", "notes.txt"]),
+        (["."], ["a.png", "b.JPG", "sub/c.webp"]),
+        (["*.JPG"], ["b.JPG"]),
+        (["**/*.webp"], ["sub/c.webp"]),
+        (["b.JPG", "."], ["b.JPG", "a.png", "sub/c.webp"]),
+        ([], []),
+    ],
+)
+def test_files_folders_and_patterns(folder, inputs, paths):
+    assert expand_inputs(inputs) == paths
+
+
+def test_inputs_without_a_photo_are_all_named(folder):
+    (folder / "empty").mkdir()
+    with pytest.raises(InputError) as error:
+        expand_inputs(["none.jpg", "a.png", "*.gif", "empty"])
+    for line in ("none.jpg: no such", "*.gif: matches no file", "empty: holds no photo"):
+        assert line in str(error.value)
+
+
+def test_a_list_has_a_path_a_line():
+    assert list(listed_paths(["a b.jpg\n", "\n", "c.jpg\r\n", "d.jpg"])) == [
+        "a b.jpg",
+        "c.jpg",
+        "d.jpg",
+    ]
+
+
+def test_each_nth_frame_of_a_video_in_order(video):
+    frames = list(video_frames(video, every=3))
+    assert [frame.name for frame in frames] == [f"{video}#{i:06d}" for i in (0, 3, 6)]
+    greys = [frame.pixels.mean() for frame in frames]
+    np.testing.assert_allclose(greys, [0, 90, 180], atol=3)
+
+
+def test_frames_to_skip_are_skipped(video):
+    names = [f.name for f in video_frames(video, every=3, skip=lambda name: name.endswith("3"))]
+    assert names == [f"{video}#000000", f"{video}#000006"]
+
+
+def test_what_is_no_video_is_an_error(tmp_path):
+    path = tmp_path / "no.mp4"
+    path.write_bytes(b"no video")
+    with pytest.raises(InputError, match="no frame that can be read"):
+        list(video_frames(str(path)))
