@@ -17,8 +17,10 @@ from .boxes import box_table
 from .findings import Dataset
 
 COLUMNS, ROWS = 4, 3
-TILE = (640, 480)  # width and height in pixels, a line of text below included
+TILE = (640, 480)  # largest width and height in pixels, the line of text below included
 _FONT_SIZE, _MARGIN = 13, 4
+# Without the greys, which shelves have too.
+_COLORS = [tuple(c) for c in colormap(rgb=True).astype(int).tolist() if max(c) - min(c) > 64]
 
 
 def contact_sheet(datasets: Sequence[Dataset]) -> bytes:
@@ -36,11 +38,12 @@ def contact_sheet(datasets: Sequence[Dataset]) -> bytes:
     chosen = np.unique(np.linspace(0, len(samples) - 1, COLUMNS * ROWS).round().astype(int))
     tiles = [_tile(*samples[i]) for i in chosen] if samples else []
     tiles = [tile for tile in tiles if tile is not None]
-    rows = max(1, -(-len(tiles) // COLUMNS))
-    sheet = Image.new("RGB", (COLUMNS * TILE[0], rows * TILE[1]), "white")
-    for i, tile in enumerate(tiles):
-        row, column = divmod(i, COLUMNS)
-        sheet.paste(tile, (column * TILE[0], row * TILE[1]))
+    rows = [tiles[i : i + COLUMNS] for i in range(0, len(tiles), COLUMNS)]
+    heights = [max(tile.height for tile in row) for row in rows]
+    sheet = Image.new("RGB", (COLUMNS * TILE[0], max(1, sum(heights))), "white")
+    for i, row in enumerate(rows):
+        for column, tile in enumerate(row):
+            sheet.paste(tile, (column * TILE[0], sum(heights[:i])))
     data = io.BytesIO()
     sheet.save(data, "JPEG", quality=90)
     return data.getvalue()
@@ -50,27 +53,26 @@ def _tile(record: dict, classes: Sequence[str]) -> Image.Image | None:
     try:
         photo = Image.fromarray(read_image(record["file_name"], "RGB"))
     except DatasetError:
-        return None  # the report has it
+        return None  # a finding of the report, if images were decoded for it
     table = box_table([record])
     font = _font()
     line = _FONT_SIZE + 2 * _MARGIN
     scale = min((TILE[0] - _MARGIN) / photo.width, (TILE[1] - line) / photo.height)
     size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
-    tile = Image.new("RGB", TILE, "white")
+    tile = Image.new("RGB", (TILE[0], size[1] + line), "white")
     tile.paste(photo.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC))
     draw = ImageDraw.Draw(tile)
-    colors = colormap(rgb=True).astype(int).tolist()
-    boxes = table.box * scale
-    for box, category in zip(boxes.tolist(), table.category.tolist(), strict=True):
-        draw.rectangle(box, outline=tuple(colors[category % len(colors)]), width=2)
-    # Behind all boxes, so that none crosses a text.
-    for box, category, count in zip(
-        boxes.tolist(), table.category.tolist(), table.count.tolist(), strict=True
-    ):
-        text = _fitting(f"{classes[category]}", f"×{count}", box[2] - box[0] - 4, font)
-        _label(draw, (box[0] + 2, box[1] + 2), text, colors[category % len(colors)], font)
+    boxes = (table.box * scale).tolist()
+    colors = [_COLORS[category % len(_COLORS)] for category in table.category]
+    names = [classes[category] for category in table.category]
+    for box, color in zip(boxes, colors, strict=True):
+        draw.rectangle(box, outline=color, width=2)
+    # After all boxes, so that none crosses a text.
+    for box, color, name, count in zip(boxes, colors, names, table.count.tolist(), strict=True):
+        text = _fitting(name, f"×{count}", box[2] - box[0] - 4, font)
+        _label(draw, (box[0] + 2, box[1] + 2), text, color, font)
     caption = f"{Path(record['file_name']).name}: {len(boxes)} boxes, {table.count.sum()} items"
-    draw.text((_MARGIN, TILE[1] - line + _MARGIN), caption, "black", font)
+    draw.text((_MARGIN, size[1] + _MARGIN), caption, "black", font)
     return tile
 
 
@@ -92,10 +94,10 @@ def _label(
     draw: ImageDraw.ImageDraw,
     place: tuple[float, float],
     text: str,
-    color: Sequence[int],
+    color: tuple[int, ...],
     font: ImageFont.FreeTypeFont,
 ) -> None:
-    draw.rectangle(draw.textbbox(place, text, font), fill=tuple(color))
+    draw.rectangle(draw.textbbox(place, text, font), fill=color)
     # Luma of ITU-R BT.601: black on light colours, white on dark ones.
     light = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] > 140
     draw.text(place, text, "black" if light else "white", font)

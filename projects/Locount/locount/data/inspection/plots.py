@@ -80,6 +80,7 @@ def categories(statistics: Mapping[str, Statistics]) -> bytes:
             heights = np.arange(len(shown)) + (i - (len(statistics) - 1) / 2) * thickness
             axes.barh(heights, [values.get(n, 0) for n in shown], thickness, label=name)
         axes.set(xlabel=f"{key} (log scale)", xscale="log")
+        axes.set_xlim(left=0.8)  # so that one box has a bar
         axes.grid(axis="x", alpha=0.3)
     panels[0].set_yticks(range(len(shown)), shown)
     panels[0].invert_yaxis()
