@@ -16,8 +16,9 @@ from ...evaluation import EvaluationResult, match, score_matches
 from ...evaluation.count_statistics import CountStatistics, count_statistics
 from ...evaluation.errors import ErrorAnalysis, analyze_errors
 from ...evaluation.protocol import IOU_THRESHOLDS, RECALL_POINTS
+from .cases import best_cases, worst_counts, worst_misses
 from .charts import BubbleChart, LineChart, Series, count_chart, line_chart
-from .galleries import Gallery, Pictures, best_cases, worst_counts, worst_misses
+from .galleries import Gallery, Pictures
 from .matches import blind_matches, subset_confusion
 from .paper import paper_figures, paper_method
 from .run_folder import Evaluation, RunFolder, read_run_folder
@@ -100,9 +101,7 @@ def build_report(run_dir: Path, dataset: str | None = None) -> BuiltReport:
     return BuiltReport(html, run.notes + [p for view in views for p in view.problems])
 
 
-def _view(
-    run: RunFolder, evaluation: Evaluation, anchor: str, num_examples: int
-) -> EvaluationView:
+def _view(run: RunFolder, evaluation: Evaluation, anchor: str, num_examples: int) -> EvaluationView:
     max_dets = run.cfg.TEST.DETECTIONS_PER_IMAGE
     matcher = match(evaluation.ground_truth, evaluation.detections, max_dets)
     gt, dt = matcher.gt, matcher.dt
@@ -158,9 +157,7 @@ def _precision_recall(result: EvaluationResult) -> LineChart:
         for color, (suffix, curve) in enumerate(zip(("", "50", "75"), curves, strict=True)):
             name = f"{stem}{suffix}"
             series.append(Series(name, RECALL_POINTS.tolist(), curve.tolist(), color, dashed))
-    return line_chart(
-        series, x_label="recall", y_label="precision", x_range=(0, 1), y_range=(0, 1)
-    )
+    return line_chart(series, x_label="recall", y_label="precision", x_range=(0, 1), y_range=(0, 1))
 
 
 def _categories(result: EvaluationResult, counts: CountStatistics) -> list[dict]:

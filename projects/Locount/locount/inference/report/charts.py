@@ -103,7 +103,7 @@ def line_chart(
     series: Sequence[Series],
     *,
     x_label: str,
-    y_label: str,
+    y_label: str = "",
     x_range: tuple[float, float] | None = None,
     y_range: tuple[float, float] | None = None,
     size: tuple[int, int] = (440, 300),
@@ -118,7 +118,8 @@ def line_chart(
         return round(left + (value - x_low) / (x_high - x_low) * (width - left - right), 1)
 
     def y(value: float) -> float:
-        return round(height - bottom - (value - y_low) / (y_high - y_low) * (height - top - bottom))
+        share = (value - y_low) / (y_high - y_low)
+        return round(height - bottom - share * (height - top - bottom), 1)
 
     frame = Frame(
         *(width, height, left, top, right, bottom),

@@ -21,25 +21,20 @@ from ...evaluation.annotations import Detections, GroundTruth
 from ...evaluation.engine import Matcher
 from ..drawing import draw_prediction
 from ..prediction import Prediction
-from .matches import Matches
+from .cases import Case
 from .run_folder import Photo
 
 TILE = (400, 300)  # width and height of a picture in pixels, at most
 MAX_TILE_BYTES = 40_000
-# Side of the cut-out, as a multiple of that of its box, and in pixels at least.
-_CONTEXT, _MIN_WINDOW = 2.0, 120
+# Side of the cut-out: as a multiple of the box's, the least such multiple, and least in pixels.
+_CONTEXT, _MIN_CONTEXT, _MIN_WINDOW = 1.6, 1.1, 120
 # Share of a box that must lie in a picture to be drawn there.
 _MIN_VISIBLE = 0.2
-_DIMMED = 0.6
+_DIMMED = 0.5
+# Of the subject's white frame, in pixels: its width, and its distance from the box.
+_FRAME, _GAP = 2, 3
 
 XYXY = tuple[float, float, float, float]
-
-
-class Case(NamedTuple):
-    """A box worth looking at: places in the matcher, -1 for no detection."""
-
-    gt: int
-    dt: int
 
 
 class Picture(NamedTuple):
@@ -61,34 +56,6 @@ class Gallery:
     title: str
     text: str
     examples: list[Example]
-
-
-def worst_misses(matcher: Matcher, matches: Matches) -> list[Case]:
-    """Boxes that nothing was matched to: most items first, then the largest."""
-    gt = matcher.gt
-    missed = matches.missed
-    order = np.lexsort((-gt.box_areas[missed], -gt.counts[missed]))
-    return [Case(g, -1) for g in missed[order].tolist()]
-
-
-def worst_counts(matcher: Matcher, matches: Matches) -> list[Case]:
-    """Boxes with a wrong count: most items off first, then the surest."""
-    off = np.abs(matcher.dt.counts[matches.dt] - matcher.gt.counts[matches.gt])
-    order = np.lexsort((-matcher.dt.scores[matches.dt], -off))
-    return _cases(matches, order[off[order] > 0])
-
-
-def best_cases(matcher: Matcher, matches: Matches) -> list[Case]:
-    """Boxes with the right count: most items first, then the surest."""
-    counts = matcher.gt.counts[matches.gt]
-    right = matcher.dt.counts[matches.dt] == counts
-    order = np.lexsort((-matcher.dt.scores[matches.dt], -counts))
-    return _cases(matches, order[right[order]])
-
-
-def _cases(matches: Matches, order: np.ndarray) -> list[Case]:
-    pairs = zip(matches.gt[order].tolist(), matches.dt[order].tolist(), strict=True)
-    return [Case(g, d) for g, d in pairs]
 
 
 @dataclass
@@ -206,13 +173,16 @@ def window(box: XYXY, width: int, height: int) -> tuple[int, int, int, int]:
         XYXY in whole pixels, within the photo.
     """
     shape = TILE[0] / TILE[1]
-    wide = max(_CONTEXT * max(box[2] - box[0], (box[3] - box[1]) * shape), _MIN_WINDOW)
+    box_width, box_height = box[2] - box[0], box[3] - box[1]
+    wide = max(_CONTEXT * max(box_width, box_height * shape), _MIN_WINDOW)
+    wide = min(wide, width, height * shape)
     spans = []
     for first, last, length, whole in (
         (box[0], box[2], wide, width),
         (box[1], box[3], wide / shape, height),
     ):
-        length = min(round(length), whole)
+        # A box that is too long for the shape is shown all the same.
+        length = min(round(max(length, _MIN_CONTEXT * (last - first))), whole)
         start = min(max(round((first + last - length) / 2), 0), whole - length)
         spans.append((start, start + length))
     (x1, x2), (y1, y2) = spans
@@ -220,15 +190,21 @@ def window(box: XYXY, width: int, height: int) -> tuple[int, int, int, int]:
 
 
 def _tile(pixels: np.ndarray, view: tuple[int, int, int, int], subject: np.ndarray) -> np.ndarray:
-    """The window in the size of a tile, dim but for the subject."""
+    """The window in the size of a tile, dim but for the subject, which has a white frame."""
     x1, y1, x2, y2 = view
     scale = min(TILE[0] / (x2 - x1), TILE[1] / (y2 - y1))
     size = (max(1, round((x2 - x1) * scale)), max(1, round((y2 - y1) * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     bright = cv2.resize(pixels[y1:y2, x1:x2], size, interpolation=method)
     tile = (bright * _DIMMED).astype(np.uint8)
-    a, b, c, d = ((subject - [x1, y1, x1, y1]) * scale).round().astype(int).clip(0).tolist()
-    tile[b : d + 1, a : c + 1] = bright[b : d + 1, a : c + 1]
+    a, b, c, d = ((subject - [x1, y1, x1, y1]) * scale).round().astype(int).tolist()
+    for margin, filling in ((_GAP + _FRAME, 255), (_GAP, bright)):
+        # A slice from below 0 would count from the other end.
+        rows, columns = (
+            slice(max(first - margin, 0), max(last + margin + 1, 0))
+            for first, last in ((b, d), (a, c))
+        )
+        tile[rows, columns] = filling if isinstance(filling, int) else filling[rows, columns]
     return tile
 
 

@@ -34,10 +34,10 @@ def training_curves(log: list[dict]) -> Iterator[Curves]:
         )
         losses.setdefault(title, []).append((key, name))
     if "total_loss" in losses:
-        yield _curves("total_loss", losses.pop("total_loss"), log, "loss")
+        yield _curves("total_loss", losses.pop("total_loss"), log)
     for dataset in dict.fromkeys(key.removesuffix("bbox/APlc") for key in keys if _is_test(key)):
         members = [(f"{dataset}bbox/{name}", name) for name in _TEST_FIGURES]
-        yield _curves(f"Test figures {dataset.strip('/')}".strip(), members, log, "percent")
+        yield _curves(f"Test figures, percent {dataset.strip('/')}".strip(), members, log)
     for figure, title in _COUNT_FIGURES.items():
         members = [
             (key, f"stage {int(found[2]) + 1}")
@@ -45,18 +45,18 @@ def training_curves(log: list[dict]) -> Iterator[Curves]:
             if (found := _STAGE.match(key)) and found[3] == f"count/{figure}"
         ]
         if members:
-            yield _curves(title, members, log, "share")
+            yield _curves(title, members, log)
     for title, members in losses.items():
-        yield _curves(title, members, log, "loss")
+        yield _curves(title, members, log)
     if "lr" in keys:
-        yield _curves("Learning rate", [("lr", "learning rate")], log, "learning rate")
+        yield _curves("Learning rate", [("lr", "learning rate")], log)
 
 
 def _is_test(key: str) -> bool:
     return key == "bbox/APlc" or key.endswith("/bbox/APlc")
 
 
-def _curves(title: str, members: list[tuple[str, str]], log: list[dict], y_label: str) -> Curves:
+def _curves(title: str, members: list[tuple[str, str]], log: list[dict]) -> Curves:
     series = []
     for color, (key, name) in enumerate(members):
         points = [
@@ -66,4 +66,4 @@ def _curves(title: str, members: list[tuple[str, str]], log: list[dict], y_label
         ]
         x, y = zip(*points, strict=True) if points else ((), ())
         series.append(Series(name, x, y, color))
-    return Curves(title, line_chart(series, x_label="iteration", y_label=y_label, size=_SIZE))
+    return Curves(title, line_chart(series, x_label="iteration", size=_SIZE))
