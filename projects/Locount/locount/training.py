@@ -18,6 +18,7 @@ from detectron2.evaluation import DatasetEvaluator
 from torch import nn
 
 from .checkpoint import load_weights
+from .classes import CHECKPOINT_KEY, Classes
 from .counting import IGNORED_COUNT
 from .data import LocountDatasetMapper
 from .divergence import StepWatch
@@ -42,6 +43,9 @@ class Trainer(DefaultTrainer):
             cfg.SOLVER.AMP.ENABLED = False  # AMPTrainer is for CUDA alone
             cfg.freeze()
         super().__init__(cfg)
+        classes = Classes.of_dataset(cfg.DATASETS.TRAIN[0])
+        if classes is not None:
+            self.checkpointer.add_checkpointable(CHECKPOINT_KEY, classes)
         if amp_on_cpu:
             train_in_bfloat16(self.model)
         self._watch = StepWatch(self.model)
@@ -53,6 +57,15 @@ class Trainer(DefaultTrainer):
         if resume and self.checkpointer.has_checkpoint():
             load_weights(self.model, self.checkpointer.get_checkpoint_file())
         super().resume_or_load(resume)
+
+    def state_dict(self) -> dict:
+        """As in the base class, with the optimizer's momentum, which Detectron2 v0.6 forgets."""
+        return {**super().state_dict(), "_trainer": self._trainer.state_dict()}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        super().load_state_dict(state_dict)
+        if "_trainer" in state_dict:  # not in what v0.6 alone has saved
+            self._trainer.load_state_dict(state_dict["_trainer"])
 
     def train(self):
         """As in the base class; what stops it with a message of its own is logged by that alone."""
