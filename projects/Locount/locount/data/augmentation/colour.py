@@ -1,13 +1,16 @@
-"""Colour operations of the AutoAugment policies, of H x W x 3 uint8 pictures and levels 0 to 10."""
+"""Colours of H x W x 3 uint8 pictures: random changes, and the operations of AutoAugment."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import cv2
 import numpy as np
+from detectron2.data import transforms as T
 from PIL import Image, ImageEnhance, ImageOps
 
+# Of a picture and a level from 0 to 10.
 ColourOperation = Callable[[np.ndarray, int], np.ndarray]
 
 IMAGE_FORMATS = ("BGR", "RGB")
@@ -38,19 +41,50 @@ _OPERATIONS: dict[str, Callable[[Image.Image, int], Image.Image]] = {
 }
 
 
+class RandomColour(T.Augmentation):
+    """Brightness, contrast and saturation, each multiplied by a random number.
+
+    Detectron2 has the same as RandomBrightness, RandomContrast and RandomSaturation; these count in
+    floats, which takes longer than to read and resize the photo, and take BGR for RGB.
+    """
+
+    def __init__(self, strength: float, image_format: str = "BGR"):
+        """
+        Args:
+            strength: the numbers are from 1 - strength to 1 + strength; in [0, 1].
+            image_format: of 3-channel uint8 pictures, "BGR" or "RGB".
+        """
+        super().__init__()
+        self.strength, self.image_format = strength, image_format
+        self._adjust = _on_arrays(_adjust, image_format)
+
+    def get_transform(self, image: np.ndarray) -> T.Transform:
+        factors = self._rand_range(1 - self.strength, 1 + self.strength, 3)
+        return T.ColorTransform(functools.partial(self._adjust, setting=factors))
+
+
 def colour_operations(image_format: str) -> dict[str, ColourOperation]:
     """The operations by name, for pictures in a format of ``IMAGE_FORMATS``."""
+    return {name: _on_arrays(op, image_format) for name, op in _OPERATIONS.items()}
 
-    def on_arrays(operation) -> ColourOperation:
-        def apply(pixels: np.ndarray, level: int) -> np.ndarray:
-            # The order of the channels matters where a grey value is computed.
-            if image_format == "BGR":
-                pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-            result = np.asarray(operation(Image.fromarray(pixels), level))
-            return cv2.cvtColor(result, cv2.COLOR_RGB2BGR) if image_format == "BGR" else result
 
-        return apply
+def _adjust(image: Image.Image, factors: np.ndarray) -> Image.Image:
+    kinds = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
+    for kind, factor in zip(kinds, factors, strict=True):
+        image = kind(image).enhance(factor)
+    return image
 
+
+def _on_arrays(operation: Callable, image_format: str) -> Callable:
+    """An operation on Pillow's RGB images as one on arrays, with its setting as keyword."""
     if image_format not in IMAGE_FORMATS:
         raise ValueError(f"image_format is {image_format!r}; it must be one of {IMAGE_FORMATS}.")
-    return {name: on_arrays(operation) for name, operation in _OPERATIONS.items()}
+
+    def apply(pixels: np.ndarray, setting) -> np.ndarray:
+        # The order of the channels matters where a grey value is computed.
+        if image_format == "BGR":
+            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        result = np.asarray(operation(Image.fromarray(pixels), setting))
+        return cv2.cvtColor(result, cv2.COLOR_RGB2BGR) if image_format == "BGR" else result
+
+    return apply

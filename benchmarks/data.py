@@ -1,0 +1,233 @@
+"""Loading a dataset against pycocotools, and the mapper against Detectron2's, in one run.
+
+    python benchmarks/data.py [--images N] [--photos N] [--repeats N]
+
+The data is made on the spot: texts in Locount layout and the same boxes as COCO json, and JPEG
+photos of 1920 x 1080. All contestants take turns, on one thread, and medians are printed. Loading
+runs in a process of its own each time; imports are not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import cv2
+import numpy as np
+import torch
+from detectron2.config import get_cfg
+from detectron2.data import DatasetMapper
+from detectron2.structures import BoxMode
+from PIL import Image
+from synthetic_shelves import HEIGHT, NUM_CATEGORIES, WIDTH, make_ground_truth
+
+from locount import add_locount_config
+from locount.data import LocountDatasetMapper
+
+FULL_SIZE = 34022
+LOADERS = ["pycocotools", "ours, cold", "ours, warm"]
+
+
+def write_dataset(root: Path, num_images: int) -> None:
+    """``num_images`` in Locount layout below ``root``, and ``root``/train.json."""
+    columns = make_ground_truth(np.random.default_rng(0), num_images)
+    corners = np.rint(columns["bbox"]).astype(int)
+    corners[:, 2:] = np.minimum(corners[:, :2] + corners[:, 2:].clip(1), [WIDTH, HEIGHT])
+    rows = np.column_stack([corners, columns["category"], columns["count"]])
+    folders = [root / f"Locount_{kind}Train" for kind in ("Images", "GtTxts")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    (root / "categories.txt").write_text("".join(f"category {k}\n" for k in range(NUM_CATEGORIES)))
+    # Of images only the headers are read.
+    Image.new("1", (WIDTH, HEIGHT)).save(root / "empty.png")
+    picture = (root / "empty.png").read_bytes()
+    bounds = np.searchsorted(columns["image"], np.arange(num_images + 1))
+    for i in range(num_images):
+        (folders[0] / f"{i:06}.png").write_bytes(picture)
+        lines = rows[bounds[i] : bounds[i + 1]].tolist()
+        text = "".join(f"{a},{b},{c},{d},category {k},{n}\n" for a, b, c, d, k, n in lines)
+        (folders[1] / f"{i:06}.txt").write_text(text)
+    annotations = [
+        {
+            "id": j + 1,
+            "image_id": i + 1,
+            "category_id": k + 1,
+            "bbox": [a, b, c - a, d - b],
+            "area": (c - a) * (d - b),
+            "iscrowd": 0,
+            "count": n,
+        }
+        for j, (i, (a, b, c, d, k, n)) in enumerate(
+            zip(columns["image"].tolist(), rows.tolist(), strict=True)
+        )
+    ]
+    images = [
+        {"id": i + 1, "file_name": f"{i:06}.png", "width": WIDTH, "height": HEIGHT}
+        for i in range(num_images)
+    ]
+    categories = [{"id": k + 1, "name": f"category {k}"} for k in range(NUM_CATEGORIES)]
+    coco = {"images": images, "annotations": annotations, "categories": categories}
+    (root / "train.json").write_text(json.dumps(coco))
+
+
+def load(name: str, root: Path) -> float:
+    """Seconds until a loader, in this process, has all records."""
+    if name == "pycocotools":
+        from pycocotools.coco import COCO
+
+        with contextlib.redirect_stdout(sys.stderr):
+            start = time.perf_counter()
+            COCO(str(root / "train.json"))
+        return time.perf_counter() - start
+    from detectron2.data import DatasetCatalog
+
+    from locount.data import register_datasets
+
+    start = time.perf_counter()
+    register_datasets([f"locount:{root}:train"])
+    DatasetCatalog.get(f"locount:{root}:train")
+    return time.perf_counter() - start
+
+
+def compare_loaders(folder: Path, num_images: int, repeats: int) -> None:
+    root, cache = folder / "shelves", folder / "cache"
+    write_dataset(root, num_images)
+    environment = os.environ | {"LOCOUNT_CACHE": str(cache)}
+    times: dict[str, list[float]] = {name: [] for name in LOADERS}
+    for _ in range(repeats):
+        shutil.rmtree(cache, ignore_errors=True)
+        for name in LOADERS:
+            command = [sys.executable, __file__, "--loader", name, str(root)]
+            run = subprocess.run(
+                command, check=True, capture_output=True, text=True, env=environment
+            )
+            times[name].append(float(run.stdout.split()[-1]))
+    print(f"Loading {num_images:,} images and their boxes:\n")
+    print_table(times, LOADERS[0], "s")
+
+
+def write_photos(folder: Path, num_photos: int) -> list[dict]:
+    """Textured JPEG photos, and records of 15 boxes each."""
+    rng = np.random.default_rng(0)
+    columns = make_ground_truth(rng, num_photos)
+    records = []
+    for i in range(num_photos):
+        photo = np.zeros((HEIGHT, WIDTH, 3), np.float32)
+        for cell in (4, 16, 64, 256):
+            noise = rng.normal(0, 4 * cell**0.5, (HEIGHT // cell + 1, WIDTH // cell + 1, 3))
+            photo += cv2.resize(noise.astype(np.float32), (WIDTH, HEIGHT))
+        path = str(folder / f"{i}.jpg")
+        Image.fromarray((photo + 128).clip(0, 255).astype(np.uint8)).save(path, quality=90)
+        here = columns["image"] == i
+        annotations = [
+            {"bbox": b, "bbox_mode": BoxMode.XYWH_ABS, "category_id": k, "count": n}
+            for b, k, n in zip(
+                *(columns[name][here].tolist() for name in ("bbox", "category", "count")),
+                strict=True,
+            )
+        ]
+        size = {"height": HEIGHT, "width": WIDTH, "image_id": i}
+        records.append({"file_name": path, **size, "annotations": annotations})
+    return records
+
+
+def decoders() -> dict[str, Callable[[str], np.ndarray]]:
+    """From a path to H x W x 3 pixels in BGR, side by side in memory."""
+    from torchvision import io
+
+    def by_torchvision(path: str) -> np.ndarray:
+        # Deprecated there in favour of torchcodec, which says so with each call.
+        with warnings.catch_warnings(action="ignore"):
+            pixels = io.decode_jpeg(io.read_file(path), io.ImageReadMode.RGB)
+        return cv2.cvtColor(pixels.permute(1, 2, 0).contiguous().numpy(), cv2.COLOR_RGB2BGR)
+
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    return {
+        "Pillow": lambda path: np.ascontiguousarray(
+            np.asarray(Image.open(path).convert("RGB"))[:, :, ::-1]
+        ),
+        "OpenCV": lambda path: cv2.imdecode(np.fromfile(path, np.uint8), flags),
+        "torchvision": by_torchvision,
+    }
+
+
+def mappers() -> dict[str, Callable[[dict], dict]]:
+    def ours(**keys: object) -> LocountDatasetMapper:
+        cfg = get_cfg()
+        add_locount_config(cfg)
+        for key, value in keys.items():
+            cfg.AUGMENTATION[key] = value
+        return LocountDatasetMapper(cfg, is_train=True)
+
+    return {
+        "Detectron2's": DatasetMapper(get_cfg(), is_train=True),
+        "ours": ours(),
+        "ours, COLOR 0.2": ours(COLOR=0.2),
+        "ours, COPY_PASTE 3": ours(COPY_PASTE=3),
+        **{f"ours, POLICY {policy}": ours(POLICY=policy) for policy in ("v0", "v1", "v2", "v3")},
+    }
+
+
+def take_turns(contestants: dict[str, Callable], inputs: list, repeats: int) -> dict:
+    """Seconds of each call, every contestant after the other on each input."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(repeats):
+        for value in inputs:
+            for name, run in contestants.items():
+                start = time.perf_counter()
+                run(value)
+                times[name].append(time.perf_counter() - start)
+    return times
+
+
+def print_table(times: dict[str, list[float]], base: str, unit: str) -> None:
+    """Medians, and how many times the base's the median is."""
+    factor = {"s": 1, "ms": 1000}[unit]
+    print("| | median | times the first |\n|---|---|---|")
+    for name, values in times.items():
+        ratio = median(values) / median(times[base])
+        print(f"| {name} | {factor * median(values):.1f} {unit} | {ratio:.2f} |")
+    print()
+
+
+def compare_mappers(folder: Path, num_photos: int, repeats: int) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    records = write_photos(folder, num_photos)
+    paths = [record["file_name"] for record in records]
+    print(f"Decoding JPEG of {WIDTH} x {HEIGHT}:\n")
+    print_table(take_turns(decoders(), paths, repeats), "Pillow", "ms")
+    print("Mapping to Detectron2's default training sizes (short side 800, long side <= 1333):\n")
+    print_table(take_turns(mappers(), records, repeats), "Detectron2's", "ms")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--images", type=int, default=FULL_SIZE, help="to load, 0: none")
+    parser.add_argument("--photos", type=int, default=8, help="to map, 0: none")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--loader", nargs=2, metavar=("NAME", "ROOT"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.loader:
+        print(load(args.loader[0], Path(args.loader[1])))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if args.photos:
+            compare_mappers(Path(folder), args.photos, args.repeats)
+        if args.images:
+            compare_loaders(Path(folder), args.images, args.repeats)
+
+
+if __name__ == "__main__":
+    main()
