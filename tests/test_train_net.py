@@ -10,6 +10,7 @@ import pytest
 from detectron2.data import MetadataCatalog
 from detectron2.engine import DefaultPredictor, default_argument_parser
 
+from locount.classes import Classes
 from locount.config import load_config
 from locount.errors import InputError
 
@@ -93,6 +94,7 @@ def test_train_evaluate_and_predict(run, photos, tmp_path):
     (results,) = output.glob("inference/*/locount_instances_results.json")
     assert all(detection["count"] >= 1 for detection in json.loads(results.read_text()))
 
+    assert Classes.of_checkpoint(weights).names == ("box", "cup")
     cfg = load_config(str(output / "config.yaml"), ["MODEL.WEIGHTS", weights])
     detections = DefaultPredictor(cfg)(np.full((50, 90, 3), 128, np.uint8))["instances"]
     assert detections.image_size == (50, 90)
