@@ -69,8 +69,10 @@ def write(image, rng: np.random.Generator, x: float, y: float, w: float, h: floa
         return
     step = 0.8 * h
     n = max(int(w / step), 1)
-    places = np.stack([x + step * np.arange(n), np.full(n, y)], axis=1)[:, None]
-    strokes = _LETTERS[rng.integers(0, len(_LETTERS), n)] * (0.29 * h, 0.5 * h) + places
+    strokes = _LETTERS.take(rng.integers(0, len(_LETTERS), n), axis=0)
+    strokes = strokes * (0.29 * h, 0.5 * h)
+    strokes[..., 0] += (x + step * np.arange(n))[:, None]
+    strokes[..., 1] += y
     cv2.polylines(image, list(fixed(strokes)), False, ink, 2 if h > 11 else 1, cv2.LINE_AA, 4)
 
 

@@ -18,6 +18,7 @@ GAP = (0.14, 0.5)
 _GROUP_SHARE = 0.45
 _FACINGS = (1, 2, 2, 3, 3, 4, 5)
 # A group of n items is n ** -1.15 times as frequent as one of one.
+_DEEPEST = 170  # queue, in units
 _SIZES = np.arange(2, MAX_COUNT + 1)
 _SIZE_ODDS = np.cumsum([round(1e6 / n**1.15) for n in _SIZES.tolist()])
 
@@ -169,27 +170,36 @@ def choose_group(
         for _ in range(3 if options else 0):
             category, form = options[rng.integers(len(options))]
             item = choose_item(rng, category, form, view, height)
-            columns = 1
-            if form == "block":
-                layers = int((height - item.depth * view.tilt) // item.height)
-                if layers < 2 or count < 4:
-                    continue
-                columns = max(-(-count // layers), 2)
-            elif form == "nest":
-                # High piles are made to fit, as far as every item can still be seen.
-                free = height - item.height - item.depth * view.tilt
-                pitch = max(min(item.pitch, free / count), DRAWN_PITCH * view.scale)
-                item = item._replace(pitch=pitch)
-            elif form == "queue":
-                step = queue_step(item, view)
-                if step * count > 170 * view.scale or step * abs(view.yaw) < 4 * view.scale:
-                    continue
-            elif form == "row" and count < 3:
-                continue
-            pile = pile_up(item, form, count, columns, view)
-            if pile.width <= width and pile.height + item.depth * view.tilt <= height:
+            pile = _fit(item, form, count, view, height)
+            if (
+                pile is not None
+                and pile.width <= width
+                and pile.height + item.depth * view.tilt <= height
+            ):
                 return pile
     return None
+
+
+def _fit(item: Item, form: str, count: int, view: View, height: float) -> Pile | None:
+    """The group, adapted to the height of the shelf; None if nobody could count it so."""
+    free = height - item.depth * view.tilt
+    columns = 1
+    if form == "nest":
+        # High piles are made to fit, as far as every item can still be seen.
+        pitch = max(min(item.pitch, (free - item.height) / count), DRAWN_PITCH * view.scale)
+        item = item._replace(pitch=pitch)
+    elif form == "block":
+        layers = int(free // item.height)
+        if layers < 2 or count < 4:
+            return None
+        columns = max(-(-count // layers), 2)
+    elif form == "queue":
+        step = queue_step(item, view)
+        if step * count > _DEEPEST * view.scale or step * abs(view.yaw) < 4 * view.scale:
+            return None
+    elif form == "row" and count < 3:
+        return None
+    return pile_up(item, form, count, columns, view)
 
 
 def fill_shelf(

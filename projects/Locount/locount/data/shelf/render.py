@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .brush import Brush
 from .camera import Camera, choose_camera, develop
 from .categories import CATALOGUE
 from .goods import draw_item
@@ -48,14 +49,13 @@ def render(seed: int, index: int, width: int = 640, height: int = 360) -> Pictur
     plane = np.empty((*camera.plane[::-1], 3), np.uint8)
     draw_rack(plane, rack)
     light = 0.6 * (2 * rng.random() - 1)
-    shown = []
     size = int(rng.integers(5, 10))
     assortment = rng.permutation(len(CATALOGUE))[:size].tolist()
     drawn: dict[tuple, Sprite] = {}
     piles = [
-        _set_up(one, shelf, light, drawn, rng)
+        _set_up(placed, shelf, light, drawn, rng)
         for shelf in rack.shelves
-        for one in fill_shelf(
+        for placed in fill_shelf(
             rng,
             assortment,
             shelf.view,
@@ -64,11 +64,8 @@ def render(seed: int, index: int, width: int = 640, height: int = 360) -> Pictur
             shelf.height - 4 * scale,
         )
     ]
-    shown = [
-        (box, pile)
-        for box, pile in zip(_boxes(piles, camera), piles, strict=True)
-        if box is not None
-    ]
+    boxes = _boxes(piles, camera)
+    shown = [(box, pile) for box, pile in zip(boxes, piles, strict=True) if box is not None]
     for _, standing in shown:
         _draw(plane, standing, light)
     draw_edges(plane, rack, rng)
@@ -93,8 +90,13 @@ class _Standing(NamedTuple):
 
 
 def _set_up(
-    placed: Placed, shelf: Shelf, light: float, drawn: dict, rng: np.random.Generator
+    placed: Placed,
+    shelf: Shelf,
+    light: float,
+    drawn: dict[tuple, Sprite],
+    rng: np.random.Generator,
 ) -> _Standing:
+    """Draws the sprites of a pile that are not among those that are ``drawn`` already."""
     pile, item, view = placed.pile, placed.pile.item, shelf.view
     y = shelf.front - (3 * view.scale + item.depth / 2 * view.tilt)
     nested = pile.form == "nest"
@@ -103,9 +105,10 @@ def _set_up(
     for i, (variant, (dx, dy)) in enumerate(
         zip(_variants(pile, rng), pile.feet.tolist(), strict=True)
     ):
-        key = item, variant, nested, nested and not item.upside_down and i > 0
+        covered = nested and i > 0 and not (item.upside_down or CATALOGUE[item.category].box)
+        key = item, variant, nested, covered
         if key not in drawn:
-            drawn[key] = draw_item(view, light, *key)
+            drawn[key] = draw_item(Brush(item, view, light, *key[1:]))
         wobble = int(rng.integers(-1, 2)) if wobbly else 0
         sprites.append((drawn[key], round(placed.x + dx) + wobble, round(y + dy)))
     outline = np.concatenate([sprite.outline + np.array([px, py]) for sprite, px, py in sprites])
@@ -135,6 +138,8 @@ def _variants(pile: Pile, rng: np.random.Generator) -> list[int]:
 
 def _boxes(piles: list[_Standing], camera: Camera) -> list[tuple[int, int, int, int] | None]:
     """The box of each pile; None if too little of it is in the photo."""
+    if not piles:
+        return []
     points = camera.locate(np.concatenate([pile.outline for pile in piles]))
     ends = np.cumsum([len(pile.outline) for pile in piles])[:-1]
     return [

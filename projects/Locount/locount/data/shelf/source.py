@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import tempfile
 from pathlib import Path
 
 from iopath.common.file_io import file_lock
@@ -64,14 +66,23 @@ class RenderedShelves:
     @functools.cached_property
     def _pictures(self) -> LocountFolder:
         folder = self.folder
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            lock = file_lock(str(folder))
-            with lock:
-                make_shelf(folder, _SPLIT, self.series)
-        except (OSError, DatasetError) as error:
-            raise DatasetError(
-                f"The shelves can't be kept in {folder}: {error}\nRemove what stands there, or set "
-                "LOCOUNT_CACHE to a folder that can be written."
-            ) from error
+        if not folder.exists():
+            try:
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                with file_lock(str(folder)):
+                    self._render(folder)
+            except (OSError, DatasetError) as error:
+                raise DatasetError(
+                    f"The shelves can't be kept in {folder.parent}: {error}.\n"
+                    "Set LOCOUNT_CACHE to a folder that can be written and has room."
+                ) from error
         return LocountFolder(str(folder), _SPLIT)
+
+    def _render(self, folder: Path) -> None:
+        """Nothing to do if another process had the lock before. The folder appears complete."""
+        if folder.exists():
+            return
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as temporary:
+            finished = Path(temporary) / folder.name
+            make_shelf(finished, _SPLIT, self.series)
+            os.replace(finished, folder)

@@ -9,6 +9,7 @@ Everything is integers or single IEEE operations on float32, so that all machine
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -129,24 +130,25 @@ def revolved(
     bend = np.float32(tilt) * np.sqrt(np.maximum(np.float32(widest**2) - x * x, 0))
     quarter = (4 * (np.arange(rows, dtype=np.float32)[:, None] - bend) + 0.5).astype(np.int32)
     levels = np.arange(4 * rows + 1, dtype=np.float32) / 4 - above
-    radius = np.interp(levels, heights, radii).astype(np.float32)[quarter]
+    radius = np.interp(levels, heights, radii).astype(np.float32).take(quarter)
     ends = np.clip(np.minimum(levels, height - levels) + 0.5, 0, 1).astype(np.float32)
-    alpha = np.clip(radius + 0.5 - np.abs(x), 0, 1) * ends[quarter]
+    alpha = np.clip(radius + 0.5 - np.abs(x), 0, 1) * ends.take(quarter)
     alpha = (alpha * 255 + np.float32(0.5)).astype(np.uint8)
 
     n, m = skin.shape[:2]
-    skin_row = np.clip(levels * (n / height), 0, n - 1).astype(np.int32)
+    skin_row = np.clip(levels * (n / height), 0, n - 1).astype(np.int32) * m
     skin_column = (_UNROLLED * (m - 1)).astype(np.int32)
     lit = 200 * (1.05 - 0.5 * (_ACROSS - light * 0.5) ** 2)
     spot = np.maximum(110 * gloss * (1 - ((_ACROSS - light) * 4) ** 2), 0)
     across = (np.clip(x / radius, -1, 1) * 32 + np.float32(32.5)).astype(np.int32)
-    color = skin[skin_row[quarter], skin_column[across]]
+    pixel = skin_row.take(quarter) + skin_column.take(across)
+    color = skin.reshape(-1, 3).take(pixel, axis=0)
     color = cv2.multiply(color, _gray(np.clip(lit, 0, 255), across), scale=1 / 200)
     color = cv2.add(color, _gray(spot, across))
 
     def centre(r: float) -> float:
         """Row of the middle of a circle, below the row of its height."""
-        return float(tilt * np.sqrt(max(widest**2 - r * r, 0)))
+        return tilt * math.sqrt(max(widest**2 - r * r, 0))
 
     r0, foot = float(radii[0]), float(radii[-1])
     if top is not None:
@@ -158,7 +160,7 @@ def revolved(
             [(0, centre(r0) + tilt * r0 * (-1 if top else 1))],
             [
                 (sign * r, h + centre(r))
-                for h, r in zip(heights, radii, strict=True)
+                for h, r in zip(heights.tolist(), radii.tolist(), strict=True)
                 for sign in (-1, 1)
             ],
             [(0, height + tilt * widest)],
@@ -168,7 +170,7 @@ def revolved(
 
 
 def _gray(table: np.ndarray, index: np.ndarray) -> np.ndarray:
-    channel = table.astype(np.uint8)[index]
+    channel = table.astype(np.uint8).take(index)
     return cv2.merge([channel, channel, channel])
 
 

@@ -22,6 +22,7 @@ from .render import RENDERER_VERSION, render
 
 DEFAULT_SIZE = (640, 360)
 _MANIFEST = "shelf.json"
+_UNFINISHED = ".unfinished-"  # what a run that was killed leaves behind is no data
 _SIDES = (320, 4096)
 
 
@@ -80,17 +81,18 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", split):
         raise DatasetError(f"The split {split!r} is no name: write it in lower case, such as train")
     manifest = _read_manifest(out)
-    if split in manifest["splits"]:
-        if manifest["splits"][split] == series._asdict():
-            return False
+    present = manifest["splits"].get(split)
+    if present == series._asdict():
+        return False
+    if present is not None:
         raise DatasetError(
-            f"{out} holds another split {split!r} ({manifest['splits'][split]}): "
+            f"{out} holds another split {split!r} ({present}): "
             "remove the folder or name another one"
         )
     manifest["splits"][split] = series._asdict()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out, prefix=".unfinished-") as temporary:
+        with tempfile.TemporaryDirectory(dir=out, prefix=_UNFINISHED) as temporary:
             folder = Path(temporary)
             _render_split(folder, split, series)
             (folder / CATEGORIES_FILE).write_text("\n".join([*CLASSES, ""]), encoding="utf-8")
@@ -110,7 +112,7 @@ def _read_manifest(out: Path) -> dict:
         return empty
     if not out.is_dir():
         raise DatasetError(f"{out} is a file: name a folder that is new or empty")
-    names = {entry.name for entry in out.iterdir()}
+    names = {e.name for e in out.iterdir() if not e.name.startswith(_UNFINISHED)}
     if not names:
         return empty
     if _MANIFEST not in names:
@@ -140,16 +142,23 @@ def _render_split(root: Path, split: str, series: Series) -> None:
     bar = functools.partial(
         tqdm, total=series.images, desc=f"Shelves of seed {series.seed}", unit="image", leave=False
     )
-    workers = min(len(os.sched_getaffinity(0)), -(-series.images // 16))
+    workers = min(_num_cores(), -(-series.images // 16))
     if workers == 1:
         for i in bar(range(series.images)):
             draw(i)
         return
     # Forked like PyTorch's data loaders: a worker that is started afresh imports torch for seconds.
-    context = multiprocessing.get_context("fork")
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("fork" if "fork" in methods else None)
     with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
         for _ in bar(pool.map(draw, range(series.images), chunksize=8)):
             pass
+
+
+def _num_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # what this process may use; Linux only
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _one_thread() -> None:
