@@ -2,7 +2,7 @@ import pytest
 import torch
 from detectron2.modeling import build_model
 
-from locount.checkpoint import load_weights
+from locount.checkpoint import load_weights, slim_checkpoint
 from locount.errors import InputError
 
 
@@ -74,3 +74,28 @@ def test_weights_that_are_no_checkpoint_are_named(
         half.write(whole.read()[:100_000])
     with pytest.raises(InputError, match=message):
         load_weights(build_model(tiny_cfg), path)
+
+
+def test_a_slim_checkpoint_predicts_without_the_training(tiny_cfg, weights, tmp_path):
+    whole = torch.load(weights)
+    classes = {"names": ["a", "b", "c"], "groups": ["", "", ""], "ids": [1, 2, 3]}
+    torch.save({**whole, "optimizer": {"state": 1}, "iteration": 7, "classes": classes}, weights)
+    slim = tmp_path / "slim.pth"
+    slim_checkpoint(weights, slim)
+    assert torch.load(slim).keys() == {"model", "classes"}
+    model = build_model(tiny_cfg)
+    load_weights(model, str(slim))
+    for name, value in model.state_dict().items():
+        # Half precision has 11 significant bits; vectors are kept.
+        rtol = 2**-11 if value.dim() > 1 else 0
+        torch.testing.assert_close(value, whole["model"][name], rtol=rtol, atol=2**-25)
+
+
+def test_weights_beyond_half_precision_are_named(weights, tmp_path):
+    checkpoint = torch.load(weights)
+    name = next(n for n, w in checkpoint["model"].items() if w.dim() > 1)
+    checkpoint["model"][name][0] = 1e5  # the largest number of half precision is 65504
+    torch.save(checkpoint, weights)
+    with pytest.raises(InputError, match=name):
+        slim_checkpoint(weights, tmp_path / "slim.pth")
+    assert not (tmp_path / "slim.pth").exists()

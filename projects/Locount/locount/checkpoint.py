@@ -1,16 +1,21 @@
-"""Loading weights that must fit: for evaluation, prediction and resumed training."""
+"""Checkpoints: weights that must fit, and slim ones to hand on."""
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import re
+from pathlib import Path
 from urllib.parse import urlparse
 
+import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from torch import nn
 
+from .classes import CHECKPOINT_KEY
 from .errors import InputError, listing
+from .files import write_bytes
 
 # Which config keys are behind a parameter that does not fit. Tried in turn on "name: problem"; a
 # problem that starts with "(" is about the shape.
@@ -24,6 +29,34 @@ CONFIG_KEYS = (
     (r"^proposal_generator\.", "MODEL.ANCHOR_GENERATOR"),
     (r"^backbone\.", "MODEL.BACKBONE, MODEL.RESNETS, MODEL.FPN"),
 )
+
+
+def slim_checkpoint(path: Path, output: Path) -> None:
+    """Write what prediction needs of a training's checkpoint, in a third to a quarter of the size.
+
+    That is the weights, those with two or more dimensions in half precision, and the names of the
+    classes. Vectors stay as they are: they are small, and statistics of normalization layers may be
+    beyond the range of half precision.
+
+    Raises:
+        InputError: if the file is no checkpoint of a training run, or a weight has no
+            representation in half precision.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        weights = checkpoint["model"]
+    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path} is no checkpoint of train_net.py ({error}).") from error
+    slim = {n: w.half() if w.is_floating_point() and w.dim() > 1 else w for n, w in weights.items()}
+    broken = [n for n, w in slim.items() if not torch.equal(w.isfinite(), weights[n].isfinite())]
+    if broken:
+        raise InputError(f"{path}: too large for half precision:\n{listing(broken)}")
+    kept = {"model": slim}
+    if CHECKPOINT_KEY in checkpoint:
+        kept[CHECKPOINT_KEY] = checkpoint[CHECKPOINT_KEY]
+    content = io.BytesIO()
+    torch.save(kept, content)
+    write_bytes(output, content.getvalue())
 
 
 def load_weights(model: nn.Module, path: str) -> None:

@@ -20,6 +20,7 @@ COMMANDS = {
     "make-shelf": "render pictures of shelves with their counts",
     "predict": "find and count the products on photos: pictures, tables, results",
     "report": "show what a trained model can do, on one page for the browser",
+    "slim": "make a small file of a checkpoint, for prediction",
 }
 
 
