@@ -108,7 +108,7 @@ class CocoJson:
         try:
             with open(self.json_file, encoding="utf-8") as file:
                 content = json.load(file)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DatasetError(f"{self.json_file} can't be read: {error}") from error
         self._raise(structure_problems(content))
         return content

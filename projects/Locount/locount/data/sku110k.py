@@ -6,7 +6,6 @@ import functools
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -19,6 +18,7 @@ from .locount_index import SplitImages, SplitTexts
 from .locount_txt import AnnotationTable, box_problems
 from .sku110k_csv import COLUMNS, RowTable
 from .sku110k_index import RowImages, find_splits, read_images, read_rows
+from .survey import Survey
 
 logger = logging.getLogger(__name__)
 
@@ -92,22 +92,35 @@ class Sku110k:
         Raises:
             DatasetError: with all problems of the split, unless they are to be skipped.
         """
+        records, _, problems = self.survey()
+        number = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
+        if problems and not (self.skip_invalid and records):
+            cure = f"the dataset name sku110k:{self.root}:{self.split}?skip_invalid leaves them out"
+            raise DatasetError(f"{self.csv_file} has {number} ({cure}):", problems)
+        if problems:
+            text = "%s has %s. These rows and images are left out:\n%s"
+            logger.warning(text, self.csv_file, number, listing(problems))
+        return records
+
+    def survey(self) -> Survey:
+        """All problems of the split, and what :meth:`load` would return of the rest."""
         table, row_problems = self._rows
         images = read_images(self.csv_file, table, self.image_root)
         annotations = _annotations(table)
         files = [self.csv_file] * len(table.images)
         box_faults = box_problems(annotations, files, images.sizes)
-        self._report([*row_problems, *images.problems, *box_faults])
+        problems = [*row_problems, *images.problems, *box_faults]
 
         kept = ~np.isin(table.line, [problem.line for problem in box_faults])
         kept &= images.usable[table.image_id]
         usable = np.unique(table.image_id[kept])
         if not len(usable):
-            raise DatasetError(
-                f"{self.csv_file} has no row that can be used: write {','.join(COLUMNS)}"
-            )
-        kept &= np.isin(table.image_id, self._chosen(table, usable))
-        return self._records(annotations, table.images, images, np.flatnonzero(kept))
+            text = f"has no row that can be used: write {','.join(COLUMNS)}"
+            problems.append(Problem(self.csv_file, None, text))
+        else:
+            kept &= np.isin(table.image_id, self._chosen(table, usable))
+        records = self._records(annotations, table.images, images, np.flatnonzero(kept))
+        return Survey(records, {"thing_classes": list(self._classes)}, problems)
 
     @functools.cached_property
     def _rows(self) -> tuple[RowTable, list[Problem]]:
@@ -120,15 +133,6 @@ class Sku110k:
             for path in find_splits(self.root).values()
         ]
         return tuple(sorted({name for table in tables for name in table.classes.tolist()}))
-
-    def _report(self, problems: Sequence[Problem]) -> None:
-        number = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
-        if problems and not self.skip_invalid:
-            cure = f"the dataset name sku110k:{self.root}:{self.split}?skip_invalid leaves them out"
-            raise DatasetError(f"{self.csv_file} has {number} ({cure}):", problems)
-        if problems:
-            text = "%s has %s. These rows and images are left out:\n%s"
-            logger.warning(text, self.csv_file, number, listing(problems))
 
     def _chosen(self, table: RowTable, image_ids: np.ndarray) -> np.ndarray:
         """The subset of these images."""

@@ -7,26 +7,18 @@ from pathlib import Path
 import msgspec
 
 from ..coco_json import CocoJson
-from .dataset import Dataset, Split, corners
+from .dataset import Dataset, corners
 from .entries import chosen_split
-from .reading import image_names, no_skipping, same_classes, split_files
+from .reading import read_sources, split_files
 
 
 def read(source: str, split: str | None, image_root: str | None, skip_invalid: bool) -> Dataset:
     """Read ``SPLIT.json`` files, or one."""
-    no_skipping(skip_invalid)
     files = split_files(source, ".json", split, image_root)
     if split is not None:
         files = {split: chosen_split(files, split, source)}
-    sources = {name: CocoJson(path, images) for name, (path, images) in files.items()}
-    classes = same_classes(
-        {s.json_file: tuple(s.metadata()["thing_classes"]) for s in sources.values()}
-    )
-    splits = {}
-    for name, coco in sources.items():
-        records = coco.load()
-        splits[name] = Split(records, image_names(records, coco.image_root))
-    return Dataset(classes, splits)
+    sources = {name: (CocoJson(*file), file[1]) for name, file in files.items()}
+    return read_sources(sources, skip_invalid)
 
 
 def write(dataset: Dataset, folder: Path) -> None:

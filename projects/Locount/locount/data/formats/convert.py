@@ -63,6 +63,9 @@ def convert(
     if categories is not None:
         dataset = _with_categories(dataset, os.fspath(categories))
     dataset, losses = reduce_dataset(dataset, title=aim.title, holds=aim.holds, lossy=lossy)
+    empty = [name for name, part in dataset.splits.items() if not part.records]
+    if empty:
+        raise InputError(f"No image is left in {', '.join(empty)}: choose other splits by --split")
     dataset = _with_unique_names(dataset, aim)
     problems = list(name_problems(dataset, aim))
     if problems:

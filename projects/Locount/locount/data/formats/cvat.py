@@ -35,7 +35,7 @@ def read(source: str, split: str | None, image_root: str | None, skip_invalid: b
             problems.append(Problem(path, root.sourceline, text))
             continue
         labels = root.findall("meta/*/labels/label/name")
-        classes[path] = tuple((label.text or "").strip() for label in labels)
+        classes[name] = tuple((label.text or "").strip() for label in labels)
         entries[name] = [
             entry
             for element in root.iterfind("image")

@@ -16,6 +16,7 @@ from .reading import split_files
 from .writing import xml_bytes
 
 _LOCAL_FILES = "/data/local-files/"
+_JSON_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Rectangle(msgspec.Struct):
@@ -65,7 +66,7 @@ def read(source: str, split: str | None, image_root: str | None, skip_invalid: b
             place = Place(path, None, f"task [{i}]")
             try:
                 task = msgspec.json.decode(raw, type=_Task)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except _JSON_ERRORS as error:
                 problems.append(place.problem(f"{error}: export the project anew, as JSON"))
                 continue
             image = _image(place, task, images, problems)
@@ -78,7 +79,7 @@ def _raw_tasks(path: str) -> list[msgspec.Raw]:
     try:
         content = Path(path).read_bytes()
         return msgspec.json.decode(content, type=list[msgspec.Raw])
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, *_JSON_ERRORS) as error:
         raise DatasetError(
             f"{path} can't be read as a list of tasks ({error}): export the project as JSON"
         ) from error
@@ -145,7 +146,7 @@ def _box(
 def _decode(place: Place, raw: msgspec.Raw, kind: type, problems: list[Problem]):
     try:
         return msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except _JSON_ERRORS as error:
         problems.append(place.problem(f"the value can't be read ({error}): correct it"))
         return None
 

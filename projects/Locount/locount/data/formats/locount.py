@@ -7,25 +7,19 @@ from pathlib import Path
 from ..category_list import CATEGORIES_FILE
 from ..locount_folder import LocountFolder
 from ..locount_layout import find_splits
-from .dataset import Dataset, Split, corners
+from .dataset import Dataset, corners
 from .entries import chosen_split
-from .reading import image_names, no_image_root, no_skipping
+from .reading import no_image_root, read_sources
 
 
 def read(source: str, split: str | None, image_root: str | None, skip_invalid: bool) -> Dataset:
     """Read the splits of a folder; its categories are those of all splits."""
-    no_skipping(skip_invalid)
     no_image_root(image_root, f"{source}/Locount_Images<Split>")
     folders = find_splits(source)
     if split is not None:
         folders = {split: chosen_split(folders, split, source)}
-    splits, classes = {}, ()
-    for name, (images, _) in folders.items():
-        folder = LocountFolder(source, name)
-        records = folder.load()
-        splits[name] = Split(records, image_names(records, images))
-        classes = tuple(folder.metadata()["thing_classes"])
-    return Dataset(classes, splits)
+    sources = {name: (LocountFolder(source, name), f.images) for name, f in folders.items()}
+    return read_sources(sources, skip_invalid)
 
 
 def write(dataset: Dataset, folder: Path) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
 
 from lxml import etree
 
-from ...errors import InputError
+from ...errors import InputError, listing
+from ..coco_json import CocoJson
 from ..errors import DatasetError, Problem
+from ..locount_folder import LocountFolder
+from ..sku110k import Sku110k
+from .dataset import Dataset, Split
 from .entries import Place
+
+logger = logging.getLogger(__name__)
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
 _INTEGER = re.compile(r"[-+]?\d{1,9}", re.ASCII)
@@ -49,36 +56,41 @@ def split_files(
     }
 
 
-def image_names(records: list[dict], image_root: str) -> list[str]:
-    """The paths of the images below a folder, parted by ``/``."""
-    names = (os.path.relpath(record["file_name"], image_root) for record in records)
-    return [name.replace(os.sep, "/") for name in names]
+def read_sources(
+    sources: dict[str, tuple[CocoJson | LocountFolder | Sku110k, str]], skip_invalid: bool
+) -> Dataset:
+    """The splits that loaders read, given with the folders of their images.
 
-
-def no_skipping(skip_invalid: bool) -> None:
-    """
     Raises:
-        InputError: if something is to be skipped, for formats whose loader takes all or nothing.
+        DatasetError: if one has a problem that is not to be skipped, or their categories differ.
     """
-    if skip_invalid:
-        raise InputError(
-            "--skip-invalid is not for this format: `locount check-data --fix` writes a corrected "
-            "copy and says what it changed"
-        )
+    splits, classes = {}, {}
+    for name, (source, image_root) in sources.items():
+        if skip_invalid:
+            records, metadata, problems = source.survey()
+            if problems:
+                text = "%d problem(s) of split %s. Left out are:\n%s"
+                logger.warning(text, len(problems), name, listing(problems))
+        else:
+            records, metadata = source.load(), source.metadata()
+        names = [os.path.relpath(record["file_name"], image_root) for record in records]
+        splits[name] = Split(records, [name.replace(os.sep, "/") for name in names])
+        classes[name] = tuple(metadata["thing_classes"])
+    return Dataset(same_classes(classes), splits)
 
 
 def same_classes(lists: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """The one list of categories of several files.
+    """The one list of categories of several splits.
 
     Raises:
         DatasetError: if they differ.
     """
     (first, classes), *others = lists.items()
-    for path, other in others:
+    for split, other in others:
         if other != classes:
             raise DatasetError(
-                f"{first} and {path} have different categories: give both the same ones in the "
-                "same order, or convert them one by one"
+                f"The splits {first} and {split} have different categories: give both the same "
+                "ones in the same order, or convert them one by one"
             )
     return classes
 

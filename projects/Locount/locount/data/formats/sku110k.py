@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ..sku110k import Sku110k
 from ..sku110k_index import find_splits
-from .dataset import Dataset, Split, corners
+from .dataset import Dataset, corners
 from .entries import chosen_split
-from .reading import image_names, no_image_root
+from .reading import no_image_root, read_sources
 
 
 def read(source: str, split: str | None, image_root: str | None, skip_invalid: bool) -> Dataset:
@@ -18,13 +18,8 @@ def read(source: str, split: str | None, image_root: str | None, skip_invalid: b
     files = find_splits(source)
     if split is not None:
         files = {split: chosen_split(files, split, source)}
-    splits, classes = {}, ()
-    for name in files:
-        sku = Sku110k(source, name, skip_invalid=skip_invalid)
-        records = sku.load()
-        splits[name] = Split(records, image_names(records, sku.image_root))
-        classes = tuple(sku.metadata()["thing_classes"])
-    return Dataset(classes, splits)
+    sources = {name: Sku110k(source, name) for name in files}
+    return read_sources({k: (sku, sku.image_root) for k, sku in sources.items()}, skip_invalid)
 
 
 def write(dataset: Dataset, folder: Path) -> None:
