@@ -3,57 +3,17 @@ import copy
 import pytest
 import torch
 from detectron2.modeling import GeneralizedRCNNWithTTA, RetinaNet, build_model
+from detectron2.structures import Instances
+from torch.testing import assert_close
 
 from locount.errors import InputError
 from locount.modeling import CountingRCNNWithTTA
-from locount.modeling.test_time_augmentation import vote_on_counts
 
 
 @pytest.fixture
 def cfg(tiny_cfg):
     tiny_cfg.TEST.AUG.MIN_SIZES = (48, 64)
     return tiny_cfg
-
-
-def vote(votes, weights=None):
-    """The winner of one detection's votes, pairs of count and count score."""
-    counts, scores = torch.tensor(votes).T
-    weights = torch.ones(len(votes)) if weights is None else torch.tensor(weights)
-    (count,), (score,) = vote_on_counts(weights[None], counts.long(), scores)
-    return count.item(), pytest.approx(score.item())
-
-
-def test_a_single_vote_is_the_result():
-    assert vote([(7, 0.25)]) == (7, 0.25)
-
-
-def test_the_count_that_passes_most_thresholds_wins_and_not_the_most_voted():
-    # Thresholds 0.50:0.05:0.95 and 1 passed if 9, 10 and 11 are true: by reporting 10 eight (AC
-    # 8/9), eleven and nine (AC 10/11), together 28; by reporting 9 11 + 9 + 7 = 27, by 11
-    # 6 + 9 + 11 = 26. The two votes for 1 give 22 to reporting 1.
-    votes = [(1, 1.0), (1, 1.0), (9, 1.0), (10, 1.0), (11, 1.0)]
-    assert vote(votes) == (10, 0.2)
-
-
-def test_of_counts_that_pass_the_same_the_likelier_wins():
-    assert vote([(49, 0.3), (47, 0.2)]) == (49, 0.15)  # 47 / 49 > 0.95
-
-
-def test_detections_know_only_their_own_votes():
-    counts, scores = vote_on_counts(torch.eye(2), torch.tensor([49, 47]), torch.tensor([0.3, 0.2]))
-    assert counts.tolist() == [49, 47]
-    torch.testing.assert_close(scores, torch.tensor([0.3, 0.2]))
-
-
-def test_votes_weigh_by_score_and_certainty():
-    assert vote([(1, 0.9), (5, 0.5)]) == (1, 0.45)
-    assert vote([(1, 0.9), (5, 0.5)], weights=[0.2, 0.8]) == (5, 0.4)
-    assert vote([(5, 0.5), (1, 0.9), (5, 0.5)]) == (5, pytest.approx(1 / 3))
-
-
-def test_no_votes_no_counts():
-    counts, scores = vote_on_counts(torch.ones(0, 0), torch.ones(0).long(), torch.ones(0))
-    assert counts.shape == scores.shape == (0,)
 
 
 @pytest.mark.parametrize("strategy", ["classification", "regression", "none"])
@@ -66,14 +26,14 @@ def test_detections_are_those_of_detectron2(cfg, batch, strategy):
     for e, o in zip(expected, outputs, strict=True):
         e, o = e["instances"], o["instances"]
         assert len(o) > 0
-        torch.testing.assert_close(o.pred_boxes.tensor, e.pred_boxes.tensor)
+        assert_close(o.pred_boxes.tensor, e.pred_boxes.tensor)
         assert torch.equal(o.scores, e.scores)
         assert torch.equal(o.pred_classes, e.pred_classes)
         assert o.has("pred_counts") == (strategy != "none")
 
 
 def test_one_unchanged_version_of_the_image_gives_counts_of_plain_prediction(cfg, batch):
-    # What is left after non-maximum suppression overlaps nothing, so that each votes for itself.
+    # What non-maximum suppression has left it leaves again.
     cfg.TEST.AUG.MIN_SIZES, cfg.TEST.AUG.FLIP = (64,), False
     model = build_model(cfg).eval()
     with torch.inference_mode():
@@ -83,7 +43,23 @@ def test_one_unchanged_version_of_the_image_gives_counts_of_plain_prediction(cfg
             o = o[o.pred_boxes.nonempty()]  # as plain prediction leaves them out
             assert torch.equal(o.scores, e.scores)
             assert torch.equal(o.pred_counts, e.pred_counts)
-            torch.testing.assert_close(o.count_scores, e.count_scores)
+            assert_close(o.count_scores, e.count_scores)
+
+
+def test_a_merged_box_keeps_the_count_of_the_version_it_comes_from(cfg):
+    # The first box of both versions is one object, of class 1; the second is found in one only.
+    boxes = torch.tensor([[8.0, 8, 40, 56], [8, 8, 39, 56], [44, 20, 60, 40]])
+    plain, flipped = (Instances((64, 64)) for _ in range(2))
+    plain.scores, flipped.scores = torch.tensor([0.6]), torch.tensor([0.9, 0.3])
+    plain.pred_classes, flipped.pred_classes = torch.tensor([1]), torch.tensor([1, 2])
+    plain.pred_counts, flipped.pred_counts = torch.tensor([12]), torch.tensor([11, 5])
+    plain.count_scores, flipped.count_scores = torch.tensor([0.8]), torch.tensor([0.5, 0.4])
+    tta = CountingRCNNWithTTA(cfg, build_model(cfg))
+    tta._detections = [plain, flipped]
+    merged = tta._merge_detections(boxes, [0.6, 0.9, 0.3], [1, 1, 2], (64, 64))
+    assert merged.pred_boxes.tensor.tolist() == [[8, 8, 39, 56], [44, 20, 60, 40]]
+    assert merged.pred_counts.tolist() == [11, 5]
+    assert_close(merged.count_scores, torch.tensor([0.5, 0.4]))
 
 
 def test_an_image_without_detections_has_none(cfg, batch):
