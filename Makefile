@@ -4,9 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-# What `make demo` trains on: a folder in Locount layout (docs/data.md) and its number of categories.
-DATA ?= ../shared/data/packs
-NUM_CLASSES ?= 11
+# `make demo`: the weights that come with the project, their config, and where the results go.
+WEIGHTS := weights/clcnet_s2_cls10_shelf.pth
+CONFIG := configs/Shelf/clcnet_s2_cls10_shelf.yaml
 DEMO ?= output/demo
 
 .PHONY: demo test lint format bench
@@ -17,13 +17,20 @@ $(INSTALLED): requirements.txt constraints.txt setup.cfg packaging/detectron2/py
 	touch $@
 
 demo: $(INSTALLED)
-	@test -d "$(DATA)" || { echo "No folder $(DATA). Name one in Locount layout: make demo DATA=/path NUM_CLASSES=11"; exit 2; }
-	$(BIN)/python train_net.py --config-file configs/Shelf/clcnet_s2_cls10_small.yaml \
-	  DATASETS.TRAIN "('locount:$(DATA):train',)" DATASETS.TEST "('locount:$(DATA):test',)" \
-	  MODEL.ROI_HEADS.NUM_CLASSES $(NUM_CLASSES) OUTPUT_DIR $(DEMO)
-	$(BIN)/locount predict $$(ls $(DATA)/Locount_ImagesTest/* | head -n 8) --config-file $(DEMO)/config.yaml \
-	  --weights $(DEMO)/model_final.pth --output $(DEMO)/pictures
-	@echo "Losses and metrics: $(DEMO)/metrics.json, and $(BIN)/tensorboard --logdir $(DEMO). Pictures: $(DEMO)/pictures"
+	$(BIN)/locount make-shelf $(DEMO)/shelves --images 100 --size 640x360 --seed 3 --split test
+	$(BIN)/locount predict $$(ls $(DEMO)/shelves/Locount_ImagesTest/* | head -n 24) --config-file $(CONFIG) \
+	  --weights $(WEIGHTS) --output $(DEMO)/stock
+	$(BIN)/python train_net.py --config-file $(CONFIG) --eval-only MODEL.WEIGHTS $(WEIGHTS) \
+	  DATASETS.TEST "('locount:$(DEMO)/shelves:test',)" OUTPUT_DIR $(DEMO)/evaluation
+	$(BIN)/locount report $(DEMO)/evaluation --output $(DEMO)/report.html
+	$(BIN)/python train_net.py --config-file $(CONFIG) DATASETS.TRAIN "('shelf:200:1',)" \
+	  DATASETS.TEST "()" SOLVER.MAX_ITER 60 SOLVER.STEPS "()" TEST.EVAL_PERIOD 0 \
+	  OUTPUT_DIR $(DEMO)/training
+	@echo
+	@echo "pictures with boxes and counts     $(DEMO)/stock/pictures/"
+	@echo "what stands on each shelf photo    $(DEMO)/stock/inventory.csv, totals.csv"
+	@echo "metrics, errors, best and worst    $(DEMO)/report.html"
+	@echo "a training's losses                $(DEMO)/training/metrics.json, or: $(BIN)/tensorboard --logdir $(DEMO)"
 
 test: lint
 	$(BIN)/pytest
