@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 from detectron2.structures import Boxes, Instances
+from detectron2.utils.file_io import PathManager
 from PIL import Image
 
 from ...classes import Classes
@@ -91,6 +92,12 @@ class Pictures:
             return None
         if photo.file_name is None:
             self.problems[image_id] = f"image {image_id} has no file_name in the ground truth"
+            return None
+        if not PathManager.isfile(photo.file_name):
+            self.problems[image_id] = (
+                f"{photo.file_name} is missing: restore it; a relative path starts in the folder "
+                "where the run was started"
+            )
             return None
         try:
             pixels = read_image(photo.file_name, "BGR")
