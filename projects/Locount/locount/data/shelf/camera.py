@@ -79,12 +79,8 @@ class Camera(NamedTuple):
         x = np.arange(self.width, dtype=np.float32)[None]
         y = np.arange(self.height, dtype=np.float32)[:, None]
         px, py = self.look(x, y)
-        fine = np.empty((self.height, self.width, 2), np.int32)
-        fine[..., 0] = np.rint(px * np.float32(32))
-        fine[..., 1] = np.rint(py * np.float32(32))
-        fraction = (((fine[..., 1] & 31) << 5) | (fine[..., 0] & 31)).astype(np.uint16)
-        fine >>= 5
-        return cv2.remap(plane, fine.astype(np.int16), fraction, cv2.INTER_LINEAR)
+        place, fraction = cv2.convertMaps(px, py, cv2.CV_16SC2)
+        return cv2.remap(plane, place, fraction, cv2.INTER_LINEAR)
 
 
 def choose_camera(rng: np.random.Generator, width: int, height: int) -> Camera:

@@ -1,0 +1,24 @@
+from locount.cli import main
+from locount.data.locount_folder import LocountFolder
+
+
+def test_train_and_test_in_one_folder(tmp_path, capsys):
+    out = str(tmp_path / "shelves")
+    assert main(["make-shelf", out, "--images", "2", "--size", "480x320"]) == 0
+    arguments = ["make-shelf", out, "--images", "1", "--seed", "2", "--split", "test"]
+    assert main(arguments) == 0
+    assert f"locount:{out}:test" in capsys.readouterr().out
+    assert [r["width"] for r in LocountFolder(out, "train").load()] == [480, 480]
+    assert [r["width"] for r in LocountFolder(out, "test").load()] == [640]
+
+
+def test_a_second_run_finds_the_work_done(tmp_path, capsys):
+    arguments = ["make-shelf", str(tmp_path), "--images", "1"]
+    assert main(arguments) == 0
+    assert main(arguments) == 0
+    assert "there already" in capsys.readouterr().out
+
+
+def test_bad_sizes_are_explained(tmp_path, capsys):
+    assert main(["make-shelf", str(tmp_path / "out"), "--size", "big"]) == 2
+    assert "WIDTHxHEIGHT" in capsys.readouterr().err

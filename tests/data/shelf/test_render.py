@@ -1,0 +1,100 @@
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from locount.data.shelf import render as renderer
+from locount.data.shelf.camera import Camera
+from locount.data.shelf.categories import CATALOGUE, CLASSES, GROUPS, MAX_COUNT
+from locount.data.shelf.layout import Placed, View, choose_item, pile_up
+from locount.data.shelf.render import render
+from locount.data.shelf.scene import Shelf
+from locount.data.shelf.sprites import paste
+
+
+def test_a_picture_depends_on_seed_and_index_only(pictures):
+    # Not on the pictures rendered before it, nor on the process.
+    code = (
+        "import hashlib; from locount.data.shelf.render import render; p = render(11, 5); "
+        "print(hashlib.sha256(p.image.tobytes() + p.boxes.tobytes()).hexdigest())"
+    )
+    fresh = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    here = hashlib.sha256(pictures[5].image.tobytes() + pictures[5].boxes.tobytes()).hexdigest()
+    assert fresh.stdout.strip() == here
+
+
+def test_seeds_and_indices_differ(pictures):
+    images = [p.image for p in (*pictures[:3], render(12, 0), render(0, 11))]
+    assert len({image.tobytes() for image in images}) == 5
+
+
+def test_boxes_lie_in_the_image_and_are_not_empty(pictures):
+    for picture in pictures:
+        assert picture.image.shape == (360, 640, 3)
+        x1, y1, x2, y2 = picture.boxes.T
+        assert (x1 >= 0).all() and (x1 + 4 < x2).all() and (x2 <= 640).all()  # noqa: PT018
+        assert (y1 >= 0).all() and (y1 + 4 < y2).all() and (y2 <= 360).all()  # noqa: PT018
+
+
+def test_counts_have_the_shape_of_locount(pictures):
+    counts = np.concatenate([p.counts for p in pictures])
+    assert counts.min() == 1
+    assert counts.max() <= MAX_COUNT
+    assert 0.7 < (counts == 1).mean() < 0.9
+    assert 0.02 < (counts > 10).mean() < 0.1
+
+
+def test_pictures_are_full_but_not_crowded(pictures):
+    assert 15 < np.mean([len(p.boxes) for p in pictures]) < 35
+    assert min(len(p.boxes) for p in pictures) > 3
+
+
+def test_every_category_occurs_single_and_in_groups(pictures):
+    categories = np.concatenate([p.categories for p in pictures])
+    counts = np.concatenate([p.counts for p in pictures])
+    assert set(categories[counts == 1].tolist()) == set(range(len(CLASSES)))
+    assert set(categories[counts > 1].tolist()) == set(range(len(CLASSES)))
+
+
+def test_names_can_be_written_and_groups_have_several_members():
+    assert len(set(CLASSES)) == len(CLASSES) == len(GROUPS)
+    assert not any("," in name for name in CLASSES)
+    assert all(GROUPS.count(group) >= 2 for group in GROUPS)
+
+
+FORMS = [
+    (category, form)
+    for category, goods in enumerate(CATALOGUE)
+    for form in ["single", *goods.piles]
+]
+
+
+@pytest.mark.parametrize(("category", "form"), FORMS)
+def test_boxes_are_tight(category, form):
+    # The pile alone, white on black, through a camera that tilts and bends: its box is that of the
+    # pixels that it covers.
+    camera = Camera(640, 360, zoom=1.0, roll=0.03, perspective=(0.1, 0.03), lens=0.05)
+    view = View(tilt=0.2, yaw=-0.25, scale=1.0)
+    rng = np.random.default_rng(category)
+    item = choose_item(rng, category, form, view, 100)
+    count = {"single": 1, "stack": 2}.get(form, 3)
+    placed = Placed(pile_up(item, form, count, 2, view), 400.0)
+    shelf = Shelf(ceiling=0, front=330, edge=8, view=view)
+    standing = renderer._set_up(placed, shelf, 0.0, {}, rng)
+    plane = np.zeros((*camera.plane[::-1], 3), np.uint8)
+    for sprite, x, y in standing.sprites:
+        paste(plane, sprite._replace(paint=255 - sprite.keep), x, y)
+    rows, columns = np.nonzero(camera.project(plane)[..., 0] > 100)
+    seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    (box,) = renderer._boxes([standing], camera)
+    np.testing.assert_allclose(box, seen, atol=2)
+
+
+@pytest.mark.parametrize("size", [(320, 320), (1280, 720)])
+def test_other_sizes(size):
+    picture = render(1, 0, *size)
+    assert picture.image.shape == (size[1], size[0], 3)
+    assert len(picture.boxes) > 0
+    assert (picture.boxes[:, 2:] <= size).all()

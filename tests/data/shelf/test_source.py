@@ -1,0 +1,73 @@
+import subprocess
+import sys
+
+import pytest
+from detectron2.data import DatasetCatalog, MetadataCatalog
+
+from locount.data import DatasetError, register_datasets
+from locount.data.shelf.categories import CLASSES, GROUPS
+from locount.data.shelf.source import RenderedShelves
+
+
+@pytest.fixture
+def name():
+    name = "shelf:2:9"
+    yield name
+    if name in DatasetCatalog:
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+
+
+def test_the_name_is_enough(name):
+    register_datasets([name])
+    assert MetadataCatalog.get(name).thing_classes == list(CLASSES)
+    assert MetadataCatalog.get(name).thing_groups == list(GROUPS)
+    records = DatasetCatalog.get(name)
+    assert len(records) == 2
+    assert all(record["annotations"] for record in records)
+
+
+def test_names_say_the_size():
+    (record,) = RenderedShelves.from_name("shelf:1:9:480x320").load()
+    assert (record["width"], record["height"]) == (480, 320)
+
+
+def test_pictures_are_rendered_once(name, cache_folder):
+    first = RenderedShelves.from_name(name).load()
+    stamps = {p: p.stat().st_mtime_ns for p in cache_folder.rglob("*.jpg")}
+    assert len(stamps) == 2
+    assert RenderedShelves.from_name(name).load() == first
+    assert {p: p.stat().st_mtime_ns for p in cache_folder.rglob("*.jpg")} == stamps
+
+
+def test_processes_that_start_together_share_the_pictures(name, cache_folder):
+    code = (
+        "from locount.data.shelf.source import RenderedShelves; "
+        f"print(len(RenderedShelves.from_name({name!r}).load()))"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    assert [p.communicate()[0].strip() for p in processes] == ["2"] * 3
+    assert len(list(cache_folder.rglob("*.jpg"))) == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["shelf:", "shelf:5", "shelf:a:1", "shelf:5:-1", "shelf:1:2:640x360:3", "shelf:²:1"]
+)
+def test_names_of_another_form(name):
+    with pytest.raises(DatasetError, match="shelf:IMAGES:SEED"):
+        register_datasets([name])
+
+
+def test_impossible_series_are_refused_at_once():
+    with pytest.raises(DatasetError, match="0 images"):
+        register_datasets(["shelf:0:1"])
+
+
+def test_a_cache_that_cannot_be_written_is_named(name, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LOCOUNT_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DatasetError, match="LOCOUNT_CACHE"):
+        RenderedShelves.from_name(name).load()
