@@ -15,7 +15,7 @@ def train_in_bfloat16(model: nn.Module) -> None:
     Weights, their gradients and the losses stay float32; so does everything in evaluation. bfloat16
     has the range of float32, so that no gradient has to be scaled.
     """
-    # The layout of bfloat16 convolutions on the CPU; without it every one of them reorders its data.
+    # The layout of bfloat16 convolutions on the CPU; without it each of them reorders its data.
     model.to(memory_format=torch.channels_last)
     # A method, not a closure: a copy of the model then runs its own weights.
     model.forward = MethodType(_forward, model)
