@@ -47,9 +47,9 @@ def test_processes_that_start_together_share_the_pictures(name, cache_folder):
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
+        for _ in range(2)
     ]
-    assert [p.communicate()[0].strip() for p in processes] == ["2"] * 3
+    assert [p.communicate()[0].strip() for p in processes] == ["2"] * 2
     assert len(list(cache_folder.rglob("*.jpg"))) == 2
 
 

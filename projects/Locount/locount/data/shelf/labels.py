@@ -60,7 +60,15 @@ def blank(width: float, height: float, color: Color) -> np.ndarray:
     return image
 
 
-def write(image, rng: np.random.Generator, x: float, y: float, w: float, h: float, ink: Color):
+def write(
+    image: np.ndarray,
+    rng: np.random.Generator,
+    x: float,
+    y: float,
+    w: float,
+    h: float,
+    ink: Color,
+) -> None:
     """Letters of no alphabet, ``h`` high, from (x, y) to the right until ``w`` is full."""
     if h < 4:
         ends = np.arange(x, x + w - 2, 5)

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 Color = tuple[int, int, int]
+Point = tuple[float, float] | np.ndarray
 
 
 class Sprite(NamedTuple):
@@ -71,7 +72,15 @@ def fill(image: np.ndarray, points: np.ndarray, color: Color | int) -> None:
     cv2.fillConvexPoly(image, fixed(points), color, cv2.LINE_AA, 4)
 
 
-def ellipse(image, center, axes, color, thickness: int = -1, arc: tuple[int, int] = (0, 360)):
+def ellipse(
+    image: np.ndarray,
+    center: Point,
+    axes: Point,
+    color: Color | int,
+    thickness: int = -1,
+    arc: tuple[int, int] = (0, 360),
+) -> None:
+    """An ellipse, filled, or a line along the arc (degrees, clockwise from the right)."""
     c, a = fixed(center).tolist(), fixed(axes).tolist()
     cv2.ellipse(image, c, a, 0, *arc, color, thickness, cv2.LINE_AA, 4)
 
@@ -87,7 +96,12 @@ def mix(a: Color, b: Color, percent: int) -> Color:
 
 
 class Top(NamedTuple):
-    """What one sees from above: the edge, the area in it, and how deep that goes (0: a lid)."""
+    """What one sees from above.
+
+    Attributes:
+        deep: how dark it is inside, from 0 (a lid) to 1.
+        edge_width: as a share of the radius.
+    """
 
     edge: Color
     inside: Color
@@ -170,11 +184,14 @@ def revolved(
 
 
 def _gray(table: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Three equal channels of ``table[index]``."""
     channel = table.astype(np.uint8).take(index)
     return cv2.merge([channel, channel, channel])
 
 
-def _draw_top(color, alpha, center, radius, tilt, top: Top) -> None:
+def _draw_top(
+    color: np.ndarray, alpha: np.ndarray, center: Point, radius: float, tilt: float, top: Top
+) -> None:
     x, y = center
     axes = np.array([radius, max(radius * tilt, 0.6)])
     ellipse(alpha, center, axes, 255)
