@@ -6,10 +6,11 @@ import pytest
 from locount.config import load_config
 from locount.counting import COUNT_RANGES
 from locount.evaluation import match
+from locount.evaluation.blind_matches import blind_matches
 from locount.inference.report.cases import best_cases, worst_counts, worst_misses
 from locount.inference.report.charts import Series, count_chart, line_chart, ticks
+from locount.inference.report.confusion import subset_confusion
 from locount.inference.report.galleries import TILE, window
-from locount.inference.report.matches import blind_matches, subset_confusion
 from locount.inference.report.paper import paper_figures, paper_method
 from locount.inference.report.training_curves import training_curves
 

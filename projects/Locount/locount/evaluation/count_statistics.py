@@ -8,7 +8,7 @@ import numpy as np
 
 from locount.counting import COUNT_RANGES, counting_accuracy
 
-from . import error_kernels
+from .blind_matches import blind_matches
 from .engine import Matcher
 
 
@@ -35,16 +35,9 @@ class CountStatistics:
 
 def count_statistics(matcher: Matcher, *, max_dets: int) -> CountStatistics:
     """Statistics of the counts of the first ``max_dets`` detections of each image and category."""
-    m = matcher
-    partner = np.empty(len(m.paired), np.int32)
-    m.over_categories(
-        lambda first, last: error_kernels.blind_partners(
-            first, last, m.paired_start, m.pair_start, m.pair_gt, m.gt.crowd, partner
-        )
-    )
-    found = (partner >= 0) & (m.rank[m.paired] < max_dets)
-    pred, partner = m.dt.counts[m.paired[found]], partner[found]
-    true, category = m.gt.counts[partner], m.gt.category[partner]
+    m, matches = matcher, blind_matches(matcher, max_dets=max_dets)
+    pred = m.dt.counts[matches.dt]
+    true, category = m.gt.counts[matches.gt], m.gt.category[matches.gt]
 
     def row(where: np.ndarray) -> dict[str, float]:
         error = pred[where] - true[where]

@@ -13,13 +13,14 @@ import numpy as np
 from ...counting import AC_STEPS, AC_THRESHOLDS, COUNT_RANGES, SCALE_SIDES
 from ...data.categories import LOCOUNT_CLASSES
 from ...evaluation import EvaluationResult, match, score_matches
+from ...evaluation.blind_matches import blind_matches
 from ...evaluation.count_statistics import CountStatistics, count_statistics
 from ...evaluation.errors import ErrorAnalysis, analyze_errors
 from ...evaluation.protocol import IOU_THRESHOLDS, RECALL_POINTS
 from .cases import best_cases, worst_counts, worst_misses
 from .charts import BubbleChart, LineChart, Series, count_chart, line_chart
+from .confusion import subset_confusion
 from .galleries import Gallery, Pictures
-from .matches import blind_matches, subset_confusion
 from .paper import paper_figures, paper_method
 from .run_folder import Evaluation, RunFolder, read_run_folder
 from .training_curves import training_curves

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...evaluation.blind_matches import Matches
 from ...evaluation.engine import Matcher
-from .matches import Matches
 
 
 class Case(NamedTuple):
