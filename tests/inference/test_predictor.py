@@ -34,16 +34,32 @@ def images():
     ]
 
 
-def assert_same(predictions, expected):
+def columns(instances):
+    """N x 8: boxes, scores, classes, counts and their scores."""
+    fields = (instances.scores, instances.pred_classes, instances.pred_counts)
+    return np.column_stack([instances.pred_boxes.tensor.double(), *fields, instances.count_scores])
+
+
+def assert_identical(predictions, expected):
     for prediction, instances in zip(predictions, expected, strict=True):
-        assert (prediction.height, prediction.width) == instances.image_size
-        assert len(prediction) == len(instances) > 0
-        # A batch sums in another order than a single image.
-        np.testing.assert_allclose(prediction.boxes, instances.pred_boxes.tensor, atol=1e-2)
-        np.testing.assert_allclose(prediction.scores, instances.scores, atol=1e-4)
-        np.testing.assert_array_equal(prediction.class_ids, instances.pred_classes)
-        np.testing.assert_array_equal(prediction.counts, instances.pred_counts)
-        np.testing.assert_allclose(prediction.count_scores, instances.count_scores, atol=1e-4)
+        assert len(instances) > 0
+        assert prediction.instances.image_size == instances.image_size
+        np.testing.assert_array_equal(columns(prediction.instances), columns(instances))
+
+
+def assert_same(predictions, expected):
+    """Up to rounding, for batches and threads sum in another order.
+
+    The scores of an untrained network lie so close together that rounding can swap two of them, so
+    not all must be found again. Padding an image would move nearly all.
+    """
+    for prediction, instances in zip(predictions, expected, strict=True):
+        assert prediction.instances.image_size == instances.image_size
+        ours, theirs = columns(prediction.instances), columns(instances)
+        assert len(theirs) > 0
+        differences = abs(ours[:, None] - theirs[None])
+        found = (differences <= [1e-2] * 4 + [1e-4, 0, 0, 1e-4]).all(axis=2).any(axis=0)
+        assert found.mean() >= 0.9
 
 
 @pytest.mark.parametrize("input_format", ["BGR", "RGB"])
@@ -54,7 +70,7 @@ def test_detections_are_those_of_the_default_predictor(cfg, images, input_format
     expected = [theirs(image)["instances"] for image in images]
     ours = Predictor(cfg, batch_size=2)
     assert_same(ours.stream(images), expected)
-    assert_same(map(ours, images), expected)
+    assert_identical(map(ours, images), expected)
 
 
 def test_a_path_is_an_image(predictor, images, tmp_path):

@@ -119,7 +119,7 @@ def find_classes(cfg: CfgNode, weights: str) -> Classes:
         reasons.append(f"{dataset!r} has no {num_classes} categories")
     logger.warning(
         "The names of the classes are not known, so they are called by their numbers:\n%s",
-        listing(reasons),
+        listing(dict.fromkeys(reasons)),
     )
     names = tuple(f"class {i}" for i in range(num_classes))
     return Classes(names, ("",) * num_classes, tuple(range(num_classes)))
