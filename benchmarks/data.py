@@ -3,8 +3,8 @@
     python benchmarks/data.py [--images N] [--photos N] [--repeats N]
 
 The data is made on the spot: texts in Locount layout and the same boxes as COCO json, and JPEG
-photos of 1920 x 1080. All contestants take turns, on one thread, and medians are printed. Loading
-runs in a process of its own each time; imports are not counted.
+photos of 1920 x 1080. All contestants take turns, on one thread, and medians are printed; imports
+are not counted.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import multiprocessing
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -27,13 +26,14 @@ import cv2
 import numpy as np
 import torch
 from detectron2.config import get_cfg
-from detectron2.data import DatasetMapper
+from detectron2.data import DatasetCatalog, DatasetMapper
 from detectron2.structures import BoxMode
 from PIL import Image
+from pycocotools.coco import COCO
 from synthetic_shelves import HEIGHT, NUM_CATEGORIES, WIDTH, make_ground_truth
 
 from locount import add_locount_config
-from locount.data import LocountDatasetMapper
+from locount.data import LocountDatasetMapper, register_datasets
 
 FULL_SIZE = 34022
 LOADERS = ["pycocotools", "ours, cold", "ours, warm"]
@@ -82,37 +82,28 @@ def write_dataset(root: Path, num_images: int) -> None:
 
 
 def load(name: str, root: Path) -> float:
-    """Seconds until a loader, in this process, has all records."""
-    if name == "pycocotools":
-        from pycocotools.coco import COCO
-
-        with contextlib.redirect_stdout(sys.stderr):
-            start = time.perf_counter()
-            COCO(str(root / "train.json"))
-        return time.perf_counter() - start
-    from detectron2.data import DatasetCatalog
-
-    from locount.data import register_datasets
-
+    """Seconds until a loader has all records."""
     start = time.perf_counter()
-    register_datasets([f"locount:{root}:train"])
-    DatasetCatalog.get(f"locount:{root}:train")
+    if name == "pycocotools":
+        with contextlib.redirect_stdout(None):
+            COCO(str(root / "train.json"))
+    else:
+        register_datasets([f"locount:{root}:train"])
+        DatasetCatalog.get(f"locount:{root}:train")
     return time.perf_counter() - start
 
 
 def compare_loaders(folder: Path, num_images: int, repeats: int) -> None:
     root, cache = folder / "shelves", folder / "cache"
     write_dataset(root, num_images)
-    environment = os.environ | {"LOCOUNT_CACHE": str(cache)}
+    os.environ["LOCOUNT_CACHE"] = str(cache)
     times: dict[str, list[float]] = {name: [] for name in LOADERS}
     for _ in range(repeats):
         shutil.rmtree(cache, ignore_errors=True)
         for name in LOADERS:
-            command = [sys.executable, __file__, "--loader", name, str(root)]
-            run = subprocess.run(
-                command, check=True, capture_output=True, text=True, env=environment
-            )
-            times[name].append(float(run.stdout.split()[-1]))
+            # A process of its own, which has imported what it needs and holds no data.
+            with multiprocessing.get_context("fork").Pool(1) as process:
+                times[name].append(process.apply(load, (name, root)))
     print(f"Loading {num_images:,} images and their boxes:\n")
     print_table(times, LOADERS[0], "s")
 
@@ -217,11 +208,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=FULL_SIZE, help="to load, 0: none")
     parser.add_argument("--photos", type=int, default=8, help="to map, 0: none")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--loader", nargs=2, metavar=("NAME", "ROOT"), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.loader:
-        print(load(args.loader[0], Path(args.loader[1])))
-        return
     with tempfile.TemporaryDirectory() as folder:
         if args.photos:
             compare_mappers(Path(folder), args.photos, args.repeats)
