@@ -108,5 +108,3 @@ class _MaxPoolOf(LastLevelMaxPool):
     def __init__(self, in_feature: str):
         super().__init__()
         self.in_feature = in_feature
-
-
