@@ -17,9 +17,11 @@ COMMANDS = {
     "convert": "write a dataset in another annotation format",
     "doctor": "print the versions of everything that matters and what is missing",
     "evaluate": "score detections against ground truth, jointly in IoU and count",
+    "export": "write a model as ONNX or TorchScript",
     "make-shelf": "render pictures of shelves with their counts",
     "predict": "find and count the products on photos: pictures, tables, results",
     "report": "show what a trained model can do, on one page for the browser",
+    "serve": "show on a page in the browser what is on a photo",
     "slim": "make a small file of a checkpoint, for prediction",
 }
 

@@ -6,8 +6,9 @@ tags, and to obey one would turn the picture away from its boxes.
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
@@ -40,8 +41,17 @@ def read_image(path: str | os.PathLike, format: str = "BGR") -> np.ndarray:
         DatasetError: if the file is missing, truncated, no image, or of over 8 bits a channel.
     """
     path = os.fspath(path)
+    return _read(lambda: PathManager.open(path, "rb"), path, format)
+
+
+def decode_image(data: bytes, name: str, format: str = "BGR") -> np.ndarray:
+    """:func:`read_image` of a file's content; errors call it ``name``."""
+    return _read(lambda: io.BytesIO(data), name, format)
+
+
+def _read(open_file: Callable[[], BinaryIO], name: str, format: str) -> np.ndarray:
     try:
-        with PathManager.open(path, "rb") as file:
+        with open_file() as file:
             image = Image.open(file)
             _check_depth(image)
             pixels = None
@@ -49,7 +59,7 @@ def read_image(path: str | os.PathLike, format: str = "BGR") -> np.ndarray:
                 pixels = _decode_jpeg(file, format)
             return convert_PIL_to_numpy(image, format) if pixels is None else pixels
     except _READ_ERRORS as error:
-        raise DatasetError(f"{path} {_unreadable(error)}") from error
+        raise DatasetError(f"{name} {_unreadable(error)}") from error
 
 
 def _decode_jpeg(file: BinaryIO, format: str) -> np.ndarray | None:

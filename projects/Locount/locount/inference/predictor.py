@@ -153,14 +153,7 @@ class Predictor:
             _check_pixels(name, pixels)
         except InputError as error:
             return Failure(name, str(error).removeprefix(name).lstrip(": "))
-        inputs = INPUT_VIEWS[self.cfg.INPUT.FORMAT](pixels)
-        sizes = self.cfg.INPUT
-        resize = T.ResizeShortestEdge([sizes.MIN_SIZE_TEST] * 2, sizes.MAX_SIZE_TEST)
-        resized = resize.get_transform(inputs).apply_image(inputs)
-        # Bytes, not float32 as in DefaultPredictor: the model subtracts its means in float32 either
-        # way, and a fourth of the memory is moved.
-        tensor = torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
-        return _Loaded(name, pixels, tensor)
+        return _Loaded(name, pixels, model_input(self.cfg, pixels))
 
     def _predict(self, chunk: list[_Loaded | Failure]) -> list[tuple[Any, Any]]:
         """Each item with its :class:`Instances`, failures with None."""
@@ -199,6 +192,16 @@ class Predictor:
 
 
 INPUT_VIEWS = {"BGR": lambda pixels: pixels, "RGB": lambda pixels: pixels[:, :, ::-1]}
+
+
+def model_input(cfg: CfgNode, pixels: np.ndarray) -> torch.Tensor:
+    """An image (H x W x 3, uint8, BGR) resized as the model takes it: 3 x H' x W', uint8."""
+    inputs = INPUT_VIEWS[cfg.INPUT.FORMAT](pixels)
+    resize = T.ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
+    resized = resize.get_transform(inputs).apply_image(inputs)
+    # Bytes, not float32 as in DefaultPredictor: the model subtracts its means in float32 either
+    # way, and a fourth of the memory is moved.
+    return torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
 
 
 @dataclass(frozen=True, eq=False)

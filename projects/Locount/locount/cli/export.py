@@ -1,0 +1,75 @@
+"""Write a model as a file that runs without this package."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", required=True, choices=("onnx", "torchscript"))
+    parser.add_argument("--config-file", required=True, help="config.yaml of a training run")
+    parser.add_argument("--weights", required=True, help="checkpoint, such as model_final.pth")
+    parser.add_argument(
+        "--image",
+        nargs="+",
+        default=[],
+        metavar="PHOTO",
+        help="compare the file with the model on these (default: on a rendered shelf)",
+    )
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0, or 1 if the file does not give the detections of the model."""
+    if args.format == "onnx":
+        _require_onnx()
+    from tabulate import tabulate
+
+    from ..data import read_image
+    from ..data.shelf.render import render
+    from ..inference import Predictor
+    from ..inference.export import compare, export, open_exported
+
+    images = {path: read_image(path, "BGR") for path in args.image}
+    images = images or {"rendered shelf": render(seed=1, index=0).image}
+    predictor = Predictor(args.config_file, args.weights, device="cpu")
+    try:
+        args.output.parent.mkdir(parents=True, exist_ok=True)  # before the work
+        export(predictor, args.output, args.format, next(iter(images.values())))
+    except OSError as error:
+        raise InputError(
+            f"can't write {args.output} ({error.strerror}): name another file with --output"
+        ) from error
+    exported = open_exported(args.output, args.format)
+    rows = {name: compare(predictor, exported, image) for name, image in images.items()}
+    headers = ("photo", "boxes", "exported", "box (pixels)", "score", "other counts")
+    print(tabulate([(n, *row) for n, row in rows.items()], headers, tablefmt="github"))
+    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB")
+    differing = [name for name, row in rows.items() if not row.negligible]
+    if differing:
+        print(
+            f"locount export: the file differs from the model on {', '.join(differing)}",
+            file=sys.stderr,
+        )
+    elif not any(row.detections for row in rows.values()):
+        print(
+            "locount export: the model found nothing, so nothing was compared; give photos of its "
+            "goods with --image",
+            file=sys.stderr,
+        )
+    return 1 if differing else 0
+
+
+def _require_onnx() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f"{error.name} is not installed: pip install 'locount[export]', or -e '.[export]' in "
+            "a checkout"
+        ) from error

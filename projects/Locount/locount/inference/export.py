@@ -1,0 +1,258 @@
+"""Models as files that run without this package: ONNX and TorchScript."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable, Iterator, Sequence, Sized
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+from unittest import mock
+
+import msgspec
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+from detectron2.modeling.roi_heads import cascade_rcnn, fast_rcnn
+from detectron2.structures import Boxes
+from torch import Tensor, nn
+
+from ..errors import InputError, listing
+from ..files import write_bytes
+from ..modeling import counting_output, roi_heads
+from .predictor import Predictor, model_input
+
+FORMATS = ("onnx", "torchscript")
+# Outputs of the file, in their order, and the fields of Instances they come from. A model that does
+# not count has the first three.
+OUTPUTS = {
+    "boxes": "pred_boxes",
+    "scores": "scores",
+    "classes": "pred_classes",
+    "counts": "pred_counts",
+    "count_scores": "count_scores",
+}
+# The first with all operators that the models need; what runs ONNX files has known it for years.
+OPSET = 17
+
+# In pixels, and of scores. Far above what another order of sums does, far below what matters.
+BOX_TOLERANCE = 1e-2
+SCORE_TOLERANCE = 1e-4
+
+Run = Callable[[np.ndarray], Sequence[np.ndarray]]
+
+
+class Difference(NamedTuple):
+    """How far an exported model is from the original on one image.
+
+    Attributes:
+        detections, exported: how many each gives.
+        box: the largest difference of a coordinate, in pixels.
+        score: the largest difference of a score, of boxes and counts alike.
+        counts: how many boxes have another count.
+    """
+
+    detections: int
+    exported: int
+    box: float = 0.0
+    score: float = 0.0
+    counts: int = 0
+
+    @property
+    def negligible(self) -> bool:
+        return (
+            self.detections == self.exported
+            and self.box <= BOX_TOLERANCE
+            and self.score <= SCORE_TOLERANCE
+            and self.counts == 0
+        )
+
+
+class Detector(nn.Module):
+    """A detector as a function of one tensor, as tracers want it."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+        self.training = model.training  # the exporter gives all submodules its wrapper's mode back
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """
+        Args:
+            image: 3 x H x W, uint8.
+
+        Returns:
+            Those of OUTPUTS that the model has; boxes are XYXY in pixels of ``image``.
+        """
+        fields = self.model([{"image": image}])[0]["instances"].get_fields()
+        values = [fields[name] for name in OUTPUTS.values() if name in fields]
+        return tuple(v.tensor if isinstance(v, Boxes) else v for v in values)
+
+
+def export(predictor: Predictor, path: Path, format: str, image: np.ndarray) -> None:
+    """Write a model for images of any size.
+
+    Args:
+        predictor: on the CPU.
+        format: one of FORMATS.
+        image: H x W x 3, uint8, BGR. What is on it does not matter.
+
+    Raises:
+        InputError: if the model can't be exported; it names the part.
+        OSError: if the file can't be written.
+    """
+    check_exportable(predictor.cfg, format)
+    tensor = model_input(predictor.cfg, image)
+    detector, metadata, content = Detector(predictor.model), describe(predictor), io.BytesIO()
+    with torch.no_grad(), _traceable():
+        if format == "torchscript":
+            traced = torch.jit.trace(detector, (tensor,), check_trace=False)
+            torch.jit.save(traced, content, _extra_files=metadata)
+        else:
+            _to_onnx(detector, tensor, metadata, content)
+    write_bytes(path, content.getvalue())
+
+
+def check_exportable(cfg: CfgNode, format: str) -> None:
+    """
+    Raises:
+        InputError: naming every part of the model that can't be exported.
+    """
+    model, problems = cfg.MODEL, []
+    if model.META_ARCHITECTURE != "GeneralizedRCNN":
+        problems.append(f"MODEL.META_ARCHITECTURE is {model.META_ARCHITECTURE}")
+    if model.MASK_ON:
+        problems.append("MODEL.MASK_ON: the exported file has no output for masks")
+    if model.KEYPOINT_ON:
+        problems.append("MODEL.KEYPOINT_ON: the exported file has no output for keypoints")
+    counts = model.COUNT_HEAD.STRATEGY == "classification"
+    if format == "onnx" and counts and model.COUNT_HEAD.LOSS == "cumulative_link":
+        problems.append(
+            'MODEL.COUNT_HEAD.LOSS is "cumulative_link", for which ONNX has no operator: use '
+            "--format torchscript"
+        )
+    if problems:
+        raise InputError(f"This model can't be exported as {format}:\n{listing(problems)}")
+
+
+def describe(predictor: Predictor) -> dict[str, str]:
+    """What the user of the file has to know, for its metadata."""
+    inputs, classes = predictor.cfg.INPUT, predictor.classes
+    return {
+        "classes": msgspec.json.encode(classes.names).decode(),
+        "class_ids": msgspec.json.encode(classes.ids).decode(),
+        "input_format": inputs.FORMAT,
+        "min_size": str(inputs.MIN_SIZE_TEST),
+        "max_size": str(inputs.MAX_SIZE_TEST),
+    }
+
+
+def _to_onnx(detector: Detector, image: Tensor, metadata: dict[str, str], file: BinaryIO) -> None:
+    import onnx
+
+    names = list(OUTPUTS)[: len(detector(image))]
+    content = io.BytesIO()
+    try:
+        torch.onnx.export(
+            detector,
+            (image,),
+            content,
+            # torch's newer exporter refuses sizes that depend on what is found.
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=names,
+            dynamic_axes={
+                "image": {1: "height", 2: "width"},
+                **{name: {0: "detections"} for name in names},
+            },
+        )
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise InputError(
+            f"This model can't be exported as onnx ({error}): use --format torchscript"
+        ) from error
+    model = onnx.load_from_string(content.getvalue())
+    onnx.helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model)
+    file.write(model.SerializeToString())
+
+
+@contextlib.contextmanager
+def _traceable() -> Iterator[None]:
+    """Where models can be traced, with numbers of boxes as a part of the trace."""
+    with contextlib.ExitStack() as stack:
+        # The builtin makes an int of __len__, which would freeze it.
+        for module in (cascade_rcnn, fast_rcnn, counting_output, roi_heads):
+            stack.enter_context(mock.patch.object(module, "len", _length, create=True))
+        # It does nothing in inference, and TorchScript can't hold functions of Python.
+        stack.enter_context(mock.patch.object(cascade_rcnn._ScaleGradient, "apply", _first))
+        stack.enter_context(warnings.catch_warnings())
+        # Of Python's branches, which are checks of shapes; :func:`compare` would show others.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", "Exporting aten::index", UserWarning)
+        # torch would rather have torch.export, which refuses sizes that depend on the data.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
+def _length(sized: Sized) -> int | Tensor:
+    return sized.__len__()
+
+
+def _first(features: Tensor, scale: float) -> Tensor:
+    return features
+
+
+def open_exported(path: Path, format: str) -> Run:
+    """An exported model as a function of 3 x H x W, uint8, that returns its outputs."""
+    if format == "torchscript":
+        traced = torch.jit.load(path)
+
+        def run(image: np.ndarray) -> list[np.ndarray]:
+            with torch.no_grad():
+                return [output.numpy() for output in traced(torch.from_numpy(image))]
+
+        return run
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda image: session.run(None, {"image": image})
+
+
+def compare(predictor: Predictor, run: Run, image: np.ndarray) -> Difference:
+    """The exported model beside the original.
+
+    Args:
+        image: H x W x 3, uint8, BGR.
+    """
+    tensor = model_input(predictor.cfg, image)
+    with torch.no_grad():
+        original = [output.numpy() for output in Detector(predictor.model)(tensor)]
+    return difference(original, run(tensor.numpy()))
+
+
+def difference(original: Sequence[np.ndarray], exported: Sequence[np.ndarray]) -> Difference:
+    """
+    Args:
+        original, exported: outputs in the order of OUTPUTS.
+    """
+    n, m = len(original[0]), len(exported[0])
+    if n != m or n == 0:
+        return Difference(n, m)
+    # Not row by row, since the least difference of scores may swap neighbours: each has the nearest
+    # box of its class as its pair.
+    apart = np.abs(original[0][:, None] - exported[0][None]).max(axis=2)
+    apart[original[2][:, None] != exported[2][None]] = np.inf
+    nearest = apart.argmin(axis=1)
+    if len(np.unique(nearest)) < n:
+        return Difference(n, m, box=np.inf)
+    pairs = [(a, b[nearest]) for a, b in zip(original, exported, strict=True)]
+    return Difference(
+        n,
+        m,
+        box=float(apart.min(axis=1).max()),
+        score=max(float(np.abs(a - b).max()) for a, b in [pairs[1], *pairs[4:]]),
+        counts=sum(int((a != b).sum()) for a, b in pairs[3:4]),
+    )

@@ -1,0 +1,64 @@
+import json
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def post(served):
+    def post(body, media_type="image/jpeg"):
+        request = urllib.request.Request(
+            f"{served[0]}/predict", body, {"Content-Type": media_type}, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(request) as response:
+                return response.status, json.load(response)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)["detail"]
+
+    return post
+
+
+@pytest.fixture
+def photo(photos):
+    return photos / "Locount_ImagesTest/0.jpg"
+
+
+def test_detections_are_those_of_the_predictor(served, post, photo):
+    status, answer = post(photo.read_bytes())
+    expected = served[1](photo)
+    assert status == 200
+    assert (answer["width"], answer["height"]) == (64, 64)
+    assert [d["count"] for d in answer["detections"]] == expected.counts.tolist()
+    np.testing.assert_allclose([d["score"] for d in answer["detections"]], expected.scores)
+    corners = np.array([d["bbox"] for d in answer["detections"]])
+    corners[:, 2:] += corners[:, :2]
+    np.testing.assert_allclose(corners, expected.boxes, rtol=1e-5)
+    assert [c["name"] for c in answer["categories"]] == ["box", "cup"]
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "status", "words"),
+    [
+        (b"%PDF-1.7", "application/pdf", 415, "JPEG, PNG, WebP or BMP"),
+        (b"no picture", "image/jpeg", 422, "can't be read"),
+        (b"", "image/png", 422, "can't be read"),
+        (bytes(20_000_001), "image/png", 413, "over 20 MB"),
+    ],
+)
+def test_what_is_no_photo_is_refused_with_the_cure(post, body, media_type, status, words):
+    code, detail = post(body, media_type)
+    assert code == status
+    assert words in detail
+
+
+def test_a_truncated_photo_is_refused(post, photo):
+    assert post(photo.read_bytes()[:-100])[0] == 422
+
+
+@pytest.mark.parametrize("path", ["docs", "openapi.json", "redoc", "../app.py", "app.py"])
+def test_nothing_else_is_served(served, path):
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{served[0]}/{path}")
