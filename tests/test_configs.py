@@ -9,6 +9,7 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 
 from locount.config import load_config
+from locount.modeling import balance_counts
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 LEAVES = sorted(p for p in CONFIGS.rglob("*.yaml") if not p.name.startswith("Base-"))
@@ -39,6 +40,8 @@ def test_there_are_configs():
 def test_config_builds_trains_and_predicts(path):
     cfg = load_config(str(path), RANDOM_WEIGHTS)
     model = build_model(cfg)
+    if cfg.MODEL.COUNT_HEAD.BALANCE != "none":
+        balance_counts(model, torch.tensor([1, 1, 12]))  # as the trainer does
     image = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
     for _ in range(2):

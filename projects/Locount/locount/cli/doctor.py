@@ -38,12 +38,17 @@ REQUIRED = {
     "pillow": "PIL.Image",
     "opencv-python-headless": "cv2",
     "pycocotools": "pycocotools.mask",
+    "iopath": "iopath.common.file_io",
+    "jinja2": "jinja2",
+    "lxml": "lxml.etree",
     "matplotlib": "matplotlib.figure",
     "msgspec": "msgspec",
     "numba": "numba",
     "platformdirs": "platformdirs",
+    "pyyaml": "yaml",
     "tabulate": "tabulate",
     "tensorboard": "tensorboard",
+    "timm": "timm",
     "tqdm": "tqdm",
 }
 """What `locount` requires: name of the distribution -> module whose import shows that it works."""
