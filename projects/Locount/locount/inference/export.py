@@ -208,7 +208,9 @@ def _first(features: Tensor, scale: float) -> Tensor:
 def open_exported(path: Path, format: str) -> Run:
     """An exported model as a function of 3 x H x W, uint8, that returns its outputs."""
     if format == "torchscript":
-        traced = torch.jit.load(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # as in _traceable
+            traced = torch.jit.load(path)
 
         def run(image: np.ndarray) -> list[np.ndarray]:
             with torch.no_grad():

@@ -69,6 +69,7 @@ function show() {
   $("count").textContent = found.length;
   $("instances").textContent = found.reduce((sum, d) => sum + d.count, 0);
   $("detail").textContent = "";
+  $("nothing").hidden = found.length > 0;
   $("stock").replaceChildren(...rows.map(stockRow));
   shown = chosen === null ? found : found.filter((d) => d.category_id === chosen);
   draw();
