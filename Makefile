@@ -46,3 +46,6 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/pip install -c constraints.txt -e ".[bench]"
 	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/data.py
+	$(BIN)/python benchmarks/counting_overhead.py
+	$(BIN)/python benchmarks/mixed_precision.py
