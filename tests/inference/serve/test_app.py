@@ -1,9 +1,12 @@
 import json
+import socket
 import urllib.error
 import urllib.request
 
 import numpy as np
 import pytest
+
+from locount.cli import main
 
 
 @pytest.fixture
@@ -62,3 +65,12 @@ def test_a_truncated_photo_is_refused(post, photo):
 def test_nothing_else_is_served(served, path):
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{served[0]}/{path}")
+
+
+def test_a_taken_port_is_said_before_the_model_is_loaded(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = ["serve", "--config-file", "none.yaml", "--weights", "none.pth", "--port", port]
+        assert main(command) == 2
+    assert f"port {port}" in (message := capsys.readouterr().err)
+    assert "--port" in message

@@ -68,7 +68,7 @@ function show() {
   if (!rows.some((row) => row.id === chosen)) chosen = null;
   $("count").textContent = found.length;
   $("instances").textContent = found.reduce((sum, d) => sum + d.count, 0);
-  $("detail").textContent = "";
+  $("detail").textContent = found.length ? "Point at a box to see what it is." : "";
   $("nothing").hidden = found.length > 0;
   $("stock").replaceChildren(...rows.map(stockRow));
   shown = chosen === null ? found : found.filter((d) => d.category_id === chosen);
