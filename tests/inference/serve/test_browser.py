@@ -22,6 +22,8 @@ def shelf(tmp_path_factory):
 @pytest.fixture
 def page(browser, served):
     browser.get(served[0])
+    browser.get_log("browser")  # of the pages before: the browser serves other tests too
+    browser.refresh()
     yield browser
     assert browser.get_log("browser") == []
 
