@@ -76,7 +76,8 @@ def test_text_stands_out_from_its_ground(page, scheme):
     # Contrast of WCAG 2 between a text and the nearest ground behind it; 4.5 is its level AA. The
     # canvas turns any CSS colour into sRGB.
     lowest = page.execute_script("""
-        const context = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+        const canvas = document.createElement("canvas");
+        const context = canvas.getContext("2d", {willReadFrequently: true});
         function rgba(color) {
           context.clearRect(0, 0, 1, 1);
           context.fillStyle = color;
