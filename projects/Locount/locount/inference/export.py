@@ -7,6 +7,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence, Sized
 from pathlib import Path
+from types import SimpleNamespace
 from typing import BinaryIO, NamedTuple
 from unittest import mock
 
@@ -17,6 +18,7 @@ from detectron2.config import CfgNode
 from detectron2.modeling.roi_heads import cascade_rcnn, fast_rcnn
 from detectron2.structures import Boxes
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ..errors import InputError, listing
 from ..files import write_bytes
@@ -102,7 +104,7 @@ def export(predictor: Predictor, path: Path, format: str, image: np.ndarray) -> 
         InputError: if the model can't be exported; it names the part.
         OSError: if the file can't be written.
     """
-    check_exportable(predictor.cfg, format)
+    check_exportable(predictor.cfg)
     tensor = model_input(predictor.cfg, image)
     detector, metadata, content = Detector(predictor.model), describe(predictor), io.BytesIO()
     with torch.no_grad(), _traceable():
@@ -114,7 +116,7 @@ def export(predictor: Predictor, path: Path, format: str, image: np.ndarray) -> 
     write_bytes(path, content.getvalue())
 
 
-def check_exportable(cfg: CfgNode, format: str) -> None:
+def check_exportable(cfg: CfgNode) -> None:
     """
     Raises:
         InputError: naming every part of the model that can't be exported.
@@ -126,14 +128,8 @@ def check_exportable(cfg: CfgNode, format: str) -> None:
         problems.append("MODEL.MASK_ON: the exported file has no output for masks")
     if model.KEYPOINT_ON:
         problems.append("MODEL.KEYPOINT_ON: the exported file has no output for keypoints")
-    counts = model.COUNT_HEAD.STRATEGY == "classification"
-    if format == "onnx" and counts and model.COUNT_HEAD.LOSS == "cumulative_link":
-        problems.append(
-            'MODEL.COUNT_HEAD.LOSS is "cumulative_link", for which ONNX has no operator: use '
-            "--format torchscript"
-        )
     if problems:
-        raise InputError(f"This model can't be exported as {format}:\n{listing(problems)}")
+        raise InputError(f"This model can't be exported:\n{listing(problems)}")
 
 
 def describe(predictor: Predictor) -> dict[str, str]:
@@ -187,6 +183,7 @@ def _traceable() -> Iterator[None]:
             stack.enter_context(mock.patch.object(module, "len", _length, create=True))
         # It does nothing in inference, and TorchScript can't hold functions of Python.
         stack.enter_context(mock.patch.object(cascade_rcnn._ScaleGradient, "apply", _first))
+        stack.enter_context(mock.patch.object(Tensor, "cummin", _cummin))  # ONNX has none
         stack.enter_context(warnings.catch_warnings())
         # Of Python's branches, which are checks of shapes; :func:`compare` would show others.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
@@ -199,6 +196,13 @@ def _traceable() -> Iterator[None]:
 
 def _length(sized: Sized) -> int | Tensor:
     return sized.__len__()
+
+
+def _cummin(values: Tensor, dim: int) -> SimpleNamespace:
+    """torch.cummin of rows, as pooling over all that lies before."""
+    width = int(values.shape[1])
+    padded = functional.pad(-values[:, None], (width - 1, 0), value=-torch.inf)
+    return SimpleNamespace(values=-functional.max_pool1d(padded, width, stride=1)[:, 0])
 
 
 def _first(features: Tensor, scale: float) -> Tensor:
