@@ -187,7 +187,7 @@ def _traceable() -> Iterator[None]:
         stack.enter_context(warnings.catch_warnings())
         # Of Python's branches, which are checks of shapes; :func:`compare` would show others.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        warnings.filterwarnings("ignore", "Exporting aten::index", UserWarning)
+        warnings.filterwarnings("ignore", "Exporting aten::index|Constant folding", UserWarning)
         # torch would rather have torch.export, which refuses sizes that depend on the data.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
