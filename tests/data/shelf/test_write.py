@@ -7,6 +7,7 @@ import pytest
 
 from locount.data import DatasetError
 from locount.data.locount_folder import LocountFolder
+from locount.data.shelf import write
 from locount.data.shelf.categories import CLASSES
 from locount.data.shelf.render import render
 from locount.data.shelf.write import Series, make_shelf, parse_size
@@ -35,8 +36,9 @@ def test_the_folder_passes_the_loader(tmp_path):
         assert [a["category_id"] for a in annotations] == picture.categories.tolist()
 
 
-def test_pictures_do_not_depend_on_their_number_or_the_workers(tmp_path):
+def test_pictures_do_not_depend_on_their_number_or_the_workers(tmp_path, monkeypatch):
     # Two are drawn in this process, 33 by a pool of up to three.
+    monkeypatch.setattr(write, "PICTURES_PER_WORKER", 16)
     make_shelf(tmp_path / "few", "train", Series(2, 5))
     make_shelf(tmp_path / "many", "train", Series(33, 5))
     few, many = content(tmp_path / "few"), content(tmp_path / "many")

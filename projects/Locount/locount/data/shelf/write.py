@@ -22,6 +22,8 @@ from .render import RENDERER_VERSION, render
 
 DEFAULT_SIZE = (640, 360)
 _MANIFEST = "shelf.json"
+# A worker imports for seconds before its first picture.
+PICTURES_PER_WORKER = 200
 _UNFINISHED = ".unfinished-"  # what a run that was killed leaves behind is no data
 _SIDES = (320, 4096)
 
@@ -142,14 +144,13 @@ def _render_split(root: Path, split: str, series: Series) -> None:
     bar = functools.partial(
         tqdm, total=series.images, desc=f"Shelves of seed {series.seed}", unit="image", leave=False
     )
-    workers = min(_num_cores(), -(-series.images // 16))
+    workers = min(_num_cores(), -(-series.images // PICTURES_PER_WORKER))
     if workers == 1:
         for i in bar(range(series.images)):
             draw(i)
         return
-    # Forked like PyTorch's data loaders: a worker that is started afresh imports torch for seconds.
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("fork" if "fork" in methods else None)
+    # Started afresh, not forked: a fork of a process with threads, as torch's, can wait forever.
+    context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
         for _ in bar(pool.map(draw, range(series.images), chunksize=8)):
             pass
