@@ -43,22 +43,41 @@ def test_frozen_batch_norm():
     assert not any(isinstance(m, nn.BatchNorm2d) for m in modules)
 
 
-def test_an_fpn_pools_one_more_level_from_its_last():
+def small_fpn(name, in_features):
     cfg = get_cfg()
     add_locount_config(cfg)
     cfg.merge_from_list(
         [
-            *("MODEL.BACKBONE.NAME", "build_timm_fpn_backbone"),
+            *("MODEL.BACKBONE.NAME", name),
             *("MODEL.TIMM.NAME", "resnet18"),
-            *("MODEL.FPN.IN_FEATURES", ["res3", "res4"]),
+            *("MODEL.FPN.IN_FEATURES", in_features),
             *("MODEL.FPN.OUT_CHANNELS", 8),
         ]
     )
-    features = build_backbone(cfg)(torch.zeros(1, 3, 64, 64))
+    return build_backbone(cfg)
+
+
+def test_an_fpn_pools_one_more_level_from_its_last():
+    fpn = small_fpn("build_timm_fpn_backbone", ["res3", "res4"])
+    features = fpn(torch.zeros(1, 3, 64, 64))
     assert {name: tuple(f.shape[1:]) for name, f in features.items()} == {
         "p3": (8, 8, 8),
         "p4": (8, 4, 4),
         "p5": (8, 2, 2),
+    }
+
+
+@pytest.mark.parametrize("in_features", [["res3", "res4", "res5"], ["res2", "res3", "res4"]])
+def test_retinanets_fpn_has_two_more_levels_behind_its_last(in_features):
+    fpn = small_fpn("build_timm_retinanet_fpn_backbone", in_features)
+    first = int(in_features[0][-1])
+    levels = range(first, first + 5)
+    assert {name: s.stride for name, s in fpn.output_shape().items()} == {
+        f"p{i}": 2**i for i in levels
+    }
+    features = fpn(torch.zeros(1, 3, 128, 128))
+    assert {name: tuple(f.shape[1:]) for name, f in features.items()} == {
+        f"p{i}": (8, 128 // 2**i, 128 // 2**i) for i in levels
     }
 
 

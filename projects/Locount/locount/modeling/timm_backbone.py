@@ -9,8 +9,8 @@ import timm
 from detectron2.config import CfgNode
 from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, FPN, Backbone
-from detectron2.modeling.backbone.fpn import LastLevelMaxPool
-from torch import Tensor
+from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
+from torch import Tensor, nn
 
 from ..errors import InputError
 
@@ -85,19 +85,44 @@ def build_timm_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
 
     timm's ImageNet weights are loaded only if no MODEL.WEIGHTS will replace them.
     """
-    bottom_up = TimmBackbone(
+    bottom_up = _build_bottom_up(cfg)
+    return _build_fpn(cfg, bottom_up, _MaxPoolOf(f"p{_last_level(cfg, bottom_up)}"))
+
+
+@BACKBONE_REGISTRY.register()
+def build_timm_retinanet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
+    """As :func:`build_timm_fpn_backbone`, but with RetinaNet's two levels more by convolutions.
+
+    They start from the last of MODEL.FPN.IN_FEATURES: p3 ... p7 for res3, res4 and res5.
+    """
+    bottom_up = _build_bottom_up(cfg)
+    last = f"res{_last_level(cfg, bottom_up)}"
+    channels = bottom_up.output_shape()[last].channels
+    top_block = LastLevelP6P7(channels, cfg.MODEL.FPN.OUT_CHANNELS, in_feature=last)
+    return _build_fpn(cfg, bottom_up, top_block)
+
+
+def _build_bottom_up(cfg: CfgNode) -> TimmBackbone:
+    return TimmBackbone(
         name=cfg.MODEL.TIMM.NAME,
         out_features=cfg.MODEL.FPN.IN_FEATURES,
         norm=cfg.MODEL.TIMM.NORM,
         pretrained=cfg.MODEL.TIMM.PRETRAINED and not cfg.MODEL.WEIGHTS,
     )
-    last_stride = bottom_up.output_shape()[cfg.MODEL.FPN.IN_FEATURES[-1]].stride
+
+
+def _last_level(cfg: CfgNode, bottom_up: TimmBackbone) -> int:
+    """i of the last input of the FPN, res<i>."""
+    return int(math.log2(bottom_up.output_shape()[cfg.MODEL.FPN.IN_FEATURES[-1]].stride))
+
+
+def _build_fpn(cfg: CfgNode, bottom_up: TimmBackbone, top_block: nn.Module) -> FPN:
     return FPN(
         bottom_up=bottom_up,
         in_features=cfg.MODEL.FPN.IN_FEATURES,
         out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
         norm=cfg.MODEL.FPN.NORM,
-        top_block=_MaxPoolOf(f"p{int(math.log2(last_stride))}"),
+        top_block=top_block,
         fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
     )
 
