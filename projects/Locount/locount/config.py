@@ -98,6 +98,43 @@ def add_locount_config(cfg: CfgNode) -> None:
     # Start from timm's ImageNet weights, if MODEL.WEIGHTS is empty. They expect INPUT.FORMAT "RGB".
     cfg.MODEL.TIMM.PRETRAINED = False
 
+    # Losses of the encoded or decoded boxes in place of Detectron2's, for BoxLossRPN and
+    # CLCNetROIHeads (docs/box_losses.md).
+    cfg.MODEL.BOX_LOSS = CfgNode()
+    # Terms that are added up: "balanced_l1" of the deltas, "ciou" of the boxes. None: Detectron2's
+    # BBOX_REG_LOSS_TYPE and SMOOTH_L1_BETA of each part decide.
+    cfg.MODEL.BOX_LOSS.TERMS = ()
+    # One weight per term; none: 1 each. Detectron2's BBOX_REG_LOSS_WEIGHT of each part multiplies
+    # the sum.
+    cfg.MODEL.BOX_LOSS.WEIGHTS = ()
+    # For which parts: "rpn", "roi" or both.
+    cfg.MODEL.BOX_LOSS.APPLY_TO = ("rpn", "roi")
+    # For "balanced_l1": how steep it is for accurate boxes (α), its gradient for inaccurate ones
+    # (γ), and the error from which on a box is inaccurate (β). All above 0.
+    cfg.MODEL.BOX_LOSS.ALPHA = 0.5
+    cfg.MODEL.BOX_LOSS.GAMMA = 1.5
+    cfg.MODEL.BOX_LOSS.BETA = 1.0
+
+    # Balanced feature pyramid around an FPN, for MODEL.BACKBONE.NAME: "build_bfp_backbone".
+    cfg.MODEL.BFP = CfgNode()
+    # What builds the FPN: a name that MODEL.BACKBONE.NAME could have.
+    cfg.MODEL.BFP.FPN = "build_resnet_fpn_backbone"
+    # The level whose size all levels are brought to, counted from 0, the finest.
+    cfg.MODEL.BFP.LEVEL = 2
+    # The channels of the FPN over those inside the non-local block that refines the level.
+    cfg.MODEL.BFP.REDUCTION = 1
+
+    # Which proposals train the first stage of CLCNetROIHeads.
+    cfg.MODEL.BOX_SAMPLING = CfgNode()
+    # How background is drawn:
+    # * "random": uniformly, as in Detectron2.
+    # * "iou_balanced": as many from each of BINS ranges of the IoU with the nearest object.
+    cfg.MODEL.BOX_SAMPLING.STRATEGY = "random"
+    # Ranges of equal width from FLOOR to the largest IoU of the background (K).
+    cfg.MODEL.BOX_SAMPLING.BINS = 3
+    # Background of a lower IoU, in [0, 1), is drawn only where the ranges hold too little.
+    cfg.MODEL.BOX_SAMPLING.FLOOR = 0.0
+
     # `locount predict` and what else shows detections to people.
     cfg.PREDICT = CfgNode()
     # Least score of a detection that is shown and added up, in [0, 1]. The evaluation does not use
