@@ -141,6 +141,23 @@ def add_locount_config(cfg: CfgNode) -> None:
     # it: it wants doubtful detections too.
     cfg.PREDICT.SCORE = 0.5
 
+    # Soft-NMS instead of NMS in the two-stage detectors (docs/dense.md): a box that overlaps a
+    # better one of its class is not dropped; its score falls.
+    cfg.MODEL.SOFT_NMS = CfgNode()
+    # * "none": NMS at MODEL.ROI_HEADS.NMS_THRESH_TEST.
+    # * "linear": scores are multiplied by 1 - IoU where the IoU is at least
+    #   MODEL.ROI_HEADS.NMS_THRESH_TEST.
+    # * "gaussian": scores are multiplied by exp(-IoU² / SIGMA), whatever the IoU.
+    cfg.MODEL.SOFT_NMS.METHOD = "none"
+    # For "gaussian" (σ).
+    cfg.MODEL.SOFT_NMS.SIGMA = 0.5
+
+    # What the evaluation after a training and of train_net.py --eval-only reports.
+    cfg.EVALUATION = CfgNode()
+    # Numbers of detections per image and category at which AR is given as well, beside
+    # TEST.DETECTIONS_PER_IMAGE.
+    cfg.EVALUATION.MAX_DETS = ()
+
 
 COUNT_STRATEGIES = ("classification", "regression", "none")
 COUNT_LOSSES = ("cross_entropy", "soft_ac", "cumulative_link")
@@ -148,6 +165,7 @@ COUNT_BALANCES = ("none", "inverse_sqrt")
 COUNT_MATCHINGS = ("iou", "ignore", "negative")
 COUNT_DECODINGS = ("argmax", "expected_ac")
 COUNT_RANKINGS = ("class", "joint")
+SOFT_NMS_METHODS = ("none", "linear", "gaussian")
 
 
 def load_config(config_file: str, opts: Sequence[object] = ()) -> CfgNode:
