@@ -39,6 +39,6 @@ def test_each_stage_is_balanced_by_its_own_bins():
     balance_counts(stages, torch.tensor([1, 1, 1, 1, 11]))
     # Stage 0: four in bin 0, one in bin 1: 1/2 and 1, times 5 / (2 + 1). Stage 1: the same, of the
     # counts 1 and 11.
-    torch.testing.assert_close(stages[0].count_weights[:2], torch.tensor([5 / 6, 5 / 3]))
-    torch.testing.assert_close(stages[1].count_weights[[1, 11]], torch.tensor([5 / 6, 5 / 3]))
-    assert not any("count_weights" in name for name in stages.state_dict())
+    torch.testing.assert_close(stages[0].count_loss.weights[:2], torch.tensor([5 / 6, 5 / 3]))
+    torch.testing.assert_close(stages[1].count_loss.weights[[1, 11]], torch.tensor([5 / 6, 5 / 3]))
+    assert not any("weights" in name for name in stages.state_dict())

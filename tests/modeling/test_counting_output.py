@@ -88,7 +88,7 @@ def test_balanced_losses_are_weighted_by_the_bin():
     layers = make_layers(1.0, balance="inverse_sqrt")
     weights = torch.ones(10)
     weights[5], weights[1] = 3.0, 0.5
-    layers.set_count_weights(weights)
+    layers.count_loss.set_weights(weights)
     result, _ = losses(layers, [make_proposals([0, 1, 2], [5, 1, 5])])
     torch.testing.assert_close(result["loss_count"], torch.tensor(3.5 * math.log(10) / 3))
 

@@ -190,21 +190,35 @@ def load_config(config_file: str, opts: Sequence[object] = ()) -> CfgNode:
     return cfg
 
 
-def count_partition_from_config(cfg: CfgNode) -> CountPartition:
-    """The partition that MODEL.COUNT_HEAD and the number of cascade stages describe.
+def count_partition_from_config(cfg: CfgNode, num_stages: int) -> CountPartition:
+    """The partition that MODEL.COUNT_HEAD describes for the stages of a cascade, or for one.
 
     Raises:
         InputError: naming the keys, where more stages are asked for than the counts have digits.
     """
-    head, ious = cfg.MODEL.COUNT_HEAD, cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS
+    head = cfg.MODEL.COUNT_HEAD
     try:
-        return CountPartition(head.MAX_COUNT, head.BASE, len(ious))
+        return CountPartition(head.MAX_COUNT, head.BASE, num_stages)
     except ValueError as error:
+        stages = (
+            " or the number of stages, which is the length of "
+            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS ({num_stages})"
+        )
         raise InputError(
-            f"{error} Change MODEL.COUNT_HEAD.MAX_COUNT ({head.MAX_COUNT}), "
-            f"MODEL.COUNT_HEAD.BASE ({head.BASE}) or the number of stages, which is the length of "
-            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS ({len(ious)})."
+            f"{error} Change MODEL.COUNT_HEAD.MAX_COUNT ({head.MAX_COUNT}) or "
+            f"MODEL.COUNT_HEAD.BASE ({head.BASE}){stages if num_stages > 1 else ''}."
         ) from error
+
+
+def check_count_config(cfg: CfgNode) -> None:
+    """Check the keys of MODEL.COUNT_HEAD against each other, for a detector without a cascade.
+
+    Raises:
+        InputError: listing every key that does not fit and what it should be.
+    """
+    problems = _count_head_problems(cfg.MODEL.COUNT_HEAD)
+    if problems:
+        raise InputError(f"The config cannot build a counting layer:\n{listing(problems)}")
 
 
 def check_cascade_config(cfg: CfgNode) -> None:
@@ -215,6 +229,31 @@ def check_cascade_config(cfg: CfgNode) -> None:
     """
     model = cfg.MODEL
     head, cascade = model.COUNT_HEAD, model.ROI_BOX_CASCADE_HEAD
+    problems = _count_head_problems(head)
+    if len(cascade.IOUS) != len(cascade.BBOX_REG_WEIGHTS):
+        problems.append(
+            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS has {len(cascade.IOUS)} entries and "
+            f"MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS has {len(cascade.BBOX_REG_WEIGHTS)}; "
+            "each stage needs one of both."
+        )
+    if len(cascade.IOUS) == 0 or list(model.ROI_HEADS.IOU_THRESHOLDS) != [cascade.IOUS[0]]:
+        problems.append(
+            f"MODEL.ROI_HEADS.IOU_THRESHOLDS is {list(model.ROI_HEADS.IOU_THRESHOLDS)} and "
+            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS is {list(cascade.IOUS)}; the first stage's threshold "
+            "stands in both."
+        )
+    if not model.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG:
+        problems.append(
+            "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG is False; set it True, since a cascade "
+            "refines one box per proposal, not one per class."
+        )
+    if problems:
+        raise InputError(f"The config cannot build CLCNetROIHeads:\n{listing(problems)}")
+    if head.STRATEGY == "classification":
+        count_partition_from_config(cfg, len(cascade.IOUS))
+
+
+def _count_head_problems(head: CfgNode) -> list[str]:
     problems = []
     for key, allowed in (
         ("STRATEGY", COUNT_STRATEGIES),
@@ -243,24 +282,4 @@ def check_cascade_config(cfg: CfgNode) -> None:
         ]
     if not head.SHARPNESS > 0:
         problems.append(f"MODEL.COUNT_HEAD.SHARPNESS is {head.SHARPNESS}; it must be above 0.")
-    if len(cascade.IOUS) != len(cascade.BBOX_REG_WEIGHTS):
-        problems.append(
-            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS has {len(cascade.IOUS)} entries and "
-            f"MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS has {len(cascade.BBOX_REG_WEIGHTS)}; "
-            "each stage needs one of both."
-        )
-    if len(cascade.IOUS) == 0 or list(model.ROI_HEADS.IOU_THRESHOLDS) != [cascade.IOUS[0]]:
-        problems.append(
-            f"MODEL.ROI_HEADS.IOU_THRESHOLDS is {list(model.ROI_HEADS.IOU_THRESHOLDS)} and "
-            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS is {list(cascade.IOUS)}; the first stage's threshold "
-            "stands in both."
-        )
-    if not model.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG:
-        problems.append(
-            "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG is False; set it True, since a cascade "
-            "refines one box per proposal, not one per class."
-        )
-    if problems:
-        raise InputError(f"The config cannot build CLCNetROIHeads:\n{listing(problems)}")
-    if head.STRATEGY == "classification":
-        count_partition_from_config(cfg)
+    return problems

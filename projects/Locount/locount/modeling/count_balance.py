@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .counting_output import CountingFastRCNNOutputLayers
+from .count_loss import CountLoss
 
 
 def inverse_sqrt_weights(num_objects: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ def balance_counts(model: nn.Module, counts: Tensor) -> None:
         counts: of all objects of the training data, integers in [1, max_count], at least one.
     """
     for module in model.modules():
-        if isinstance(module, CountingFastRCNNOutputLayers):
+        if isinstance(module, CountLoss):
             counter = module.counter
             num_objects = counter.encode(counts).bincount(minlength=counter.num_bins)
-            module.set_count_weights(inverse_sqrt_weights(num_objects))
+            module.set_weights(inverse_sqrt_weights(num_objects))

@@ -7,10 +7,10 @@ from detectron2.config import configurable
 from detectron2.layers import ShapeSpec, cat
 from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
 from detectron2.structures import Instances
-from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
-from .count_matcher import IGNORED_COUNT
+from ..counting import IGNORED_COUNT
+from .count_loss import CountLoss
 from .counters import Counter
 from .counting_inference import counting_inference
 
@@ -39,9 +39,7 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
         """
         super().__init__(input_shape, **kwargs)
         self.counter = counter
-        self.balance = balance
-        # Of the bins. Not in checkpoints: they belong to the training data, not to the model.
-        self.register_buffer("count_weights", None, persistent=False)
+        self.count_loss = CountLoss(counter, balance)
         self.count_pred = nn.Linear(self.cls_score.in_features, counter.num_outputs)
         nn.init.normal_(self.count_pred.weight, std=0.01)
         nn.init.constant_(self.count_pred.bias, 0)
@@ -78,34 +76,11 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
 
         gt_classes = cat([p.gt_classes for p in proposals])
         gt_counts = cat([p.gt_counts if p.has("gt_counts") else _no_counts(p) for p in proposals])
-        counted = (gt_classes >= 0) & (gt_classes < self.num_classes) & (gt_counts != IGNORED_COUNT)
-        outputs, gt_counts = count_outputs[counted], gt_counts[counted]
-        loss = self.counter.loss(outputs, gt_counts)
-        if self.balance != "none":
-            loss = loss * self._count_weights_of(gt_counts)
-        loss = loss.sum() / max(gt_classes.numel(), 1)
+        foreground = (gt_classes >= 0) & (gt_classes < self.num_classes)
+        loss = self.count_loss(count_outputs[foreground], gt_counts[foreground])
+        loss = loss / max(gt_classes.numel(), 1)
         losses["loss_count"] = loss * self.loss_weight.get("loss_count", 1.0)
-        self._log_count_stats(outputs, gt_counts)
         return losses
-
-    def set_count_weights(self, weights: Tensor) -> None:
-        """Weights of the counting loss for objects of each bin, one per bin of the counter."""
-        self.count_weights = weights.to(self.count_pred.weight)
-
-    def _count_weights_of(self, gt_counts: Tensor) -> Tensor:
-        if self.count_weights is None:
-            raise ValueError(
-                f'MODEL.COUNT_HEAD.BALANCE is "{self.balance}", but the counts of the training '
-                "data are not known. Train with locount.training.Trainer, or call "
-                "locount.modeling.balance_counts(model, counts) before training."
-            )
-        return self.count_weights[self.counter.encode(gt_counts)]
-
-    @torch.no_grad()
-    def _log_count_stats(self, outputs: Tensor, gt_counts: Tensor) -> None:
-        if gt_counts.numel() > 0:
-            for name, value in self.counter.statistics(outputs, gt_counts).items():
-                get_event_storage().put_scalar(f"count/{name}", value.item())
 
     def predict_counts(
         self, predictions: Predictions, proposals: list[Instances]

@@ -9,19 +9,19 @@ from detectron2.structures import Boxes, Instances, pairwise_iou
 from detectron2.utils.events import get_event_storage
 from torch import Tensor
 
-from ..config import check_cascade_config, count_partition_from_config
+from ..config import check_cascade_config
 from ..counting import IGNORED_COUNT
+from .build_counters import build_counters
 from .count_decoding import (
     expected_ac_shares,
     fused_distribution,
     most_expected_ac,
     rank_jointly,
 )
+from .count_loss import check_counts_given
 from .count_matcher import CountAwareMatcher
-from .counters import CountClassifier, Counter, CountRegressor
 from .counting_inference import counting_inference
 from .counting_output import CountingFastRCNNOutputLayers, Predictions
-from .ordinal_counters import CumulativeLinkClassifier, SoftCountClassifier
 
 
 @ROI_HEADS_REGISTRY.register()
@@ -67,6 +67,7 @@ class CLCNetROIHeads(CascadeROIHeads):
         ret = super()._init_box_head(cfg, input_shape)
         if cfg.MODEL.COUNT_HEAD.STRATEGY == "none":
             return ret
+        counters = build_counters(cfg, len(cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS))
         ret["box_predictors"] = [
             CountingFastRCNNOutputLayers(
                 cfg,
@@ -75,7 +76,7 @@ class CLCNetROIHeads(CascadeROIHeads):
                 counter=counter,
             )
             for box_head, predictor, counter in zip(
-                ret["box_heads"], ret["box_predictors"], _build_counters(cfg), strict=True
+                ret["box_heads"], ret["box_predictors"], counters, strict=True
             )
         ]
         ret["proposal_matchers"] = [
@@ -93,7 +94,7 @@ class CLCNetROIHeads(CascadeROIHeads):
         if not self.counts:
             return super()._forward_box(features, proposals, targets)
         if self.training:
-            _check_counts_given(targets)
+            check_counts_given(targets)
         features = [features[name] for name in self.box_in_features]
         outputs: list[tuple[Predictions, list[Instances]]] = []
         for stage in range(self.num_cascade_stages):
@@ -190,26 +191,3 @@ class CLCNetROIHeads(CascadeROIHeads):
                 for detections, share, region in zip(instances, shares, regions, strict=True)
             ]
         return instances
-
-
-def _build_counters(cfg) -> list[Counter]:
-    """One counter for each stage."""
-    head, num_stages = cfg.MODEL.COUNT_HEAD, len(cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS)
-    if head.STRATEGY == "regression":
-        return [CountRegressor() for _ in range(num_stages)]
-    partition = count_partition_from_config(cfg)
-    if head.LOSS == "soft_ac":
-        return [SoftCountClassifier(partition, s, head.SHARPNESS) for s in range(num_stages)]
-    if head.LOSS == "cumulative_link":
-        return [CumulativeLinkClassifier(partition, stage) for stage in range(num_stages)]
-    return [CountClassifier(partition, stage) for stage in range(num_stages)]
-
-
-def _check_counts_given(targets: list[Instances]) -> None:
-    """A mapper that forgets the counts would train, without a word, a network that never counts."""
-    if any(len(t) > 0 and not t.has("gt_counts") for t in targets):
-        raise ValueError(
-            "The training targets have no field gt_counts. Load data with "
-            'locount.data.LocountDatasetMapper, or set MODEL.COUNT_HEAD.STRATEGY to "none" to '
-            "train without counting."
-        )
