@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from detectron2.config import configurable
 from detectron2.layers import ShapeSpec, cat
-from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
 from ..counting import IGNORED_COUNT
+from .box_losses import BoxLossFastRCNNOutputLayers
 from .count_loss import CountLoss
 from .counters import Counter
 from .counting_inference import counting_inference
@@ -18,7 +18,7 @@ from .counting_inference import counting_inference
 Predictions = tuple[Tensor, Tensor, Tensor]
 
 
-class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
+class CountingFastRCNNOutputLayers(BoxLossFastRCNNOutputLayers):
     """A third linear layer beside Fast R-CNN's two: the counting layer of CLCNet.
 
     Source: Cai et al., AAAI 2021. ``forward`` returns a third tensor, the outputs of the counting
@@ -34,7 +34,7 @@ class CountingFastRCNNOutputLayers(FastRCNNOutputLayers):
             counter: what the outputs of the counting layer mean.
             balance: "none", or "inverse_sqrt", as MODEL.COUNT_HEAD.BALANCE; then
                 :func:`balance_counts` must be called before training.
-            kwargs: as for :class:`FastRCNNOutputLayers`; ``loss_weight`` may have the
+            kwargs: as for :class:`BoxLossFastRCNNOutputLayers`; ``loss_weight`` may have the
                 key "loss_count" (λ2).
         """
         super().__init__(input_shape, **kwargs)
