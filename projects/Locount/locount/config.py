@@ -23,18 +23,18 @@ def add_locount_config(cfg: CfgNode) -> None:
     from . import modeling as _  # noqa: F401, only registration; modeling imports this module
 
     cfg.MODEL.COUNT_HEAD = CfgNode()
-    # How each stage of CLCNetROIHeads counts:
+    # How each stage of CLCNetROIHeads counts, or the one layer of a detector without a cascade:
     # * "classification": over the stage's bins of the count partition.
     # * "regression": of the number itself, at every stage.
-    # * "none": it doesn't; plain Cascade R-CNN (Faster R-CNN with one stage), whose detections
-    #   count as 1.
+    # * "none": it doesn't; a plain detector (Cascade R-CNN, Faster R-CNN with one stage), whose
+    #   detections count as 1.
     cfg.MODEL.COUNT_HEAD.STRATEGY = "classification"
     # For classification: largest count that can be told apart (α). A larger one in the training
     # data is an error.
     cfg.MODEL.COUNT_HEAD.MAX_COUNT = 56
     # For classification: base of the digits that are dealt to the stages (γ). With two stages base
     # 10 gives (10, 100) bins, with three stages base 2 gives (4, 16, 64); the number of stages is
-    # the length of MODEL.ROI_BOX_CASCADE_HEAD.IOUS.
+    # the length of MODEL.ROI_BOX_CASCADE_HEAD.IOUS, and 1 without a cascade.
     cfg.MODEL.COUNT_HEAD.BASE = 10
     # Weight of the counting loss beside classification and box regression (λ2): in the paper 0.1
     # with classification and 0.0001 with regression.
@@ -157,6 +157,42 @@ def add_locount_config(cfg: CfgNode) -> None:
     # Numbers of detections per image and category at which AR is given as well, beside
     # TEST.DETECTIONS_PER_IMAGE.
     cfg.EVALUATION.MAX_DETS = ()
+
+    # FCOS, for MODEL.META_ARCHITECTURE: "CountingFCOS".
+    cfg.MODEL.FCOS = CfgNode()
+    cfg.MODEL.FCOS.NUM_CLASSES = 80
+    # Of the backbone, from the finest on.
+    cfg.MODEL.FCOS.IN_FEATURES = ["p3", "p4", "p5", "p6", "p7"]
+    # Convolutions of each of the two towers, and their normalization: "" for none, or a name that
+    # detectron2.layers.get_norm knows.
+    cfg.MODEL.FCOS.NUM_CONVS = 4
+    cfg.MODEL.FCOS.NORM = "GN"
+    # Scores before training, in (0, 1).
+    cfg.MODEL.FCOS.PRIOR_PROB = 0.01
+    # Locations up to this many strides from the centre of an object are trained to find it.
+    cfg.MODEL.FCOS.CENTER_SAMPLING_RADIUS = 1.5
+    # Focal loss (α, γ).
+    cfg.MODEL.FCOS.FOCAL_LOSS_ALPHA = 0.25
+    cfg.MODEL.FCOS.FOCAL_LOSS_GAMMA = 2.0
+    # Detections: the least score, which is the root of class score times centreness, how many of
+    # each level go into NMS, and its IoU.
+    cfg.MODEL.FCOS.SCORE_THRESH_TEST = 0.2
+    cfg.MODEL.FCOS.TOPK_CANDIDATES_TEST = 1000
+    cfg.MODEL.FCOS.NMS_THRESH_TEST = 0.6
+
+    # A detector of torchvision, for MODEL.META_ARCHITECTURE: "TorchvisionDetector".
+    cfg.MODEL.TORCHVISION = CfgNode()
+    # As in torchvision.models.detection, those that find boxes and nothing else; and
+    # "ssd512_vgg16", which torchvision has the parts of. An "ssd" resizes every image to the square
+    # in its name. For the others INPUT.MIN_SIZE_* decides, as everywhere.
+    cfg.MODEL.TORCHVISION.NAME = "ssd300_vgg16"
+    # Without the background, whether the detector has a class for it or not.
+    cfg.MODEL.TORCHVISION.NUM_CLASSES = 80
+    # Start from torchvision's ImageNet weights, if MODEL.WEIGHTS is empty.
+    cfg.MODEL.TORCHVISION.PRETRAINED_BACKBONE = False
+    # Detections: the least score, and the IoU of NMS.
+    cfg.MODEL.TORCHVISION.SCORE_THRESH_TEST = 0.01
+    cfg.MODEL.TORCHVISION.NMS_THRESH_TEST = 0.45
 
 
 COUNT_STRATEGIES = ("classification", "regression", "none")
