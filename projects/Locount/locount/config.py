@@ -135,6 +135,43 @@ def add_locount_config(cfg: CfgNode) -> None:
     # Background of a lower IoU, in [0, 1), is drawn only where the ranges hold too little.
     cfg.MODEL.BOX_SAMPLING.FLOOR = 0.0
 
+    # RepPoints, for MODEL.META_ARCHITECTURE: "RepPoints". Values of the paper (Yang et al., ICCV
+    # 2019) and of its authors' training.
+    cfg.MODEL.REPPOINTS = CfgNode()
+    cfg.MODEL.REPPOINTS.NUM_CLASSES = 140
+    # Levels of the feature pyramid, from fine to coarse, each of twice the stride of the one before.
+    cfg.MODEL.REPPOINTS.IN_FEATURES = ["p3", "p4", "p5", "p6", "p7"]
+    # Convolutions in each of the two towers, and their channels.
+    cfg.MODEL.REPPOINTS.NUM_CONVS = 3
+    cfg.MODEL.REPPOINTS.CONV_DIM = 256
+    # Of the towers, all levels together: "GN" (CONV_DIM is then a multiple of 32), or "" for none.
+    cfg.MODEL.REPPOINTS.NORM = "GN"
+    # Points of a location (n): the square of an odd number, since a convolution's taps read them.
+    cfg.MODEL.REPPOINTS.NUM_POINTS = 9
+    # The box that points span: "moment" (mean and standard deviation), "minmax" (of all points) or
+    # "partial_minmax" (of the first four).
+    cfg.MODEL.REPPOINTS.TRANSFORM = "moment"
+    # A level of stride s is for objects from s * POINT_BASE_SCALE to twice that, by the root of
+    # their area; the box losses are in units of s * POINT_BASE_SCALE.
+    cfg.MODEL.REPPOINTS.POINT_BASE_SCALE = 4
+    # A pseudo box is foreground for the second stage from the higher IoU on and background below
+    # the lower one; between them it trains nothing.
+    cfg.MODEL.REPPOINTS.IOU_THRESHOLDS = [0.4, 0.5]
+    # Score of every class that training starts from.
+    cfg.MODEL.REPPOINTS.PRIOR_PROB = 0.01
+    cfg.MODEL.REPPOINTS.FOCAL_LOSS_ALPHA = 0.25
+    cfg.MODEL.REPPOINTS.FOCAL_LOSS_GAMMA = 2.0
+    # Where the box losses turn from quadratic to linear.
+    cfg.MODEL.REPPOINTS.SMOOTH_L1_LOSS_BETA = 0.11
+    # Weights of classification and of the boxes before and after the points are moved.
+    cfg.MODEL.REPPOINTS.CLS_LOSS_WEIGHT = 1.0
+    cfg.MODEL.REPPOINTS.INIT_LOSS_WEIGHT = 0.5
+    cfg.MODEL.REPPOINTS.REFINE_LOSS_WEIGHT = 1.0
+    # Of each level the best TOPK_CANDIDATES_TEST above this score go on to suppression.
+    cfg.MODEL.REPPOINTS.SCORE_THRESH_TEST = 0.05
+    cfg.MODEL.REPPOINTS.TOPK_CANDIDATES_TEST = 1000
+    cfg.MODEL.REPPOINTS.NMS_THRESH_TEST = 0.5
+
     # `locount predict` and what else shows detections to people.
     cfg.PREDICT = CfgNode()
     # Least score of a detection that is shown and added up, in [0, 1]. The evaluation does not use
