@@ -1,9 +1,17 @@
+from .bfp import BalancedFeaturePyramid
+from .box_losses import BoxLossFastRCNNOutputLayers, balanced_l1
+from .box_sampling import sample_iou_balanced
 from .count_balance import balance_counts
 from .count_matcher import CountAwareMatcher
 from .counters import CountClassifier, CountRegressor
 from .counting_output import CountingFastRCNNOutputLayers
+from .dense_counting import DenseCounting
+from .dense_detectors import CountingFCOS, CountingRetinaNet
+from .faster_rcnn_heads import BoxLossROIHeads
 from .ordinal_counters import CumulativeLinkClassifier, SoftCountClassifier
+from .reppoints import RepPoints
 from .roi_heads import CLCNetROIHeads
+from .rpn import BoxLossRPN
 from .test_time_augmentation import CountingRCNNWithTTA
 from .timm_backbone import TimmBackbone
 
@@ -13,9 +21,19 @@ __all__ = [
     "CountAwareMatcher",
     "CountingRCNNWithTTA",
     "CountClassifier",
+    "CountingFCOS",
+    "CountingRetinaNet",
+    "DenseCounting",
     "CountRegressor",
     "CumulativeLinkClassifier",
     "SoftCountClassifier",
     "TimmBackbone",
     "balance_counts",
+    "BoxLossFastRCNNOutputLayers",
+    "BoxLossROIHeads",
+    "BoxLossRPN",
+    "balanced_l1",
+    "sample_iou_balanced",
+    "BalancedFeaturePyramid",
+    "RepPoints",
 ]

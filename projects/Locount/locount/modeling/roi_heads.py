@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from detectron2.config import configurable
 from detectron2.modeling.roi_heads import ROI_HEADS_REGISTRY, CascadeROIHeads
@@ -11,6 +13,8 @@ from torch import Tensor
 
 from ..config import check_cascade_config
 from ..counting import IGNORED_COUNT
+from .box_losses import BoxLoss, BoxLossFastRCNNOutputLayers
+from .box_sampling import BoxSamplingMixin
 from .build_counters import build_counters
 from .count_decoding import (
     expected_ac_shares,
@@ -25,19 +29,25 @@ from .counting_output import CountingFastRCNNOutputLayers, Predictions
 
 
 @ROI_HEADS_REGISTRY.register()
-class CLCNetROIHeads(CascadeROIHeads):
+class CLCNetROIHeads(BoxSamplingMixin, CascadeROIHeads):
     """The ROI heads of CLCNet (Cai et al., AAAI 2021): each stage classifies, regresses and counts.
 
     Counts are digits, and each stage holds some more of them than the one before
     (:class:`CountPartition`). Scores are averaged over the stages and boxes come from the last one,
     as in Cascade R-CNN; so does the count.
 
-    With MODEL.COUNT_HEAD.STRATEGY "none" these are the heads of Cascade R-CNN, unchanged.
+    With MODEL.COUNT_HEAD.STRATEGY "none" these are the heads of Cascade R-CNN, unchanged but for
+    what MODEL.BOX_LOSS and MODEL.BOX_SAMPLING say.
     """
 
     @configurable
     def __init__(
-        self, *, counts: bool = True, decode: str = "argmax", ranking: str = "class", **kwargs
+        self,
+        *,
+        counts: bool = True,
+        decode: str = "argmax",
+        ranking: str = "class",
+        **kwargs,
     ):
         """
         Args:
@@ -46,7 +56,8 @@ class CLCNetROIHeads(CascadeROIHeads):
             counts: whether the predictors are :class:`CountingFastRCNNOutputLayers` and the
                 matchers :class:`CountAwareMatcher`; else they are those of
                 :class:`CascadeROIHeads`.
-            kwargs: as for :class:`CascadeROIHeads`.
+            kwargs: as for :class:`CascadeROIHeads`, and ``sample_background`` of
+                :class:`BoxSamplingMixin`.
         """
         super().__init__(**kwargs)
         self.counts = counts
@@ -65,23 +76,23 @@ class CLCNetROIHeads(CascadeROIHeads):
     @classmethod
     def _init_box_head(cls, cfg, input_shape) -> dict:
         ret = super()._init_box_head(cfg, input_shape)
-        if cfg.MODEL.COUNT_HEAD.STRATEGY == "none":
+        ious = cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS
+        if cfg.MODEL.COUNT_HEAD.STRATEGY != "none":
+            output_layers = [
+                partial(CountingFastRCNNOutputLayers, counter=counter)
+                for counter in build_counters(cfg, len(ious))
+            ]
+            matching = cfg.MODEL.COUNT_HEAD.MATCHING
+            ret["proposal_matchers"] = [CountAwareMatcher(iou, matching) for iou in ious]
+        elif BoxLoss.from_config(cfg, "roi") is not None:
+            output_layers = [BoxLossFastRCNNOutputLayers] * len(ious)
+        else:
             return ret
-        counters = build_counters(cfg, len(cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS))
         ret["box_predictors"] = [
-            CountingFastRCNNOutputLayers(
-                cfg,
-                box_head.output_shape,
-                box2box_transform=predictor.box2box_transform,
-                counter=counter,
+            build(cfg, box_head.output_shape, box2box_transform=predictor.box2box_transform)
+            for build, box_head, predictor in zip(
+                output_layers, ret["box_heads"], ret["box_predictors"], strict=True
             )
-            for box_head, predictor, counter in zip(
-                ret["box_heads"], ret["box_predictors"], counters, strict=True
-            )
-        ]
-        ret["proposal_matchers"] = [
-            CountAwareMatcher(iou, cfg.MODEL.COUNT_HEAD.MATCHING)
-            for iou in cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS
         ]
         return ret
 
