@@ -231,6 +231,57 @@ def add_locount_config(cfg: CfgNode) -> None:
     cfg.MODEL.TORCHVISION.SCORE_THRESH_TEST = 0.01
     cfg.MODEL.TORCHVISION.NMS_THRESH_TEST = 0.45
 
+    # YOLOv3 and PP-YOLO, for MODEL.META_ARCHITECTURE: "YOLO" on MODEL.BACKBONE.NAME:
+    # "build_timm_yolo_backbone". The defaults are YOLOv3's, those of PP-YOLO stand in
+    # configs/Base-PPYOLO.yaml.
+    cfg.MODEL.YOLO = CfgNode()
+    cfg.MODEL.YOLO.NUM_CLASSES = 80
+    # Of the timm model, from the finest on; each is twice as coarse as the one before.
+    cfg.MODEL.YOLO.IN_FEATURES = ["res3", "res4", "res5"]
+    # Width and height in pixels, as many on each level.
+    cfg.MODEL.YOLO.ANCHORS = [
+        [[10, 13], [16, 30], [33, 23]],
+        [[30, 61], [62, 45], [59, 119]],
+        [[116, 90], [156, 198], [373, 326]],
+    ]
+    # Channels of the neck on the coarsest level; each finer level has half.
+    cfg.MODEL.YOLO.NECK_CHANNELS = 512
+    # Modulated deformable 3 x 3 convolutions in the backbone's last stage (DCNv2).
+    cfg.MODEL.YOLO.DEFORMABLE = False
+    # Convolutions of the neck that see where they are (CoordConv).
+    cfg.MODEL.YOLO.COORD_CONV = False
+    # Pooling over several windows on the coarsest level (SPP).
+    cfg.MODEL.YOLO.SPP = False
+    # Share of the neck's activations that DropBlock drops in training, in [0, 1].
+    cfg.MODEL.YOLO.DROP_BLOCK = 0.0
+    # Grid sensitivity, ≥ 1: offsets reach beyond their cell by half of what it is above 1.
+    cfg.MODEL.YOLO.SCALE_XY = 1.0
+    # Weight of the IoU loss beside those of offsets and scales; 0: off.
+    cfg.MODEL.YOLO.IOU_LOSS_WEIGHT = 0.0
+    # Weight of the loss of a predicted IoU; 0: none is predicted. In testing it is a factor of the
+    # score, to the power of EXPONENT (α), in [0, 1], beside objectness to that of 1 - α.
+    cfg.MODEL.YOLO.IOU_AWARE_LOSS_WEIGHT = 0.0
+    cfg.MODEL.YOLO.IOU_AWARE_EXPONENT = 0.4
+    # Non-maximum suppression in each class: "greedy", or "matrix" (Matrix NMS), which lowers scores
+    # and has no threshold of IoU.
+    cfg.MODEL.YOLO.NMS = "greedy"
+    # A prediction that is no object's, but whose box has a higher IoU with one, is not taught that
+    # nothing is there.
+    cfg.MODEL.YOLO.IGNORE_THRESH = 0.7
+    # Share of a class's target that is moved to the wrong answer, in [0, 0.5].
+    cfg.MODEL.YOLO.LABEL_SMOOTH = 0.0
+    # Detections: the least score before and after NMS, how many of all levels and classes go into
+    # NMS, and its IoU.
+    cfg.MODEL.YOLO.SCORE_THRESH_TEST = 0.01
+    cfg.MODEL.YOLO.TOPK_CANDIDATES_TEST = 3000
+    cfg.MODEL.YOLO.NMS_THRESH_TEST = 0.45
+
+    # Moving average of the weights in training (docs/training.md). What is evaluated, and what
+    # checkpoints give to prediction, is the average.
+    cfg.MODEL.EMA = CfgNode()
+    cfg.MODEL.EMA.ENABLED = False
+    # Share of the average that each iteration keeps, in [0, 1); less in the first ones.
+    cfg.MODEL.EMA.DECAY = 0.9998
 
 COUNT_STRATEGIES = ("classification", "regression", "none")
 COUNT_LOSSES = ("cross_entropy", "soft_ac", "cumulative_link")

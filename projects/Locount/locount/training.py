@@ -22,6 +22,7 @@ from .classes import CHECKPOINT_KEY, Classes
 from .counting import IGNORED_COUNT
 from .data import LocountDatasetMapper
 from .divergence import StepWatch
+from .ema import WeightAverage
 from .errors import InputError
 from .evaluation import LocountEvaluator
 from .mixed_precision import train_in_bfloat16
@@ -31,9 +32,12 @@ from .modeling import CountingRCNNWithTTA, balance_counts
 class Trainer(DefaultTrainer):
     """:class:`DefaultTrainer` whose data carries counts and whose results are judged by them.
 
-    SOLVER.AMP.ENABLED works on the CPU too (:func:`train_in_bfloat16`). With TEST.AUG.ENABLED the
+    SOLVER.AMP.ENABLED works on the CPU too (:func:`train_in_bfloat16`). With MODEL.EMA.ENABLED the
+    averaged weights are evaluated and saved (:class:`WeightAverage`). With TEST.AUG.ENABLED the
     results after the last iteration are also given with test-time augmentation.
     """
+
+    _average: WeightAverage | None = None
 
     def __init__(self, cfg: CfgNode):
         amp_on_cpu = cfg.SOLVER.AMP.ENABLED and torch.device(cfg.MODEL.DEVICE).type == "cpu"
@@ -51,11 +55,20 @@ class Trainer(DefaultTrainer):
         self._watch = StepWatch(self.model)
         if cfg.MODEL.COUNT_HEAD.BALANCE != "none":
             balance_counts(self.model, _training_counts(cfg))
+        if cfg.MODEL.EMA.ENABLED:
+            self._average = WeightAverage(self.checkpointer, cfg.MODEL.EMA.DECAY)
+            self.register_hooks([self._average])
+            self._hooks.insert(0, self._hooks.pop())  # before those that save and evaluate
+
+    @property
+    def model(self) -> nn.Module:
+        """What is evaluated and saved: with MODEL.EMA the average of the model in training."""
+        return super().model if self._average is None else self._average.model
 
     def resume_or_load(self, resume: bool = True) -> None:
         """As in the base class, but a checkpoint to resume from must fit the config."""
         if resume and self.checkpointer.has_checkpoint():
-            load_weights(self.model, self.checkpointer.get_checkpoint_file())
+            load_weights(self._trainer.model, self.checkpointer.get_checkpoint_file())
         super().resume_or_load(resume)
 
     def state_dict(self) -> dict:

@@ -14,6 +14,7 @@ from .roi_heads import CLCNetROIHeads
 from .rpn import BoxLossRPN
 from .test_time_augmentation import CountingRCNNWithTTA
 from .timm_backbone import TimmBackbone
+from .yolo import YOLO
 
 __all__ = [
     "CLCNetROIHeads",
@@ -36,4 +37,5 @@ __all__ = [
     "sample_iou_balanced",
     "BalancedFeaturePyramid",
     "RepPoints",
+    "YOLO",
 ]

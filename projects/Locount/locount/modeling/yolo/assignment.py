@@ -1,0 +1,158 @@
+"""Which prediction of YOLO learns which object. Shapes are those of :mod:`.anchors`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from detectron2.structures import Boxes, Instances, pairwise_iou
+from torch import Tensor
+
+
+class Targets(NamedTuple):
+    """What the predictions of a batch should be; P of them are matched with an object.
+
+    Attributes:
+        objectness: N x R, 1 for the matched ones and 0 for the others, float32.
+        judged: N x R, 1 where objectness is trained and 0 where not, float32.
+        images, predictions: P integers in [0, N) and [0, R).
+        boxes: P x 4, XYXY.
+        classes: P.
+        weights: P, of :func:`size_weights`.
+    """
+
+    objectness: Tensor
+    judged: Tensor
+    images: Tensor
+    predictions: Tensor
+    boxes: Tensor
+    classes: Tensor
+    weights: Tensor
+
+
+class Matches(NamedTuple):
+    """Pairs of a prediction and the object that it learns.
+
+    Attributes:
+        predictions: P integers in [0, R), each at most once.
+        objects: P integers in [0, M), each at most once.
+    """
+
+    predictions: Tensor
+    objects: Tensor
+
+
+def shape_iou(sizes: Tensor, others: Tensor) -> Tensor:
+    """IoU of boxes laid on one another at their centres.
+
+    Args:
+        sizes: m x 2, widths and heights > 0.
+        others: n x 2.
+
+    Returns:
+        m x n.
+    """
+    common = torch.minimum(sizes[:, None], others).prod(dim=-1)
+    return common / (sizes.prod(dim=-1)[:, None] + others.prod(dim=-1) - common)
+
+
+def match_objects(
+    boxes: Tensor, anchors: Tensor, strides: Sequence[int], shapes: Sequence[Sequence[int]]
+) -> Matches:
+    """Give each object one prediction, as YOLOv3 does.
+
+    It is that of the anchor whose shape fits best, among those of all levels, in the cell that the
+    centre lies in. Where two objects want the same prediction the later one has it, as in the
+    authors' program; the other is learnt by none.
+
+    Args:
+        boxes: M x 4, XYXY in pixels, of positive width and height, within the maps.
+        anchors, strides, shapes: as for :func:`.anchors.anchor_grid`.
+    """
+    num_anchors = anchors.shape[1]
+    upper_left, lower_right = boxes.split(2, dim=1)
+    best = shape_iou(lower_right - upper_left, anchors.flatten(0, 1))
+    # Of no object argmax has no value to give.
+    best = best.argmax(dim=1) if len(boxes) else best.new_zeros(0, dtype=torch.long)
+    level, anchor = best // num_anchors, best % num_anchors
+
+    sizes = torch.tensor(shapes, device=boxes.device)  # L x 2
+    per_level = sizes.prod(dim=1) * num_anchors
+    start = (per_level.cumsum(0) - per_level)[level]
+    height, width = sizes[level].unbind(1)
+    stride = torch.tensor(strides, device=boxes.device)[level]
+    column, row = ((upper_left + lower_right) / 2 / stride[:, None]).long().unbind(1)
+    # A centre on the right or lower edge of the maps belongs to the last cell.
+    column, row = column.minimum(width - 1), row.minimum(height - 1)
+    predictions = start + (row * width + column) * num_anchors + anchor
+
+    later_too = (predictions[:, None] == predictions).triu(diagonal=1).any(dim=1)
+    objects = torch.arange(len(boxes), device=boxes.device)[~later_too]
+    return Matches(predictions[objects], objects)
+
+
+def find_objects(predicted: Tensor, boxes: Tensor, threshold: float) -> Tensor:
+    """Which predictions overlap an object so much that they are not wrong, matched or not.
+
+    Args:
+        predicted: R x 4, XYXY.
+        boxes: M x 4.
+        threshold: of the IoU, in [0, 1].
+
+    Returns:
+        R booleans: whether the IoU with an object is above the threshold.
+    """
+    return (pairwise_iou(Boxes(boxes), Boxes(predicted)) > threshold).any(dim=0)
+
+
+def size_weights(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
+    """Weights of box losses that favour small objects: 2 less their share of the image's area.
+
+    Args:
+        boxes: P x 4, XYXY.
+        image_size: height and width.
+
+    Returns:
+        P in [1, 2].
+    """
+    height, width = image_size
+    return 2 - (boxes[:, 2:] - boxes[:, :2]).prod(dim=1) / (height * width)
+
+
+def assign_targets(
+    predicted: Tensor,
+    objects: Sequence[Instances],
+    anchors: Tensor,
+    strides: Sequence[int],
+    shapes: Sequence[Sequence[int]],
+    *,
+    ignore_thresh: float,
+) -> Targets:
+    """Match each image's objects and mark the predictions that are not judged.
+
+    Args:
+        predicted: N x R x 4, XYXY.
+        objects: N, with gt_boxes and gt_classes.
+        anchors, strides, shapes: as for :func:`.anchors.anchor_grid`.
+        ignore_thresh: of :func:`find_objects`.
+    """
+    objectness, judged = torch.zeros_like(predicted[..., 0]), torch.ones_like(predicted[..., 0])
+    parts = []
+    for i, image in enumerate(objects):
+        boxes = image.gt_boxes.tensor
+        matches = match_objects(boxes, anchors, strides, shapes)
+        objectness[i, matches.predictions] = 1.0
+        judged[i, find_objects(predicted[i], boxes, ignore_thresh)] = 0.0
+        judged[i, matches.predictions] = 1.0
+        boxes = boxes[matches.objects]
+        parts.append(
+            (
+                torch.full_like(matches.objects, i),
+                matches.predictions,
+                boxes,
+                image.gt_classes[matches.objects],
+                size_weights(boxes, image.image_size),
+            )
+        )
+    return Targets(objectness, judged, *map(torch.cat, zip(*parts, strict=True)))

@@ -1,0 +1,47 @@
+"""Building blocks of the necks of YOLOv3 and PP-YOLO."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+# Windows of the max pooling in PP-YOLO's SPP.
+SPP_KERNELS = (5, 9, 13)
+
+
+def conv_block(in_channels: int, out_channels: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.LeakyReLU(0.1, inplace=True),
+    )
+
+
+class CoordConvBlock(nn.Module):
+    """A :func:`conv_block` that sees where it is (CoordConv; Liu et al., NeurIPS 2018).
+
+    Two channels more say column and row, from -1 at one edge to 1 at the other.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int):
+        super().__init__()
+        self.block = conv_block(in_channels + 2, out_channels, kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, _, height, width = x.shape
+        columns = torch.linspace(-1, 1, width, dtype=x.dtype, device=x.device)
+        rows = torch.linspace(-1, 1, height, dtype=x.dtype, device=x.device)[:, None]
+        place = [c.expand(batch, 1, height, width) for c in (columns, rows)]
+        return self.block(torch.cat([x, *place], dim=1))
+
+
+class SpatialPyramidPooling(nn.Module):
+    """Max pooling over windows of several sizes, beside what comes in (SPP)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.pools = nn.ModuleList(nn.MaxPool2d(k, 1, k // 2) for k in SPP_KERNELS)
+        self.block = conv_block(channels * (1 + len(SPP_KERNELS)), channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.block(torch.cat([x, *(pool(x) for pool in self.pools)], dim=1))

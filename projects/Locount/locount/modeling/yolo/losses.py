@@ -1,0 +1,140 @@
+"""Losses of YOLOv3 and PP-YOLO. Shapes are those of :mod:`.anchors`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from detectron2.structures import Boxes, Instances
+from detectron2.structures.boxes import matched_pairwise_iou
+from torch import Tensor
+from torch.nn import functional as F
+
+from .anchors import AnchorGrid, anchor_grid, cell_offsets, decode_boxes, encode_boxes
+from .assignment import assign_targets
+
+
+class Predictions(NamedTuple):
+    """What the network says, in float32; all but ``log_scales`` are logits.
+
+    Attributes:
+        offsets: N x R x 2, of the centre in its cell.
+        log_scales: N x R x 2, of width and height over the anchor's.
+        objectness: N x R.
+        classes: N x R x K.
+        ious: N x R, of the box with its object; None without the IoU-aware branch.
+    """
+
+    offsets: Tensor
+    log_scales: Tensor
+    objectness: Tensor
+    classes: Tensor
+    ious: Tensor | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class YOLOLoss:
+    """The losses of a batch, summed over an image's predictions and averaged over the images.
+
+    Attributes:
+        scale_xy: grid sensitivity, of :func:`.anchors.cell_offsets`.
+        ignore_thresh: a prediction that is matched with no object, but has a higher IoU with one,
+            is not taught that nothing is there.
+        label_smooth: share of a class's target that is moved to the wrong answer, in [0, 0.5).
+        iou_loss_weight: of 1 - IoU²; 0 is without.
+        iou_aware_loss_weight: of the predicted IoU.
+    """
+
+    scale_xy: float = 1.0
+    ignore_thresh: float = 0.7
+    label_smooth: float = 0.0
+    iou_loss_weight: float = 0.0
+    iou_aware_loss_weight: float = 0.0
+
+    def __call__(
+        self,
+        predictions: Predictions,
+        objects: Sequence[Instances],
+        anchors: Tensor,
+        strides: Sequence[int],
+        shapes: Sequence[Sequence[int]],
+    ) -> dict[str, Tensor]:
+        """
+        Args:
+            objects: N, with gt_boxes and gt_classes.
+            anchors, strides, shapes: as for :func:`.anchors.anchor_grid`.
+
+        Returns:
+            Scalars; of images without objects all but "loss_objectness" are 0, with a gradient.
+        """
+        grid = anchor_grid(anchors, strides, shapes)
+        offsets = cell_offsets(predictions.offsets, self.scale_xy).detach()
+        predicted = decode_boxes(offsets, predictions.log_scales.detach(), grid)
+        targets = assign_targets(
+            predicted, objects, anchors, strides, shapes, ignore_thresh=self.ignore_thresh
+        )
+        matched = targets.images, targets.predictions
+        losses = {
+            "loss_objectness": F.binary_cross_entropy_with_logits(
+                predictions.objectness, targets.objectness, targets.judged, reduction="sum"
+            ),
+            "loss_cls": class_loss(
+                predictions.classes[matched], targets.classes, self.label_smooth
+            ),
+            **self._box_losses(
+                Predictions(*(part if part is None else part[matched] for part in predictions)),
+                AnchorGrid(*(part[targets.predictions] for part in grid)),
+                targets.boxes,
+                targets.weights,
+            ),
+        }
+        return {name: loss / len(objects) for name, loss in losses.items()}
+
+    def _box_losses(
+        self, predictions: Predictions, grid: AnchorGrid, boxes: Tensor, weights: Tensor
+    ) -> dict[str, Tensor]:
+        """
+        Args:
+            predictions: of P matched predictions, without the axis of images.
+            grid: theirs.
+            boxes: P x 4, what they should be.
+            weights: P.
+        """
+        target_offsets, target_scales = encode_boxes(boxes, grid)
+        offsets = cell_offsets(predictions.offsets, self.scale_xy)
+        if self.scale_xy == 1:
+            offset_loss = F.binary_cross_entropy_with_logits(
+                predictions.offsets, target_offsets, reduction="none"
+            )
+        else:  # an offset may lie outside of [0, 1], where there is no cross-entropy
+            offset_loss = F.l1_loss(offsets, target_offsets, reduction="none")
+        scale_loss = F.l1_loss(predictions.log_scales, target_scales, reduction="none")
+        losses = {
+            "loss_xy": (offset_loss.sum(dim=1) * weights).sum(),
+            "loss_wh": (scale_loss.sum(dim=1) * weights).sum(),
+        }
+        if not self.iou_loss_weight and not self.iou_aware_loss_weight:
+            return losses
+        predicted = decode_boxes(offsets, predictions.log_scales, grid)
+        ious = matched_pairwise_iou(Boxes(predicted), Boxes(boxes))
+        if self.iou_loss_weight:
+            losses["loss_iou"] = ((1 - ious**2) * weights).sum() * self.iou_loss_weight
+        if self.iou_aware_loss_weight:
+            losses["loss_iou_aware"] = self.iou_aware_loss_weight * (
+                F.binary_cross_entropy_with_logits(predictions.ious, ious.detach(), reduction="sum")
+            )
+        return losses
+
+
+def class_loss(logits: Tensor, classes: Tensor, smooth: float) -> Tensor:
+    """The sum of binary cross-entropies, each class a question of its own.
+
+    Args:
+        logits: P x K.
+        classes: P integers in [0, K).
+        smooth: as YOLOLoss.label_smooth.
+    """
+    targets = F.one_hot(classes, logits.shape[1]).to(logits.dtype)
+    targets = targets * (1 - 2 * smooth) + smooth
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
