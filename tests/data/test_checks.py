@@ -31,6 +31,9 @@ def test_data_that_fits_the_model_passes(train):
     [
         ("GeneralizedRCNN", "MODEL.ROI_HEADS.NUM_CLASSES"),
         ("RetinaNet", "MODEL.RETINANET.NUM_CLASSES"),
+        ("CountingRetinaNet", "MODEL.RETINANET.NUM_CLASSES"),
+        ("CountingFCOS", "MODEL.FCOS.NUM_CLASSES"),
+        ("TorchvisionDetector", "MODEL.TORCHVISION.NUM_CLASSES"),
     ],
 )
 def test_another_number_of_classes_names_the_option_and_its_value(train, architecture, option):

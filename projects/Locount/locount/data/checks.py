@@ -69,12 +69,13 @@ def check_classes(cfg: CfgNode, names: Sequence[str]) -> None:
 def num_classes_option(cfg: CfgNode) -> str | None:
     """The config key of the model's number of classes; None for a model that has no classes.
 
-    It stands in the node that is called like the meta architecture (``MODEL.RETINANET``), or else
-    in ``MODEL.ROI_HEADS``.
+    It stands in the node that is called like the meta architecture, without "Counting" before and
+    "Detector" behind its name (``MODEL.FCOS`` of "CountingFCOS"), or else in ``MODEL.ROI_HEADS``.
     """
     architecture = cfg.MODEL.META_ARCHITECTURE
-    if "NUM_CLASSES" in cfg.MODEL.get(architecture.upper(), {}):
-        return f"MODEL.{architecture.upper()}.NUM_CLASSES"
+    node = architecture.removeprefix("Counting").removesuffix("Detector").upper()
+    if "NUM_CLASSES" in cfg.MODEL.get(node, {}):
+        return f"MODEL.{node}.NUM_CLASSES"
     return None if architecture == "ProposalNetwork" else "MODEL.ROI_HEADS.NUM_CLASSES"
 
 

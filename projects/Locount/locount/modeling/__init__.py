@@ -14,6 +14,7 @@ from .roi_heads import CLCNetROIHeads
 from .rpn import BoxLossRPN
 from .test_time_augmentation import CountingRCNNWithTTA
 from .timm_backbone import TimmBackbone
+from .torchvision_detector import TorchvisionDetector
 from .yolo import YOLO
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "BalancedFeaturePyramid",
     "RepPoints",
     "YOLO",
+    "TorchvisionDetector",
 ]
