@@ -21,8 +21,8 @@ PAPER_LEAVES = [p for p in LEAVES if p.parent.name != "Shelf"]
 
 every_leaf = pytest.mark.parametrize("path", LEAVES, ids=lambda p: str(p.relative_to(CONFIGS)))
 
-# Frozen batch norm relies on pretrained weights: with random ones activations overflow. Networks are
-# as deep as they are, but narrow where that can be had, to save time.
+# Frozen batch norm relies on pretrained weights: with random ones activations overflow. Networks
+# keep their depth, but are narrow where that can be had, to save time.
 RANDOM_WEIGHTS = [
     *("MODEL.DEVICE", "cpu"),
     *("MODEL.RESNETS.NORM", "GN"),
