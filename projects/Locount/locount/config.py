@@ -186,7 +186,7 @@ def add_locount_config(cfg: CfgNode) -> None:
     #   MODEL.ROI_HEADS.NMS_THRESH_TEST.
     # * "gaussian": scores are multiplied by exp(-IoU² / SIGMA), whatever the IoU.
     cfg.MODEL.SOFT_NMS.METHOD = "none"
-    # For "gaussian" (σ).
+    # For "gaussian", above 0: the larger, the less scores fall.
     cfg.MODEL.SOFT_NMS.SIGMA = 0.5
 
     # What the evaluation after a training and of train_net.py --eval-only reports.
@@ -289,7 +289,6 @@ COUNT_BALANCES = ("none", "inverse_sqrt")
 COUNT_MATCHINGS = ("iou", "ignore", "negative")
 COUNT_DECODINGS = ("argmax", "expected_ac")
 COUNT_RANKINGS = ("class", "joint")
-SOFT_NMS_METHODS = ("none", "linear", "gaussian")
 
 
 def load_config(config_file: str, opts: Sequence[object] = ()) -> CfgNode:

@@ -128,6 +128,8 @@ def check_exportable(cfg: CfgNode) -> None:
         problems.append("MODEL.MASK_ON: the exported file has no output for masks")
     if model.KEYPOINT_ON:
         problems.append("MODEL.KEYPOINT_ON: the exported file has no output for keypoints")
+    if model.SOFT_NMS.METHOD != "none":
+        problems.append('MODEL.SOFT_NMS.METHOD: the file can only have NMS; set "none"')
     if problems:
         raise InputError(f"This model can't be exported:\n{listing(problems)}")
 

@@ -12,6 +12,7 @@ from .ordinal_counters import CumulativeLinkClassifier, SoftCountClassifier
 from .reppoints import RepPoints
 from .roi_heads import CLCNetROIHeads
 from .rpn import BoxLossRPN
+from .soft_nms import SoftNMS
 from .test_time_augmentation import CountingRCNNWithTTA
 from .timm_backbone import TimmBackbone
 from .torchvision_detector import TorchvisionDetector
@@ -30,6 +31,7 @@ __all__ = [
     "CumulativeLinkClassifier",
     "SoftCountClassifier",
     "TimmBackbone",
+    "SoftNMS",
     "balance_counts",
     "BoxLossFastRCNNOutputLayers",
     "BoxLossROIHeads",

@@ -7,18 +7,20 @@ from detectron2.modeling.roi_heads import ROI_HEADS_REGISTRY, StandardROIHeads
 
 from .box_losses import BoxLossFastRCNNOutputLayers
 from .box_sampling import BoxSamplingMixin
+from .soft_nms import SoftNMSMixin
 
 
 @ROI_HEADS_REGISTRY.register()
-class BoxLossROIHeads(BoxSamplingMixin, StandardROIHeads):
-    """Detectron2's heads of one stage, with MODEL.BOX_LOSS and MODEL.BOX_SAMPLING."""
+class BoxLossROIHeads(SoftNMSMixin, BoxSamplingMixin, StandardROIHeads):
+    """Detectron2's heads of one stage, with MODEL.BOX_LOSS, MODEL.BOX_SAMPLING and
+    MODEL.SOFT_NMS."""
 
     @configurable
     def __init__(self, **kwargs):
         """
         Args:
-            kwargs: as for :class:`StandardROIHeads`, and ``sample_background`` of
-                :class:`BoxSamplingMixin`.
+            kwargs: as for :class:`StandardROIHeads`, :class:`BoxSamplingMixin` and
+                :class:`SoftNMSMixin`.
         """
         super().__init__(**kwargs)
 

@@ -26,10 +26,11 @@ from .count_loss import check_counts_given
 from .count_matcher import CountAwareMatcher
 from .counting_inference import counting_inference
 from .counting_output import CountingFastRCNNOutputLayers, Predictions
+from .soft_nms import SoftNMSMixin
 
 
 @ROI_HEADS_REGISTRY.register()
-class CLCNetROIHeads(BoxSamplingMixin, CascadeROIHeads):
+class CLCNetROIHeads(SoftNMSMixin, BoxSamplingMixin, CascadeROIHeads):
     """The ROI heads of CLCNet (Cai et al., AAAI 2021): each stage classifies, regresses and counts.
 
     Counts are digits, and each stage holds some more of them than the one before
@@ -37,7 +38,7 @@ class CLCNetROIHeads(BoxSamplingMixin, CascadeROIHeads):
     as in Cascade R-CNN; so does the count.
 
     With MODEL.COUNT_HEAD.STRATEGY "none" these are the heads of Cascade R-CNN, unchanged but for
-    what MODEL.BOX_LOSS and MODEL.BOX_SAMPLING say.
+    what MODEL.BOX_LOSS, MODEL.BOX_SAMPLING and MODEL.SOFT_NMS say.
     """
 
     @configurable
@@ -56,8 +57,8 @@ class CLCNetROIHeads(BoxSamplingMixin, CascadeROIHeads):
             counts: whether the predictors are :class:`CountingFastRCNNOutputLayers` and the
                 matchers :class:`CountAwareMatcher`; else they are those of
                 :class:`CascadeROIHeads`.
-            kwargs: as for :class:`CascadeROIHeads`, and ``sample_background`` of
-                :class:`BoxSamplingMixin`.
+            kwargs: as for :class:`CascadeROIHeads`, :class:`BoxSamplingMixin` and
+                :class:`SoftNMSMixin`.
         """
         super().__init__(**kwargs)
         self.counts = counts
@@ -196,9 +197,12 @@ class CLCNetROIHeads(BoxSamplingMixin, CascadeROIHeads):
             last.test_nms_thresh,
             last.test_topk_per_image,
         )
+        if self.soft_nms is not None:
+            instances, kept = zip(*map(self.soft_nms, instances), strict=True)
+            regions = [r[k] for r, k in zip(regions, kept, strict=True)]
         if self.ranking == "joint":
             instances = [
                 rank_jointly(detections, share[region])
                 for detections, share, region in zip(instances, shares, regions, strict=True)
             ]
-        return instances
+        return list(instances)
