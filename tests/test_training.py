@@ -2,7 +2,10 @@ import math
 
 import pytest
 import torch
+from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.utils.events import EventStorage
 
+from locount.checkpoint import load_weights
 from locount.data import register_datasets
 from locount.errors import InputError
 from locount.training import Trainer
@@ -49,3 +52,80 @@ def test_a_detector_that_cannot_be_augmented_fails_before_training(cfg):
     cfg.MODEL.RETINANET.IN_FEATURES = ["p4", "p5"]
     with pytest.raises(InputError, match=r"TEST\.AUG\.ENABLED False"):
         Trainer(cfg)
+
+
+def weights(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def equal(state, other):
+    return state.keys() == other.keys() and all(torch.equal(state[k], other[k]) for k in state)
+
+
+def train_averaged(cfg):
+    """A trainer after two steps with averaged weights, of a model with statistics and buffers."""
+    cfg.MODEL.EMA.ENABLED = True
+    cfg.MODEL.COUNT_HEAD.BALANCE = "inverse_sqrt"
+    cfg.MODEL.RESNETS.NORM = "BN"
+    cfg.SOLVER.MAX_ITER = 2
+    trainer = Trainer(cfg)
+    trainer.resume_or_load(resume=False)
+    trainer.train()
+    return trainer
+
+
+def test_checkpoints_give_averaged_weights_to_prediction(cfg, tmp_path):
+    trainer = train_averaged(cfg)
+    assert not equal(weights(trainer.model), weights(trainer._trainer.model))
+    model = Trainer.build_model(cfg)
+    load_weights(model, str(tmp_path / "model_final.pth"))
+    assert equal(weights(model), weights(trainer.model))
+
+
+def test_resuming_goes_on_with_the_average_and_what_it_averages(cfg):
+    first = train_averaged(cfg)
+    second = Trainer(cfg)
+    second.resume_or_load()
+    assert second.start_iter == 2
+    second.before_train()
+    assert equal(weights(second.model), weights(first.model))
+    assert equal(weights(second._trainer.model), weights(first._trainer.model))
+
+
+def test_averaging_can_begin_when_training_is_resumed(cfg):
+    cfg.SOLVER.MAX_ITER = 1
+    first = Trainer(cfg)
+    first.train()
+    cfg.MODEL.EMA.ENABLED = True
+    second = Trainer(cfg)
+    second.resume_or_load()
+    assert equal(weights(second.model), weights(first.model))
+    assert equal(weights(second._trainer.model), weights(first.model))
+
+
+def test_averaging_starts_from_the_weights_of_the_config(cfg, tmp_path):
+    cfg.MODEL.EMA.ENABLED = True
+    DetectionCheckpointer(model := Trainer.build_model(cfg), str(tmp_path)).save("start")
+    cfg.MODEL.WEIGHTS = str(tmp_path / "start.pth")
+    trainer = Trainer(cfg)
+    trainer.resume_or_load(resume=False)
+    with EventStorage():
+        trainer.before_train()
+    assert equal(weights(trainer._trainer.model), weights(model))
+    assert equal(weights(trainer.model), weights(model))
+
+
+def test_the_averaged_weights_are_tested(cfg):
+    tested = []
+
+    class Recording(Trainer):
+        @classmethod
+        def test(cls, cfg, model, evaluators=None):
+            tested.append(model)
+            return {}
+
+    cfg.MODEL.EMA.ENABLED = True
+    cfg.SOLVER.MAX_ITER = 1
+    trainer = Recording(cfg)
+    trainer.train()
+    assert tested == [trainer.model] != [trainer._trainer.model]
