@@ -4,6 +4,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone
 from torch import nn
 
+from locount.errors import InputError
 from locount.modeling.yolo.layers import CoordConvBlock, SpatialPyramidPooling
 from locount.modeling.yolo.neck import YOLONeck
 
@@ -18,8 +19,8 @@ class Pools(Backbone):
         return {f"res{i}": ShapeSpec(channels=3, stride=2**i) for i in (3, 4, 5)}
 
 
-def neck(**options):
-    return YOLONeck(bottom_up=Pools(), in_features=["res3", "res4", "res5"], channels=16, **options)
+def neck(in_features=("res3", "res4", "res5"), **options):
+    return YOLONeck(bottom_up=Pools(), in_features=in_features, channels=16, **options)
 
 
 @pytest.mark.parametrize("options", [{}, {"coord_conv": True, "spp": True, "drop_block": 0.1}])
@@ -49,6 +50,12 @@ def test_a_fine_level_sees_the_coarse_ones_and_not_the_other_way_round():
         model(torch.rand(2, 3, 64, 64))[level].square().sum().backward()
         moved = {name for name, p in model.levels.named_parameters() if p.grad is not None}
         assert {name.split(".")[0] for name in moved} == seen
+
+
+@pytest.mark.parametrize("in_features", [("res3", "res5"), ("res4", "res3")])
+def test_a_neck_needs_every_level_from_fine_to_coarse(in_features):
+    with pytest.raises(InputError, match=r"MODEL\.YOLO\.IN_FEATURES"):
+        neck(in_features)
 
 
 def test_coord_conv_adds_column_and_row():

@@ -38,7 +38,9 @@ class AnchorGrid(NamedTuple):
     sizes: Tensor
 
 
-def anchor_grid(anchors: Tensor, strides: Sequence[int], shapes: Sequence[Sequence[int]]):
+def anchor_grid(
+    anchors: Tensor, strides: Sequence[int], shapes: Sequence[Sequence[int]]
+) -> AnchorGrid:
     """The :class:`AnchorGrid` of feature maps.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -88,11 +89,20 @@ class YOLONeck(Backbone):
                 see where they are (:class:`CoordConvBlock`).
             spp: whether the coarsest level has :class:`SpatialPyramidPooling`.
             drop_block: share of activations dropped in training by DropBlock.
+
+        Raises:
+            InputError: for other features.
         """
         super().__init__()
         self.bottom_up = bottom_up
         shapes = bottom_up.output_shape()
-        self._size_divisibility = shapes[in_features[-1]].stride
+        strides = [shapes[name].stride for name in in_features]
+        if any(coarse != 2 * fine for fine, coarse in itertools.pairwise(strides)):
+            raise InputError(
+                f"MODEL.YOLO.IN_FEATURES {', '.join(in_features)} have the strides {strides}; each "
+                "must be twice the one before."
+            )
+        self._size_divisibility = strides[-1]
         # From coarse to fine: name of a level and of its feature.
         self.names = {name.replace("res", "p"): name for name in reversed(in_features)}
         self._out_features = list(reversed(self.names))
