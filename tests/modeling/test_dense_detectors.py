@@ -1,0 +1,189 @@
+"""RetinaNet and FCOS: Detectron2's own, and with counts."""
+
+import pytest
+import torch
+from detectron2.modeling import build_model
+from detectron2.modeling.meta_arch.fcos import FCOS
+from detectron2.modeling.meta_arch.retinanet import RetinaNet
+from detectron2.structures import Boxes, Instances
+from detectron2.utils.events import EventStorage
+
+from locount.config import load_config
+from locount.counting import IGNORED_COUNT
+from locount.mixed_precision import train_in_bfloat16
+from locount.modeling import CountingFCOS, CountingRetinaNet
+
+DETECTORS = {"RetinaNet": CountingRetinaNet, "FCOS": CountingFCOS}
+PLAIN = {"RetinaNet": RetinaNet, "FCOS": FCOS}
+
+
+@pytest.fixture(params=list(DETECTORS))
+def name(request):
+    return request.param
+
+
+def make_cfg(name, **count_head):
+    """Two levels, of strides 16 and 32: on a 64 x 64 image 4 x 4 and 2 x 2 locations."""
+    cfg = load_config(f"configs/Base-{name}.yaml")
+    model, node = cfg.MODEL, cfg.MODEL[name.upper()]
+    model.DEVICE, model.WEIGHTS = "cpu", ""
+    model.BACKBONE.FREEZE_AT = 0
+    model.RESNETS.DEPTH, model.RESNETS.RES2_OUT_CHANNELS = 18, 64
+    model.RESNETS.NORM = "GN"
+    model.FPN.OUT_CHANNELS = 32
+    model.ANCHOR_GENERATOR.SIZES = [[16], [32]]
+    node.IN_FEATURES = ["p4", "p5"]
+    node.NUM_CLASSES, node.NUM_CONVS = 3, 1
+    node.SCORE_THRESH_TEST = 0.0
+    node.NMS_THRESH_TEST = 1.0
+    model.COUNT_HEAD.STRATEGY = "classification"
+    for key, value in count_head.items():
+        model.COUNT_HEAD[key] = value
+    return cfg
+
+
+def train(model, batch):
+    with EventStorage():
+        return model.train()(batch)
+
+
+@torch.no_grad()
+def predict(model, batch):
+    return [output["instances"] for output in model.eval()(batch)]
+
+
+def test_without_counting_it_is_detectron2s(name, batch):
+    ours = build_model(make_cfg(name, STRATEGY="none"))
+    arguments = DETECTORS[name].from_config(make_cfg(name, STRATEGY="none"))
+    assert arguments.pop("counting") is None
+    plain = PLAIN[name](**arguments)
+    plain.load_state_dict(ours.state_dict())  # strict: the same parameters
+    objects = batch[:1]  # v0.6's FCOS can't do without
+    assert train(ours, objects) == train(plain, objects)
+    (found,), (expected,) = predict(ours, objects), predict(plain, objects)
+    assert len(found) > 0
+    assert torch.equal(found.pred_boxes.tensor, expected.pred_boxes.tensor)
+    assert torch.equal(found.scores, expected.scores)
+    assert found.get_fields().keys() == expected.get_fields().keys()
+
+
+def test_counting_changes_neither_classes_nor_boxes(name, batch):
+    counting, plain = build_model(make_cfg(name)), build_model(make_cfg(name, STRATEGY="none"))
+    loaded = plain.load_state_dict(counting.state_dict(), strict=False)
+    assert not loaded.missing_keys
+    assert {key.split(".")[-2] for key in loaded.unexpected_keys} == {"count_pred"}
+    losses, expected_losses = train(counting, batch), train(plain, batch)
+    assert losses.pop("loss_count") > 0
+    assert losses == expected_losses
+    for found, expected in zip(predict(counting, batch), predict(plain, batch), strict=True):
+        assert torch.equal(found.pred_boxes.tensor, expected.pred_boxes.tensor)
+        assert torch.equal(found.scores, expected.scores)
+        assert found.has("pred_counts")
+
+
+class _Position(torch.nn.Module):
+    """Instead of a counting convolution: certain of 1 + the place of an anchor in its level."""
+
+    def __init__(self, num_anchors):
+        super().__init__()
+        self.num_anchors = num_anchors
+
+    def forward(self, features):
+        n, _, h, w = features.shape
+        places = torch.arange(h * w * self.num_anchors).reshape(h, w, -1).permute(2, 0, 1)
+        bins = torch.nn.functional.one_hot(places + 1, 100).permute(0, 3, 1, 2)
+        return 99.0 * bins.flatten(0, 1).expand(n, -1, -1, -1)
+
+
+@pytest.mark.parametrize("topk", [1000, 5])
+def test_each_detection_has_the_count_of_its_anchor(name, batch, topk):
+    # Every anchor predicts its own box, so that a detection's box says which anchor it is from.
+    cfg = make_cfg(name, MAX_COUNT=99)
+    cfg.MODEL[name.upper()].TOPK_CANDIDATES_TEST = topk
+    cfg.MODEL[name.upper()].NMS_THRESH_TEST = 0.5
+    model = build_model(cfg)
+    torch.nn.init.zeros_(model.head.bbox_pred.weight)
+    if name == "FCOS":  # whose anchors have the side of a stride
+        torch.nn.init.constant_(model.head.bbox_pred.bias, 0.5)
+    torch.nn.init.normal_(model.head.cls_score.weight, std=1.0)
+    model.counting.count_pred = _Position(model.head.cls_score.out_channels // 3)
+    levels = model.anchor_generator([torch.zeros(1, 32, 4, 4), torch.zeros(1, 32, 2, 2)])
+    for detections in predict(model, batch):
+        assert len(detections) > 0
+        for box, count in zip(detections.pred_boxes.tensor, detections.pred_counts, strict=True):
+            assert count in [
+                place + 1
+                for level in levels
+                for place, anchor in enumerate(level.tensor)
+                if torch.allclose(anchor.clamp(0, 64), box, atol=1e-3)
+            ]
+
+
+def make_targets(boxes, counts):
+    return Instances(
+        (64, 64),
+        gt_boxes=Boxes(torch.tensor(boxes)),
+        gt_classes=torch.zeros(len(boxes), dtype=torch.int64),
+        gt_counts=torch.tensor(counts),
+    )
+
+
+def test_anchors_learn_the_count_of_the_object_that_they_find(name, batch):
+    # The locations of p4 are 16 pixels apart, so that some are within each object of 24.
+    model = build_model(make_cfg(name))
+    targets = [make_targets([[4.0, 4, 28, 28], [36, 36, 60, 60]], [12, 3]), batch[1]["instances"]]
+    features = [torch.zeros(2, 32, 4, 4), torch.zeros(2, 32, 2, 2)]
+    anchors = model.anchor_generator(features)
+    counts = model._matched_counts(anchors, targets)
+    labels, boxes = model.label_anchors(anchors, targets)
+    foreground = (labels[0] >= 0) & (labels[0] < 3)
+    assert foreground.any()
+    tops = getattr(boxes[0], "tensor", boxes[0])[foreground, 1]  # v0.6's FCOS has Boxes here
+    assert counts[0][foreground].tolist() == [12 if top == 4 else 3 for top in tops]
+    assert set(counts[0][foreground].tolist()) == {12, 3}
+    assert (counts[0][~foreground] == IGNORED_COUNT).all()
+    assert (counts[1] == IGNORED_COUNT).all()
+
+
+def test_an_unknown_count_trains_box_and_class_alone(name, batch):
+    batch[0]["instances"].gt_counts[:] = IGNORED_COUNT
+    losses = train(build_model(make_cfg(name)), batch)
+    assert losses["loss_count"] == 0
+    assert all(loss > 0 for key, loss in losses.items() if key != "loss_count")
+
+
+@pytest.mark.parametrize("strategy", ["classification", "regression", "none"])
+def test_images_without_objects_train(name, batch, strategy):
+    model = build_model(make_cfg(name, STRATEGY=strategy))
+    losses = train(model, batch[1:] * 2)
+    sum(losses.values()).backward()
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    assert all(p.grad is not None for p in model.head.parameters())
+    assert losses.get("loss_count", 0) == 0
+
+
+def test_targets_without_counts_are_refused(name, batch):
+    batch[0]["instances"].remove("gt_counts")
+    with pytest.raises(ValueError, match=r"gt_counts.*LocountDatasetMapper"):
+        train(build_model(make_cfg(name)), batch)
+
+
+def test_nothing_found_has_every_field(name, batch):
+    cfg = make_cfg(name, DECODE="expected_ac", RANKING="joint")
+    cfg.MODEL[name.upper()].SCORE_THRESH_TEST = 1.0
+    (detections, _) = predict(build_model(cfg), batch)
+    assert len(detections) == 0
+    assert detections.pred_counts.dtype == torch.int64
+
+
+def test_losses_in_bfloat16_are_nearly_those_of_float32(name, batch):
+    torch.manual_seed(0)  # else a label at the very threshold of a matcher could flip
+    model = build_model(make_cfg(name))
+    expected = train(model, batch)
+    del model.loss_normalizer  # a running mean over the steps
+    train_in_bfloat16(model)
+    losses = train(model, batch)
+    for key, loss in losses.items():
+        # 8 significant bits: 0.4 % in each of some twenty layers.
+        torch.testing.assert_close(loss, expected[key], rtol=0.05, atol=0.005)
+        assert loss.dtype == torch.float32
