@@ -126,6 +126,8 @@ def test_a_window_has_the_shape_of_a_tile():
         ("clcnet_s3_reg_R_50_FPN_1x", "CLCNet-s(3)-reg", 42.1),
         ("cascade_rcnn_R_50_FPN_1x", "Cascade R-CNN", 40.9),
         ("faster_rcnn_R_50_FPN_1x", "Faster R-CNN", 39.7),
+        ("retinanet_R_50_FPN_1x", "RetinaNet", 37.1),
+        ("ssd512_VGG_16_1x", "SSD", 27.9),
     ],
 )
 def test_configs_stand_beside_their_row_of_the_paper(config, method, ap_lc):
@@ -134,4 +136,6 @@ def test_configs_stand_beside_their_row_of_the_paper(config, method, ap_lc):
 
 
 def test_other_methods_have_no_row():
+    counting = load_config("configs/Locount/retinanet_cls_R_50_FPN_1x.yaml")
+    assert paper_method(counting) is None
     assert paper_figures("another") == paper_figures(None) == {}

@@ -7,21 +7,34 @@ from importlib import resources
 
 from detectron2.config import CfgNode
 
+# What counts every box as 1 there, by MODEL.META_ARCHITECTURE or what tells more.
+_WITHOUT_COUNTS = {
+    "ssd300": "SSD",
+    "ssd512": "SSD",
+    "CountingFCOS": "FCOS",
+    "CountingRetinaNet": "RetinaNet",
+    "RetinaNet": "RetinaNet",
+    "RepPoints": "RepPoints",
+    "StandardROIHeads": "Faster R-CNN",
+    "BoxLossROIHeads": "Faster R-CNN",
+    "CLCNetROIHeads": "Cascade R-CNN",
+}
+# Of these, what reads MODEL.COUNT_HEAD.
+_CAN_COUNT = ("CountingFCOS", "CountingRetinaNet", "RepPoints", "CLCNetROIHeads")
+
 
 def paper_method(cfg: CfgNode) -> str | None:
     """What the paper calls the method of a config; None for one that is not in its tables."""
-    architecture, heads = cfg.MODEL.META_ARCHITECTURE, cfg.MODEL.ROI_HEADS.NAME
-    if architecture in ("RetinaNet", "FCOS"):
-        return architecture
-    if architecture != "GeneralizedRCNN":
-        return None
-    if heads == "StandardROIHeads":
-        return "Faster R-CNN"
-    if heads != "CLCNetROIHeads":
-        return None
     head, num_stages = cfg.MODEL.COUNT_HEAD, len(cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS)
-    if head.STRATEGY == "none":
-        return "Cascade R-CNN"
+    architecture = cfg.MODEL.META_ARCHITECTURE
+    if architecture == "GeneralizedRCNN":
+        architecture = cfg.MODEL.ROI_HEADS.NAME
+    elif architecture == "TorchvisionDetector":
+        architecture = cfg.MODEL.TORCHVISION.NAME.partition("_")[0]
+    if head.STRATEGY == "none" or architecture not in _CAN_COUNT:
+        return _WITHOUT_COUNTS.get(architecture)
+    if architecture != "CLCNetROIHeads":
+        return None
     counting = "reg" if head.STRATEGY == "regression" else f"cls({head.BASE})"
     return f"CLCNet-s({num_stages})-{counting}"
 
