@@ -72,8 +72,10 @@ def assign_pseudo_boxes(gt_boxes: Boxes, pseudo_boxes: Boxes, matcher: Matcher) 
         R; BACKGROUND or IGNORED where no box is assigned.
     """
     iou = pairwise_iou(gt_boxes, pseudo_boxes)
-    matches, labels = matcher(iou)
-    # Matcher calls the best IoU of a box a match even if it is 0, and then every location has it.
-    labels = labels.masked_fill((iou == 0).all(dim=0), 0)
-    matches = matches.masked_fill(labels == 0, BACKGROUND)
-    return matches.masked_fill(labels == -1, IGNORED)
+    # The best IoU of a box is a low-quality match for Matcher even if it is 0, and then nearly every
+    # location has it.
+    touched = (iou > 0).any(dim=1).nonzero().squeeze(1)
+    matches, labels = matcher(iou[touched])
+    assigned = torch.full_like(matches, BACKGROUND)
+    assigned[labels == 1] = touched[matches[labels == 1]]
+    return assigned.masked_fill(labels == -1, IGNORED)
