@@ -1,4 +1,4 @@
-"""Region proposal network with the box losses of MODEL.BOX_LOSS."""
+"""Region proposal network with the box losses of MODEL.BOX_LOSS, for images full of objects."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import cat
 from detectron2.modeling.proposal_generator import PROPOSAL_GENERATOR_REGISTRY, RPN
-from detectron2.structures import Boxes
+from detectron2.structures import Boxes, Instances
+from torch import Tensor
 
 from .box_losses import BoxLoss
 from .box_options import check_box_options
+from .chunked_matching import match_boxes
 
 
 @PROPOSAL_GENERATOR_REGISTRY.register()
 class BoxLossRPN(RPN):
-    """Detectron2's RPN, whose box loss is the one that MODEL.BOX_LOSS asks for."""
+    """Detectron2's RPN, whose box loss is the one that MODEL.BOX_LOSS asks for.
+
+    Anchors are matched in chunks, with the same result.
+    """
 
     @configurable
     def __init__(self, *, box_loss: BoxLoss | None = None, **kwargs):
@@ -32,6 +37,25 @@ class BoxLossRPN(RPN):
         ret = super().from_config(cfg, input_shape)
         ret["box_loss"] = BoxLoss.from_config(cfg, "rpn")
         return ret
+
+    @torch.no_grad()
+    def label_and_sample_anchors(
+        self, anchors: list[Boxes], gt_instances: list[Instances]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """As in the base class, in memory that does not grow with the number of objects."""
+        if self.anchor_boundary_thresh >= 0:
+            return super().label_and_sample_anchors(anchors, gt_instances)
+        anchors = Boxes.cat(anchors)
+        labels, boxes = [], []
+        for objects in gt_instances:
+            matches, label = match_boxes(self.anchor_matcher, objects.gt_boxes, anchors)
+            labels.append(self._subsample_labels(label))
+            boxes.append(
+                objects.gt_boxes.tensor[matches]
+                if len(objects)
+                else torch.zeros_like(anchors.tensor)
+            )
+        return labels, boxes
 
     def losses(self, anchors, pred_objectness_logits, gt_labels, pred_anchor_deltas, gt_boxes):
         """As in the base class; "loss_rpn_loc" too is summed over the sampled foreground anchors
