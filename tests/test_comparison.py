@@ -43,7 +43,7 @@ def test_the_schedule_is_scaled_to_the_budget(photos):
 def test_mean_and_standard_deviation_over_seeds():
     rest = {"images/s": 2.0, "parameters": 1_500_000}
     names = ("AP", "AP50", "AP75", "AR", "APlc", "APlc50", "APlc75", "ARlc")
-    names += ("APlc-IN", "APlc-MN", "APlc-LN")
+    names += ("APlc-IN", "APlc-MN", "APlc-LN", "MAE-cv")
     results = [
         {"model": "a", "seed": seed, **dict.fromkeys(names, ap), **rest}
         for seed, ap in ((0, 10.0), (1, 14.0))
@@ -51,7 +51,7 @@ def test_mean_and_standard_deviation_over_seeds():
     results[0]["APlc-LN"] = float("nan")  # no such ground truth
     # Mean 12; deviations 2 and 2, so the sample's standard deviation is the root of 8 / 1.
     cells = re.split(r" *\| *", markdown(results).splitlines()[2].strip("| "))
-    assert cells == ["a", "2", *["12.0 ± 2.8"] * 10, "-", "2.0", "1.5"]
+    assert cells == ["a", "2", *["12.0 ± 2.8"] * 10, "-", "12.0 ± 2.8", "2.0", "1.5"]
 
 
 @pytest.mark.slow

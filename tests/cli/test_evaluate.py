@@ -65,6 +65,19 @@ def test_several_max_dets_have_a_column_each(files, capsys):
     assert "| AR       |         50.000 |          100.000 |" in out
 
 
+def test_number_of_products_per_image(files, capsys):
+    # From 0.9 on one box of two, which holds 4 of 24 items.
+    assert main(["evaluate", *files(), "--score", "0.9"]) == 0
+    out = capsys.readouterr().out
+    assert "| boxes       |  1.000 |  1.000 |  -1.000 |" in out
+    assert "| items       | 20.000 | 20.000 | -20.000 |" in out
+    assert main(["evaluate", *files(), "--score", "0.8", "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)["image_counts"]
+    assert counts["score"] == 0.8
+    assert counts["boxes"]["MAE"] == 0
+    assert counts["items"] == {"MAE": 15, "RMSE": 15, "bias": -15}
+
+
 def test_output_files(files, tmp_path):
     folder = tmp_path / "new" / "folder"
     assert main(["evaluate", *files(), "--output", str(folder)]) == 0

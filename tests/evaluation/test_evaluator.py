@@ -89,6 +89,38 @@ def test_files_evaluate_to_the_same_figures(register, tmp_path):
     assert 10 < metrics["APlc"] < metrics["AP"] < 100
 
 
+def test_recall_at_several_numbers_and_all_else_at_the_largest(register, tmp_path):
+    dataset, outputs = random_dataset()
+    metrics = run(
+        register(dataset), dataset, outputs, max_dets=(150, 1, 2), output_dir=str(tmp_path)
+    )
+    files = [tmp_path / f"locount_{f}.json" for f in ("ground_truth", "instances_results")]
+    expected = dict(evaluate_detections(*files).metrics)
+    for n in (1, 2):
+        expected |= {
+            k: v
+            for k, v in evaluate_detections(*files, max_dets=n).metrics.items()
+            if k[-1] == str(n)
+        }
+    assert {"AR1", "AR2", "AR150", "ARlc1", "ARlc2", "ARlc150"} <= metrics.keys()
+    same({name: expected[name] for name in metrics}, metrics)
+
+
+def test_number_of_products_per_image(register):
+    dataset, outputs = random_dataset(num_images=5)
+    evaluator = LocountEvaluator(register(dataset), score=0.6)
+    evaluator.process(dataset, outputs)
+    errors = [
+        sum(int(n) for n, s in zip(d.pred_counts, d.scores, strict=True) if s >= 0.6)
+        - sum(a["count"] for a in image["annotations"])
+        for image, d in zip(dataset, (o["instances"] for o in outputs), strict=True)
+    ]
+    found = evaluator.evaluate()["count"]
+    assert found["MAE"] == pytest.approx(np.abs(errors).mean())
+    assert found["bias"] == pytest.approx(np.mean(errors))
+    assert set(found) == {"MAE", "RMSE", "bias", "MAE-cv"}
+
+
 def test_order_of_images_does_not_matter(register):
     dataset, outputs = random_dataset()
     name = register(dataset)

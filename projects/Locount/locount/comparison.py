@@ -31,9 +31,10 @@ from .errors import InputError
 from .files import to_csv, write_bytes, write_json
 from .training import Trainer
 
-# Of the table. AR and ARlc are at the most detections that the config gives for an image.
+# Of the table. AR and ARlc are at the most detections that the config gives for an image; MAE-cv is
+# of the number of products per image (docs/dense.md).
 METRICS = ("AP", "AP50", "AP75", "AR", "APlc", "APlc50", "APlc75", "ARlc")
-METRICS += ("APlc-IN", "APlc-MN", "APlc-LN")
+METRICS += ("APlc-IN", "APlc-MN", "APlc-LN", "MAE-cv")
 # How many images the speed is measured on, after some to warm up.
 TIMED_IMAGES, WARM_UP_IMAGES = 20, 3
 
@@ -161,8 +162,11 @@ def _finished(folder: Path, cfg: CfgNode, comparison: Comparison) -> list[dict] 
     stored = msgspec.json.decode(path.read_bytes())
     if stored["of"] != _fingerprint(cfg, comparison):
         return None
-    # JSON has no NaN: an undefined metric is stored as null.
-    return [{k: math.nan if v is None else v for k, v in r.items()} for r in stored["results"]]
+    # JSON has no NaN: an undefined metric is stored as null. Older results lack newer metrics.
+    missing = dict.fromkeys(METRICS, math.nan)
+    return [
+        missing | {k: math.nan if v is None else v for k, v in r.items()} for r in stored["results"]
+    ]
 
 
 def _run_row(row: Row, comparison: Comparison, folder: Path) -> list[dict]:
@@ -187,7 +191,8 @@ def _run_row(row: Row, comparison: Comparison, folder: Path) -> list[dict]:
         test_cfg.merge_from_list(list(key_values(variant.split("+")) if variant else ()))
         model = Trainer.build_model(test_cfg)
         load_weights(model, os.path.join(cfg.OUTPUT_DIR, "model_final.pth"))
-        figures = Trainer.test(test_cfg, model)["bbox"]
+        results_by_task = Trainer.test(test_cfg, model)
+        figures = {**results_by_task["bbox"], **results_by_task["count"]}
         shown = "+".join(o.rpartition(".")[2] for o in variant.split("+"))
         results.append(
             {

@@ -120,7 +120,8 @@ class Trainer(DefaultTrainer):
         return LocountEvaluator(
             dataset_name,
             output_dir=os.path.join(folder, _folder_name(dataset_name)),
-            max_dets=cfg.TEST.DETECTIONS_PER_IMAGE,
+            max_dets=(*cfg.EVALUATION.MAX_DETS, cfg.TEST.DETECTIONS_PER_IMAGE),
+            score=cfg.PREDICT.SCORE,
         )
 
     @classmethod

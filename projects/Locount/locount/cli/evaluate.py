@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also what is lost to which cause, and count statistics",
     )
     parser.add_argument(
+        "--score",
+        metavar="T",
+        type=float,
+        help="also errors of the number of products per image, counting this score and above",
+    )
+    parser.add_argument(
         "--output",
         metavar="DIR",
         type=Path,
@@ -66,7 +72,12 @@ def run(args: argparse.Namespace) -> int:
             print(line)
             return 0 if passed else 1
         report = evaluate_files(
-            args.gt, args.dt, args.max_dets, coco_sizes=args.coco_sizes, with_errors=args.errors
+            args.gt,
+            args.dt,
+            args.max_dets,
+            coco_sizes=args.coco_sizes,
+            with_errors=args.errors,
+            score=args.score,
         )
         if args.output:
             write_report(report, args.output)

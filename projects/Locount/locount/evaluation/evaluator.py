@@ -17,8 +17,10 @@ from detectron2.utils import comm
 
 from locount.files import write_json
 
-from .api import evaluate_detections
-from .tables import metrics_table, per_category_table
+from .api import match, score_matches
+from .count_errors import ImageCounts
+from .result import merge_metrics
+from .tables import count_errors_table, metrics_table, per_category_table
 
 logger = logging.getLogger(__name__)
 
@@ -39,20 +41,24 @@ class LocountEvaluator(DatasetEvaluator):
         *,
         distributed: bool = True,
         output_dir: str | None = None,
-        max_dets: int = 150,
+        max_dets: int | Sequence[int] = 150,
+        score: float = 0.5,
     ):
         """
         Args:
             distributed: gather over processes and evaluate on the main one; else on each its own.
             output_dir: where to write the files; None writes nothing.
-            max_dets: detections per image and category that count.
+            max_dets: detections per image and category that count. With several, AR and ARlc are
+                given at each, all else at the largest.
+            score: from which on detections add to the number of products of an image.
         """
         if dataset_name not in DatasetCatalog:
             raise KeyError(f"Register the dataset {dataset_name!r} before; it is not registered.")
         self._dataset_name = dataset_name
         self._distributed = distributed
         self._output_dir = Path(output_dir) if output_dir else None
-        self._max_dets = max_dets
+        self._max_dets = sorted({max_dets} if isinstance(max_dets, int) else set(max_dets))
+        self._score = score
         self.reset()
 
     def reset(self) -> None:
@@ -82,7 +88,12 @@ class LocountEvaluator(DatasetEvaluator):
             )
 
     def evaluate(self) -> OrderedDict[str, dict[str, float]]:
-        """The figures as ``{"bbox": {name: value}}``; ``{}`` off the main process.
+        """The figures as ``{"bbox": {name: value}, "count": {name: value}}``; ``{}`` off the main
+        process.
+
+        "count" has "MAE", "RMSE" and "bias" of the number of products per image, the sum of their
+        counts, and "MAE-cv", the MAE at a score fitted on half of the images and judged on the
+        other half (:meth:`.count_errors.ImageCounts.cross_fitted_errors`).
 
         Images without predictions count as missed; an image predicted twice counts once, its first
         time. Both are logged as warnings.
@@ -100,12 +111,15 @@ class LocountEvaluator(DatasetEvaluator):
         if self._output_dir:
             write_json(self._output_dir / "locount_ground_truth.json", ground_truth)
             write_json(self._output_dir / "locount_instances_results.json", detections)
-        result = evaluate_detections(ground_truth, detections, self._max_dets)
-        logger.info(
-            "%s, jointly in IoU and count:\n%s", self._dataset_name, metrics_table([result])
-        )
-        logger.info("Per category:\n%s", per_category_table(result))
-        return OrderedDict(bbox=result.metrics)
+        matcher = match(ground_truth, detections, self._max_dets[-1])
+        results = [score_matches(matcher, n) for n in self._max_dets]
+        logger.info("%s, jointly in IoU and count:\n%s", self._dataset_name, metrics_table(results))
+        logger.info("Per category:\n%s", per_category_table(results[-1]))
+        counts = ImageCounts.of(matcher.gt, matcher.dt, items=True)
+        errors, fitted = counts.errors(self._score), counts.cross_fitted_errors()
+        rows = {f"{self._score} and above": errors, "fitted on the other half": fitted}
+        logger.info("Products per image:\n%s", count_errors_table(rows, "score"))
+        return OrderedDict(bbox=merge_metrics(results), count=errors | {"MAE-cv": fitted["MAE"]})
 
     def _one_per_image(self, predictions: list[dict], dataset: list[dict]) -> list[dict]:
         """Predictions in the order of the dataset, each image once."""

@@ -13,12 +13,21 @@ from locount.files import to_csv, to_json, write_bytes
 
 from .annotations import Detections
 from .api import match, score_matches
+from .count_errors import ImageCounts
 from .count_statistics import CountStatistics, count_statistics
+from .engine import Matcher
 from .errors import ErrorAnalysis, analyze_errors
 from .problems import EvaluationInputError
 from .reading import read_ground_truth
 from .result import EvaluationResult, merge_metrics
-from .tables import count_table, errors_table, grid_table, metrics_table, per_category_table
+from .tables import (
+    count_errors_table,
+    count_table,
+    errors_table,
+    grid_table,
+    metrics_table,
+    per_category_table,
+)
 
 
 @dataclass(frozen=True)
@@ -28,11 +37,14 @@ class Report:
     Attributes:
         results: for each ``max_dets``, ascending.
         errors, counts: at the largest ``max_dets``; None unless asked for.
+        image_counts: errors of the number of "boxes" and of "items", the sum of their counts, per
+            image at the least "score" asked for; None if none was.
     """
 
     results: list[EvaluationResult]
     errors: ErrorAnalysis | None
     counts: CountStatistics | None
+    image_counts: dict | None
 
     def as_dict(self) -> dict:
         """Plain data: what metrics.json and ``--json`` hold.
@@ -54,6 +66,8 @@ class Report:
             counts = asdict(self.counts)
             by_count = {str(n): row for n, row in counts["by_count"].items()}
             data["counts"] = counts | {"by_count": by_count}
+        if self.image_counts:
+            data["image_counts"] = self.image_counts
         return data
 
     def tables(self) -> str:
@@ -67,6 +81,10 @@ class Report:
             parts.append(f"Causes of errors, each repaired alone:\n{errors_table(self.errors)}")
         if self.counts:
             parts.append(f"Counts of boxes matched at IoU 0.50:\n{count_table(self.counts)}")
+        if self.image_counts:
+            rows = {name: self.image_counts[name] for name in ("boxes", "items")}
+            table = count_errors_table(rows, "number of")
+            parts.append(f"Per image, score {self.image_counts['score']} and above:\n{table}")
         return "\n\n".join(parts)
 
 
@@ -77,8 +95,10 @@ def evaluate_files(
     *,
     coco_sizes: bool = False,
     with_errors: bool = False,
+    score: float | None = None,
 ) -> Report:
-    """Evaluate at several ``max_dets``; ``with_errors`` adds the analyses of errors and counts.
+    """Evaluate at several ``max_dets``; ``with_errors`` adds the analyses of errors and counts,
+    ``score`` the errors of the number of products per image when this score or more counts.
 
     Raises:
         EvaluationInputError: as :func:`.api.evaluate_detections`.
@@ -91,7 +111,15 @@ def evaluate_files(
         results=[score_matches(matcher, n, coco_sizes=coco_sizes) for n in max_dets],
         errors=analyze_errors(matcher, max_dets=max_dets[-1]) if with_errors else None,
         counts=count_statistics(matcher, max_dets=max_dets[-1]) if with_errors else None,
+        image_counts=None if score is None else _image_counts(matcher, score),
     )
+
+
+def _image_counts(matcher: Matcher, score: float) -> dict:
+    return {"score": score} | {
+        name: ImageCounts.of(matcher.gt, matcher.dt, items=name == "items").errors(score)
+        for name in ("boxes", "items")
+    }
 
 
 def write_report(report: Report, folder: Path) -> None:

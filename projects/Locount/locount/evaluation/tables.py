@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from tabulate import tabulate
@@ -64,6 +64,18 @@ def errors_table(errors: ErrorAnalysis) -> str:
         for cause, number in errors.errors_at_50.items()
     ]
     return _table(rows, ["cause repaired", "APlc gained", "APlc50 gained", "errors at 0.50"])
+
+
+def count_errors_table(rows: Mapping[str, dict[str, float]], what: str) -> str:
+    """Errors of the number of products per image.
+
+    Args:
+        rows: of :meth:`.count_errors.ImageCounts.errors`, by what they are of.
+        what: heads the first column.
+    """
+    columns = ("MAE", "RMSE", "bias")
+    body = [[name, *(figure(row[c]) for c in columns)] for name, row in rows.items()]
+    return _table(body, [what, *columns])
 
 
 def count_table(statistics: CountStatistics) -> str:
