@@ -18,6 +18,8 @@ COMMANDS = {
     "doctor": "print the versions of everything that matters and what is missing",
     "evaluate": "score detections against ground truth, jointly in IoU and count",
     "export": "write a model as ONNX or TorchScript",
+    "fit-anchors": "find the anchors that suit a dataset, and what they gain",
+    "fit-threshold": "find the score from which on detections count",
     "make-shelf": "render pictures of shelves with their counts",
     "predict": "find and count the products on photos: pictures, tables, results",
     "report": "show what a trained model can do, on one page for the browser",

@@ -1,0 +1,58 @@
+"""Find the anchors that suit a dataset, and what they gain."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET", help="such as sku110k:ROOT:train")
+    parser.add_argument(
+        "--config-file",
+        metavar="FILE",
+        required=True,
+        help="YAML of the model; its training sizes and its numbers of anchors are taken",
+    )
+    parser.add_argument("--sizes", metavar="N", type=int, help="sizes of each level")
+    parser.add_argument("--ratios", metavar="N", type=int, help="aspect ratios of each level")
+    parser.add_argument("--seed", metavar="N", type=int, default=0)
+    parser.add_argument(
+        "--opts", metavar="KEY VALUE", nargs=argparse.REMAINDER, default=[], help="config options"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from detectron2.data import DatasetCatalog
+    from tabulate import tabulate
+
+    from ..config import load_config
+    from ..data import register_datasets
+    from ..data.anchors import Anchors, fit_anchors, recall, training_shapes
+
+    cfg = load_config(args.config_file, args.opts)
+    present = Anchors.from_config(cfg)
+    num_sizes, num_ratios = (
+        args.sizes or present.sizes.shape[1],
+        args.ratios or present.ratios.shape[1],
+    )
+    register_datasets([args.dataset])
+    if args.dataset not in DatasetCatalog:
+        raise InputError(f"{args.dataset!r} is no dataset: write for example locount:ROOT:SPLIT")
+    shapes = training_shapes(DatasetCatalog.get(args.dataset), cfg)
+    if not len(shapes):
+        raise InputError(f"{args.dataset!r} has no boxes to fit anchors to")
+
+    fitted = fit_anchors(shapes, len(present.sizes), num_sizes, num_ratios, seed=args.seed)
+    fitted = fitted.rounded()
+    rows = [
+        {"anchors": name} | {k: f"{v:.1f}" for k, v in recall(shapes, anchors).items()}
+        for name, anchors in (("config", present), ("fitted", fitted))
+    ]
+    print(tabulate(rows, headers="keys", tablefmt="pipe", disable_numparse=True))
+    print(
+        f"\nMODEL:\n  ANCHOR_GENERATOR:\n    SIZES: {fitted.sizes.tolist()}\n"
+        f"    ASPECT_RATIOS: {fitted.ratios.tolist()}"
+    )
+    return 0

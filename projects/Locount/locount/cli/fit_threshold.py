@@ -1,0 +1,58 @@
+"""Find the score from which on detections count."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..errors import InputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("gt", metavar="GT", type=Path, help="COCO json of a validation set")
+    parser.add_argument(
+        "dt", metavar="DT", type=Path, help="COCO results json, or an .npz of the same columns"
+    )
+    parser.add_argument(
+        "--items", action="store_true", help="add up the counts of the boxes, not the boxes"
+    )
+    parser.add_argument(
+        "--score",
+        metavar="T",
+        type=float,
+        default=0.5,
+        help="another score to compare with (default: 0.5)",
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", type=Path, help="write the figures there, as JSON"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..evaluation.count_errors import ImageCounts
+    from ..evaluation.reading import read_detections, read_ground_truth
+    from ..evaluation.tables import count_errors_table
+    from ..files import to_json, write_bytes
+
+    gt = read_ground_truth(args.gt)
+    counts = ImageCounts.of(gt, read_detections(args.dt, gt), items=args.items)
+    threshold = counts.best_threshold()
+    if threshold == float("inf"):
+        raise InputError(
+            f"{args.dt}: at every score the error is larger than without any detection: "
+            "is it of the same images, and of a trained model?"
+        )
+    fitted, other = counts.errors(threshold), counts.errors(args.score)
+    print(count_errors_table({f"fitted: {threshold}": fitted, f"{args.score}": other}, "score"))
+    print(f"\nPREDICT.SCORE {threshold}")
+    if args.output:
+        figures = {"of": "items" if args.items else "boxes", "images": len(counts.true)}
+        rows = [{"score": threshold} | fitted, {"score": args.score} | other]
+        figures |= {"fitted": rows[0], "compared": rows[1]}
+        try:
+            write_bytes(args.output, to_json(figures))
+        except OSError as error:
+            print(f"locount fit-threshold: can't write {args.output}: {error}", file=sys.stderr)
+            return 2
+    return 0
