@@ -46,9 +46,7 @@ def balanced_l1(
     """
     difference = (input - target).abs()
     b = math.expm1(gamma / alpha)
-    # Capped because of the gradient: torch.where multiplies that of the other branch by 0.
-    x = difference.clamp(max=beta)
-    accurate = alpha * ((x + beta / b) * torch.log1p(x * (b / beta)) - x)
+    accurate = alpha * ((difference + beta / b) * torch.log1p(difference * (b / beta)) - difference)
     inaccurate = gamma * difference + beta * (gamma / b - alpha)
     loss = torch.where(difference < beta, accurate, inaccurate)
     if reduction == "sum":
