@@ -13,6 +13,8 @@ from locount.mixed_precision import train_in_bfloat16
 from locount.modeling.yolo.anchors import anchor_grid
 from locount.modeling.yolo.head import YOLOHead
 
+from ...overfit import needs_packs, overfit
+
 CONFIGS = Path(__file__).parents[3] / "configs" / "Shelf"
 
 ADDED = {"loss_iou", "loss_iou_aware"}
@@ -134,3 +136,10 @@ def test_all_that_is_wrong_with_a_config_is_listed():
 def test_a_last_stage_without_3_x_3_convolutions_can_not_be_deformable():
     with pytest.raises(InputError, match=r"MODEL\.YOLO\.DEFORMABLE.*convnext"):
         build_model(tiny_cfg("ppyolo_small", "MODEL.TIMM.NAME", "convnext_atto"))
+
+
+@needs_packs
+@pytest.mark.slow
+def test_four_photos_are_learnt_by_heart(name, tmp_path):
+    cfg = load_config(str(CONFIGS / f"{name}.yaml"))
+    assert overfit(cfg, 100, tmp_path) > 80
