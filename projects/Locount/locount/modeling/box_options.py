@@ -24,7 +24,7 @@ def check_box_options(cfg: CfgNode) -> None:
     """
     problems = _box_loss_problems(cfg.MODEL) + _box_sampling_problems(cfg.MODEL)
     if problems:
-        raise InputError(f"The config asks for a training that can't be:\n{listing(problems)}")
+        raise InputError(f"The options for boxes do not fit the config:\n{listing(problems)}")
 
 
 def _box_loss_problems(model: CfgNode) -> list[str]:
