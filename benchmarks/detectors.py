@@ -6,7 +6,7 @@ Without configs, all of configs/SKU110K and configs/Locount. Each takes turns wi
 image at a time, and its ratio is the median of those of its rounds, with the smallest and the
 largest. What is timed is the model, from the resized image to the detections. Images are resized as
 each config says, or all as ``--size`` says, for a CPU; there box heads weigh more than in full
-size, as the number of proposals stays.
+size, as the number of proposals stays, and an SSD still makes the square of its name.
 
 Random weights do, and no file is downloaded: all work is the same for any weights but that of
 non-maximum suppression, which depends on how many boxes score above the threshold. With random
