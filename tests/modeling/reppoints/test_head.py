@@ -19,9 +19,7 @@ def test_predictions_have_the_size_of_their_level():
 
 def test_training_starts_from_the_prior_at_points_near_the_centre():
     (level,) = build(prior_prob=0.2)([torch.randn(1, 8, 4, 4)])
-    torch.testing.assert_close(
-        level.logits.sigmoid(), torch.full((1, 3, 4, 4), 0.2), atol=0.05, rtol=0
-    )
+    assert (level.logits.sigmoid() - 0.2).abs().max() < 0.05
     assert level.init.abs().max() < 0.5
 
 
@@ -38,10 +36,10 @@ def test_the_move_does_not_train_the_initial_points():
 
 def test_offsets_pass_a_tenth_of_their_gradient():
     # With the factor 1 in the place of 0.1 the same gradient is ten times as large.
-    torch.manual_seed(0)
     head, x = build(), torch.randn(1, 8, 4, 4)
     gradients = []
-    for head.GRADIENT_FACTOR in (RepPointsHead.GRADIENT_FACTOR, 1.0):
+    for factor in (RepPointsHead.GRADIENT_FACTOR, 1.0):
+        head.GRADIENT_FACTOR = factor
         head.zero_grad()
         head([x])[0].logits.sum().backward()
         gradients.append(head.init_points.weight.grad.clone())
