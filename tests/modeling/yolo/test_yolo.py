@@ -141,5 +141,5 @@ def test_a_last_stage_without_3_x_3_convolutions_can_not_be_deformable():
 @needs_packs
 @pytest.mark.slow
 def test_four_photos_are_learnt_by_heart(name, tmp_path):
-    cfg = load_config(str(CONFIGS / f"{name}.yaml"))
+    cfg = load_config(str(CONFIGS / f"{name}.yaml"), ["SOLVER.AMP.ENABLED", True])
     assert overfit(cfg, 100, tmp_path) > 80
