@@ -40,23 +40,37 @@ class _CountingDenseDetector:
         return 4 + self.counting.counter.num_outputs
 
     def forward_training(self, images, features, predictions, gt_instances):
-        # Under autocast: focal loss sums over all anchors, for which half precision is too coarse.
-        predictions = [[level.float() for level in levels] for levels in predictions]
-        if not self.counts:
-            return super().forward_training(images, features, predictions, gt_instances)
-        check_counts_given(gt_instances)
         logits, regressed, *others = predictions
-        regressed = [level.unflatten(1, (-1, self._num_regressed)) for level in regressed]
-        deltas = [level[:, :, :4].flatten(1, 2) for level in regressed]
-        losses = super().forward_training(images, features, [logits, deltas, *others], gt_instances)
-        # N x A x B x H x W to N x HWA x B, the order of Detectron2's anchors
-        outputs = [level[:, :, 4:].permute(0, 3, 4, 1, 2).flatten(1, 3) for level in regressed]
-        losses["loss_count"] = self.counting.loss(
-            torch.cat(outputs, dim=1),
-            self._matched_counts(self.anchor_generator(features), gt_instances),
+        if self.counts:
+            check_counts_given(gt_instances)
+            regressed = [level.unflatten(1, (-1, self._num_regressed)) for level in regressed]
+            # N x A x B x H x W to N x H x W x A x B, the order of Detectron2's anchors
+            outputs = [level[:, :, 4:].permute(0, 3, 4, 1, 2) for level in regressed]
+            regressed = [level[:, :, :4].flatten(1, 2) for level in regressed]
+        # Under autocast: focal loss sums over all anchors, for which half precision is too coarse.
+        predictions = [[level.float() for level in p] for p in (logits, regressed, *others)]
+        losses = super().forward_training(images, features, predictions, gt_instances)
+        if self.counts:
+            gt_counts = self._matched_counts(self.anchor_generator(features), gt_instances)
+            losses["loss_count"] = self._count_loss(outputs, gt_counts)
+        return losses
+
+    def _count_loss(self, outputs: list[Tensor], gt_counts: Tensor) -> Tensor:
+        """
+        Args:
+            outputs: of each level, N x H x W x A x B.
+            gt_counts: N x R.
+        """
+        gt_counts = gt_counts.split([level[0, ..., 0].numel() for level in outputs], dim=1)
+        gt_counts = [c.reshape(o.shape[:-1]) for c, o in zip(gt_counts, outputs, strict=True)]
+        # Few anchors have an object. To bring the outputs of all into one tensor would copy 100
+        # numbers for each of some 200,000 anchors of an image.
+        trained = [level != IGNORED_COUNT for level in gt_counts]
+        return self.counting.loss(
+            torch.cat([level[t] for level, t in zip(outputs, trained, strict=True)]),
+            torch.cat([level[t] for level, t in zip(gt_counts, trained, strict=True)]),
             self.loss_normalizer,
         )
-        return losses
 
     def _matched_counts(self, anchors: list[Boxes], gt_instances: Sequence[Instances]) -> Tensor:
         """The count of the object of each anchor, N x R; IGNORED_COUNT for other anchors.
