@@ -50,7 +50,15 @@ def run(args: argparse.Namespace) -> int:
         {"anchors": name} | {k: f"{v:.1f}" for k, v in recall(shapes, anchors).items()}
         for name, anchors in (("config", present), ("fitted", fitted))
     ]
-    print(tabulate(rows, headers="keys", tablefmt="pipe", disable_numparse=True))
+    print(
+        tabulate(
+            rows,
+            headers="keys",
+            tablefmt="pipe",
+            disable_numparse=True,
+            colalign=("left", *["right"] * 3),
+        )
+    )
     print(
         f"\nMODEL:\n  ANCHOR_GENERATOR:\n    SIZES: {fitted.sizes.tolist()}\n"
         f"    ASPECT_RATIOS: {fitted.ratios.tolist()}"
