@@ -10,8 +10,9 @@ from detectron2.modeling.matcher import Matcher
 from detectron2.structures import Boxes, pairwise_iou
 from torch import Tensor
 
-# IoUs that are held at a time; what computes them takes about ten times their memory.
-MAX_IOUS = 2**22
+# IoUs that are held at a time: 64 MB, and several times that to compute them. Of blocks below 32 MB
+# the C library gives less back, and they add up.
+MAX_IOUS = 2**24
 
 
 @torch.no_grad()
@@ -28,22 +29,23 @@ def match_boxes(
     if len(gt_boxes) * len(boxes) == 0:
         return bands(pairwise_iou(gt_boxes, boxes))
     best_of_gt = gt_boxes.tensor.new_zeros(len(gt_boxes))
-    matches, ious, rescued = [], [], []
+    # Allocated before the loop: results that stay between freed chunks would keep their memory.
+    ious = gt_boxes.tensor.new_empty(len(boxes))
+    matches = torch.empty(len(boxes), dtype=torch.int64, device=ious.device)
+    rescued = []
     start = 0
     for chunk in boxes.tensor.split(max(1, max_ious // len(gt_boxes))):
-        iou = pairwise_iou(gt_boxes, Boxes(chunk))
-        best, match = iou.max(dim=0)
-        ious.append(best)
-        matches.append(match)
+        iou, end = pairwise_iou(gt_boxes, Boxes(chunk)), start + len(chunk)
+        torch.max(iou, dim=0, out=(ious[start:end], matches[start:end]))
         if matcher.allow_low_quality_matches:
             best_of_gt = torch.maximum(best_of_gt, iou.max(dim=1).values)
             # The best so far; a later chunk may have a better one.
             gt, box = ((iou == best_of_gt[:, None]) & (iou > 0)).nonzero(as_tuple=True)
             rescued.append((gt, box + start, best_of_gt[gt]))
-        start += len(chunk)
-    _, labels = bands(torch.cat(ious)[None])
+        start = end
+    _, labels = bands(ious[None])
     for gt, box, iou in rescued:
         labels[box[iou == best_of_gt[gt]]] = 1
     if rescued and (best_of_gt == 0).any():
         labels[:] = 1  # every box is as near as any other to what none overlaps
-    return torch.cat(matches), labels
+    return matches, labels
