@@ -72,8 +72,8 @@ def assign_pseudo_boxes(gt_boxes: Boxes, pseudo_boxes: Boxes, matcher: Matcher) 
         R; BACKGROUND or IGNORED where no box is assigned.
     """
     iou = pairwise_iou(gt_boxes, pseudo_boxes)
-    # The best IoU of a box is a low-quality match for Matcher even if it is 0, and then nearly every
-    # location has it.
+    # Matcher takes the best IoU of a box for a low-quality match even if it is 0, as it then is at
+    # every location.
     touched = (iou > 0).any(dim=1).nonzero().squeeze(1)
     matches, labels = matcher(iou[touched])
     assigned = torch.full_like(matches, BACKGROUND)
