@@ -49,6 +49,11 @@ def test_weights_that_fit_are_loaded(tiny_cfg, weights):
             r"box_predictor\.2\.cls_score\.weight: not in the checkpoint",
             r"MODEL\.ROI_BOX_CASCADE_HEAD\.\{IOUS,BBOX_REG_WEIGHTS\}",
         ),
+        (
+            ["MODEL.BACKBONE.NAME", "build_bfp_backbone"],
+            r"backbone\.refine\.g\.bias: not in the checkpoint",
+            r"look at MODEL\.BFP\.",
+        ),
         (["MODEL.RESNETS.DEPTH", 34], r"backbone\S+: not in the checkpoint", r"MODEL\.RESNETS"),
     ],
 )

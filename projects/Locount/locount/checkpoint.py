@@ -27,6 +27,8 @@ CONFIG_KEYS = (
     (r"^roi_heads\.mask_", "MODEL.MASK_ON"),
     (r"^roi_heads\.keypoint_", "MODEL.KEYPOINT_ON"),
     (r"^proposal_generator\.", "MODEL.ANCHOR_GENERATOR"),
+    (r"^backbone\.(fpn|refine)\.", "MODEL.BFP"),
+    (r"^head\.", "MODEL.META_ARCHITECTURE and the node of its name"),
     (r"^backbone\.", "MODEL.BACKBONE, MODEL.RESNETS, MODEL.FPN"),
 )
 

@@ -167,8 +167,9 @@ def _to_onnx(detector: Detector, image: Tensor, metadata: dict[str, str], file: 
             },
         )
     except torch.onnx.errors.OnnxExporterError as error:
+        reason = str(error).partition("\n")[0]  # what follows is the whole graph
         raise InputError(
-            f"This model can't be exported as onnx ({error}): use --format torchscript"
+            f"This model can't be exported as onnx ({reason}): use --format torchscript"
         ) from error
     model = onnx.load_from_string(content.getvalue())
     onnx.helper.set_model_props(model, metadata)
