@@ -3,7 +3,7 @@
 import pytest
 import torch
 from detectron2.config import get_cfg
-from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
+from detectron2.layers import ShapeSpec
 from detectron2.modeling import build_backbone
 from torch import nn
 
@@ -37,10 +37,17 @@ def test_layers_behind_the_last_feature_are_not_built():
     assert size("res5") - size("res4") == last_stage
 
 
-def test_frozen_batch_norm():
-    modules = list(TimmBackbone(name="resnet18", out_features=["res2"], norm="FrozenBN").modules())
-    assert any(isinstance(m, FrozenBatchNorm2d) for m in modules)
-    assert not any(isinstance(m, nn.BatchNorm2d) for m in modules)
+# DarkNet's batch norms include an activation.
+@pytest.mark.parametrize("name", ["resnet18", "darknet53"])
+def test_frozen_batch_norm(name):
+    normal = TimmBackbone(name=name, out_features=["res3"]).eval()
+    frozen = TimmBackbone(name=name, out_features=["res3"], norm="FrozenBN").train()
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in frozen.modules())
+    assert sum(p.requires_grad for p in frozen.parameters()) < len(list(normal.parameters()))
+    frozen.load_state_dict(normal.state_dict())
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(frozen(images), normal(images))
 
 
 def small_fpn(name, in_features):

@@ -139,7 +139,7 @@ def add_locount_config(cfg: CfgNode) -> None:
     # 2019) and of its authors' training.
     cfg.MODEL.REPPOINTS = CfgNode()
     cfg.MODEL.REPPOINTS.NUM_CLASSES = 140
-    # Levels of the feature pyramid, from fine to coarse, each of twice the stride of the one before.
+    # Levels of the feature pyramid, from fine to coarse; each has twice the stride of the last.
     cfg.MODEL.REPPOINTS.IN_FEATURES = ["p3", "p4", "p5", "p6", "p7"]
     # Convolutions in each of the two towers, and their channels.
     cfg.MODEL.REPPOINTS.NUM_CONVS = 3

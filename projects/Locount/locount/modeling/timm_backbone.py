@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import timm
 from detectron2.config import CfgNode
-from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
+from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, FPN, Backbone
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
+from timm.layers import freeze_batch_norm_2d
 from torch import Tensor, nn
 
 from ..errors import InputError
@@ -42,7 +43,8 @@ class TimmBackbone(Backbone):
             name, features_only=True, out_indices=tuple(indices.values()), pretrained=pretrained
         )
         if norm == "FrozenBN":
-            model = FrozenBatchNorm2d.convert_frozen_batchnorm(model)
+            # Detectron2's conversion would drop the activation that some of timm's layers include.
+            model = freeze_batch_norm_2d(model)
         elif norm != "BN":
             raise InputError(f'MODEL.TIMM.NORM is {norm!r}; it must be "BN" or "FrozenBN".')
         self.model = model
