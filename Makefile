@@ -49,3 +49,6 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/data.py
 	$(BIN)/python benchmarks/counting_overhead.py
 	$(BIN)/python benchmarks/mixed_precision.py
+	$(BIN)/python benchmarks/soft_nms.py
+	$(BIN)/python benchmarks/dense_memory.py --boxes 10 1000
+	$(BIN)/python benchmarks/detectors.py --size 256 341 --rounds 5 configs/SKU110K/[a-z]*.yaml
