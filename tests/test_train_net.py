@@ -120,7 +120,7 @@ def test_mixed_precision_and_augmented_evaluation(run, tmp_path):
     after_training = logged_with("bbox_TTA/APlc", output)
 
     evaluated = run("--eval-only", MODEL__WEIGHTS=str(output / "model_final.pth"), **aug)
-    assert {"bbox", "bbox_TTA"} == evaluated.keys()
+    assert evaluated.keys() == {"bbox", "count", "bbox_TTA", "count_TTA"}
     np.testing.assert_equal(evaluated["bbox_TTA"]["APlc"], after_training["bbox_TTA/APlc"])
     (results,) = output.glob("inference_TTA/*/locount_instances_results.json")
     assert all(detection["count"] >= 1 for detection in json.loads(results.read_text()))
