@@ -38,6 +38,19 @@ def test_counts_are_told_apart_in_the_label():
     assert (one != seven).any()
 
 
+def test_a_model_that_does_not_count_has_labels_for_categories_alone():
+    plain = prediction([[20, 60, 100, 100]], [0], [1])
+    plain.instances.remove("pred_counts")
+    one_class = Prediction("photo.jpg", plain.instances, Classes(("cup",), ("",), (0,)))
+    counted, named, unlabelled = (
+        draw_prediction(p, PHOTO)[:58]  # above the box, where the label goes
+        for p in (prediction([[20, 60, 100, 100]], [0], [1]), plain, one_class)
+    )
+    assert (counted != named).any()
+    assert (named != PHOTO[:58]).any()
+    np.testing.assert_array_equal(unlabelled, PHOTO[:58])
+
+
 def test_the_key_stands_below_the_photo():
     drawn = draw_prediction(prediction([[20, 60, 100, 100]], [0], [3]), PHOTO)
     assert drawn.shape[0] > PHOTO.shape[0]

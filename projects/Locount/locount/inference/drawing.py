@@ -31,7 +31,8 @@ def draw_prediction(prediction: Prediction, pixels: np.ndarray) -> np.ndarray:
     """A photo with its boxes, their counts and a key below it.
 
     A box has the colour of its class. Its label is the category with the count where there is room
-    for it, else the count, else nothing.
+    for it, else the count, else nothing. Of a model that does not count it is the category, or
+    nothing where there is only one.
 
     Args:
         pixels: H x W x 3, uint8, BGR.
@@ -46,10 +47,7 @@ def draw_prediction(prediction: Prediction, pixels: np.ndarray) -> np.ndarray:
     line = max(1, round(font.size / 8))
     for box, class_id in zip(boxes, prediction.class_ids.tolist(), strict=True):
         draw.rectangle(_whole(box), outline=class_color(class_id), width=line)
-    texts = [
-        (f"{name} ×{count}", f"×{count}")
-        for name, count in zip(prediction.names, prediction.counts.tolist(), strict=True)
-    ]
+    texts = _label_texts(prediction)
     sizes = [[_text_size(font, text) for text in variants] for variants in texts]
     for i, place in enumerate(place_labels(boxes, sizes, photo.size)):
         if place is not None:
@@ -57,6 +55,15 @@ def draw_prediction(prediction: Prediction, pixels: np.ndarray) -> np.ndarray:
                 draw, place.box, texts[i][place.variant], font, class_color(prediction.class_ids[i])
             )
     return np.concatenate([np.asarray(photo), _key(prediction)])[:, :, ::-1]
+
+
+def _label_texts(prediction: Prediction) -> list[tuple[str, ...]]:
+    """Of each box, what its label could say; the most wanted first."""
+    if prediction.instances.has("pred_counts"):
+        pairs = zip(prediction.names, prediction.counts.tolist(), strict=True)
+        return [(f"{name} ×{count}", f"×{count}") for name, count in pairs]
+    only_one = len(prediction.classes.names) == 1
+    return [() if only_one else (name,) for name in prediction.names]
 
 
 def _label_size(boxes: Sequence[Box], photo_size: tuple[int, int]) -> int:
