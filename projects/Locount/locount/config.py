@@ -283,6 +283,7 @@ def add_locount_config(cfg: CfgNode) -> None:
     # Share of the average that each iteration keeps, in [0, 1); less in the first ones.
     cfg.MODEL.EMA.DECAY = 0.9998
 
+
 COUNT_STRATEGIES = ("classification", "regression", "none")
 COUNT_LOSSES = ("cross_entropy", "soft_ac", "cumulative_link")
 COUNT_BALANCES = ("none", "inverse_sqrt")
