@@ -46,13 +46,12 @@ def test_the_papers_config_is_accepted():
         ),
         (
             ("MODEL.COUNT_HEAD.LOSS", "focal"),
-            ["MODEL.COUNT_HEAD.LOSS", "cross_entropy, soft_ac, cumulative_link"],
+            ["MODEL.COUNT_HEAD.LOSS", "cross_entropy, cumulative_link"],
         ),
         (("MODEL.COUNT_HEAD.BALANCE", "mean"), ["MODEL.COUNT_HEAD.BALANCE", "none, inverse_sqrt"]),
-        (("MODEL.COUNT_HEAD.SHARPNESS", 0.0), ["MODEL.COUNT_HEAD.SHARPNESS is 0.0"]),
         (
-            ("MODEL.COUNT_HEAD.STRATEGY", "regression", "MODEL.COUNT_HEAD.LOSS", "soft_ac"),
-            ['MODEL.COUNT_HEAD.LOSS is "soft_ac"', 'set it to "cross_entropy"'],
+            ("MODEL.COUNT_HEAD.STRATEGY", "regression", "MODEL.COUNT_HEAD.LOSS", "cumulative_link"),
+            ['MODEL.COUNT_HEAD.LOSS is "cumulative_link"', 'set it to "cross_entropy"'],
         ),
         (
             ("MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG", False),

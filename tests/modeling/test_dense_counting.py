@@ -128,6 +128,6 @@ def test_without_a_strategy_there_is_no_layer():
 
 def test_a_config_that_cannot_count_lists_its_keys():
     with pytest.raises(InputError, match=r"(?s)COUNT_HEAD.LOSS.*COUNT_HEAD.RANKING"):
-        make_counting(STRATEGY="regression", LOSS="soft_ac", RANKING="joint")
+        make_counting(STRATEGY="regression", LOSS="cumulative_link", RANKING="joint")
     with pytest.raises(InputError, match=r"MODEL.COUNT_HEAD.BASE \(1\)\.$"):
         make_counting(BASE=1)

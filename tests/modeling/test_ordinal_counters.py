@@ -2,16 +2,9 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from locount.counting import CountPartition
-from locount.modeling import CountClassifier
-from locount.modeling.ordinal_counters import CumulativeLinkClassifier, SoftCountClassifier
-
-
-def soft(max_count, base, num_stages, stage, sharpness=1.0):
-    return SoftCountClassifier(CountPartition(max_count, base, num_stages), stage, sharpness)
+from locount.modeling.ordinal_counters import CumulativeLinkClassifier
 
 
 def linked(stage=1, num_stages=2):
@@ -20,66 +13,16 @@ def linked(stage=1, num_stages=2):
 
 def wrong_by(classifier, gt_count, error):
     """Loss of outputs that are sure of a count beside the true one."""
-    answer = torch.tensor([gt_count + error])
-    if isinstance(classifier, CumulativeLinkClassifier):
-        outputs = torch.where(answer[:, None] > torch.arange(classifier.num_outputs), 9.0, -9.0)
-    else:
-        outputs = 9.0 * torch.nn.functional.one_hot(answer, classifier.num_outputs).float()
+    answer = torch.tensor([[gt_count + error]])
+    outputs = torch.where(answer > torch.arange(classifier.num_outputs), 9.0, -9.0)
     return classifier.loss(outputs, torch.tensor([gt_count])).item()
 
 
-def test_shares_are_proportional_to_ac():
-    # Numbers 0 ... 7, the true one 2: AC is 0, 1/2, 1, 1/2, 0 ..., which add up to 2. Squared they
-    # are 0, 1/4, 1, 1/4, which add up to 3/2.
-    expected = torch.tensor([[0, 1 / 4, 1 / 2, 1 / 4, 0, 0, 0, 0]])
-    torch.testing.assert_close(soft(7, 2, 1, 0).targets(torch.tensor([2])), expected)
-    expected = torch.tensor([[0, 1 / 6, 2 / 3, 1 / 6, 0, 0, 0, 0]])
-    torch.testing.assert_close(soft(7, 2, 1, 0, 2.0).targets(torch.tensor([2])), expected)
-
-
-@given(st.integers(2, 120), st.integers(2, 10), st.floats(0.5, 20), st.data())
-@settings(deadline=None, max_examples=50)
-def test_the_true_bin_has_the_largest_share_at_every_stage(max_count, base, sharpness, data):
-    num_digits = next(d for d in range(1, 8) if base**d > max_count)
-    num_stages = data.draw(st.integers(1, num_digits))
-    stage = data.draw(st.integers(0, num_stages - 1))
-    counts = torch.arange(1, max_count + 1)
-    classifier = soft(max_count, base, num_stages, stage, sharpness)
-    targets = classifier.targets(counts)
-    bins = classifier.partition.encode(counts, stage)
-    torch.testing.assert_close(targets.sum(dim=1), torch.ones_like(targets[:, 0]))
-    assert torch.equal(targets.argmax(dim=1), bins)
-
-
-def test_targets_of_a_coarse_stage_are_those_of_the_fine_one_added_up():
-    counts = torch.arange(1, 57)
-    fine = soft(56, 10, 2, 1, 10.0).targets(counts)
-    coarse = soft(56, 10, 2, 0, 10.0).targets(counts)
-    torch.testing.assert_close(coarse, fine.view(56, 10, 10).sum(dim=2))
-
-
-@pytest.mark.parametrize("stage", [0, 1])
-def test_a_single_item_is_trained_as_with_plain_cross_entropy(stage):
-    # No other number has AC > 0 for it.
-    outputs, one = torch.randn(1, (10, 100)[stage]), torch.tensor([1])
-    plain = CountClassifier(CountPartition(56, 10, 2), stage)
-    torch.testing.assert_close(soft(56, 10, 2, stage).loss(outputs, one), plain.loss(outputs, one))
-
-
-@pytest.mark.parametrize("classifier", [soft(56, 10, 2, 1, 10.0), linked()])
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_a_near_miss_costs_less_than_a_far_one(classifier, sign):
-    losses = [wrong_by(classifier, 20, sign * error) for error in (0, 1, 2, 5, 10)]
+def test_a_near_miss_costs_less_than_a_far_one(sign):
+    losses = [wrong_by(linked(), 20, sign * error) for error in (0, 1, 2, 5, 10)]
     assert losses == sorted(losses)
     assert len(set(losses)) == len(losses)
-
-
-def test_soft_targets_pull_towards_near_counts_and_away_from_far_ones():
-    outputs = torch.zeros(1, 100, requires_grad=True)
-    soft(56, 10, 2, 1, 10.0).loss(outputs, torch.tensor([20])).sum().backward()
-    # Descending the gradient raises 20 and its neighbours, and lowers 10 and 30.
-    assert (outputs.grad[0, [19, 20, 21]] < 0).all()
-    assert (outputs.grad[0, [10, 30]] > 0).all()
 
 
 def test_cumulative_link_pulls_every_answer_to_its_side():
@@ -130,7 +73,7 @@ def test_cumulative_link_stays_between_one_and_the_largest_count(logit, count):
     torch.testing.assert_close(linked().distribution(outputs).sum(dim=1), torch.ones(1))
 
 
-@pytest.mark.parametrize("classifier", [soft(56, 10, 2, 0), linked(0), linked(1)])
+@pytest.mark.parametrize("classifier", [linked(0), linked(1)])
 def test_no_object(classifier):
     outputs = torch.zeros(0, classifier.num_outputs, requires_grad=True)
     loss = classifier.loss(outputs, torch.zeros(0, dtype=torch.int64)).sum()
@@ -140,8 +83,3 @@ def test_no_object(classifier):
     counts, scores = classifier.decode(outputs)
     assert counts.shape == scores.shape == (0,)
     assert classifier.distribution(outputs).shape == (0, 56)
-
-
-def test_a_sharpness_of_zero_is_refused():
-    with pytest.raises(ValueError, match="sharpness must be above 0, not 0"):
-        soft(56, 10, 2, 0, 0)

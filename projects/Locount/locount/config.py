@@ -42,11 +42,8 @@ def add_locount_config(cfg: CfgNode) -> None:
     # What the counting loss of classification is (docs/counting.md):
     # * "cross_entropy": of the bin of the true count, as in the paper; all other bins are equally
     #   wrong. The only one with regression, where it is not used.
-    # * "soft_ac": with targets that give a count near the true one a share, by its AC.
     # * "cumulative_link": of the questions "is the bin above k?", for every k.
     cfg.MODEL.COUNT_HEAD.LOSS = "cross_entropy"
-    # For "soft_ac": the share is proportional to AC ** SHARPNESS.
-    cfg.MODEL.COUNT_HEAD.SHARPNESS = 10.0
     # Weights of the counting loss for a long tail of counts (docs/counting.md):
     # * "none": every object weighs the same, as in the paper.
     # * "inverse_sqrt": one over the root of the number of training objects in its bin, scaled to a
@@ -285,7 +282,7 @@ def add_locount_config(cfg: CfgNode) -> None:
 
 
 COUNT_STRATEGIES = ("classification", "regression", "none")
-COUNT_LOSSES = ("cross_entropy", "soft_ac", "cumulative_link")
+COUNT_LOSSES = ("cross_entropy", "cumulative_link")
 COUNT_BALANCES = ("none", "inverse_sqrt")
 COUNT_MATCHINGS = ("iou", "ignore", "negative")
 COUNT_DECODINGS = ("argmax", "expected_ac")
@@ -404,6 +401,4 @@ def _count_head_problems(head: CfgNode) -> list[str]:
             for key, value in for_regression.items()
             if head[key] != value
         ]
-    if not head.SHARPNESS > 0:
-        problems.append(f"MODEL.COUNT_HEAD.SHARPNESS is {head.SHARPNESS}; it must be above 0.")
     return problems

@@ -8,7 +8,7 @@ from .counting_output import CountingFastRCNNOutputLayers
 from .dense_counting import DenseCounting
 from .dense_detectors import CountingFCOS, CountingRetinaNet
 from .faster_rcnn_heads import BoxLossROIHeads
-from .ordinal_counters import CumulativeLinkClassifier, SoftCountClassifier
+from .ordinal_counters import CumulativeLinkClassifier
 from .reppoints import RepPoints
 from .roi_heads import CLCNetROIHeads
 from .rpn import BoxLossRPN
@@ -29,7 +29,6 @@ __all__ = [
     "DenseCounting",
     "CountRegressor",
     "CumulativeLinkClassifier",
-    "SoftCountClassifier",
     "TimmBackbone",
     "SoftNMS",
     "balance_counts",

@@ -6,7 +6,7 @@ from detectron2.config import CfgNode
 
 from ..config import count_partition_from_config
 from .counters import CountClassifier, Counter, CountRegressor
-from .ordinal_counters import CumulativeLinkClassifier, SoftCountClassifier
+from .ordinal_counters import CumulativeLinkClassifier
 
 
 def build_counters(cfg: CfgNode, num_stages: int) -> list[Counter]:
@@ -18,8 +18,6 @@ def build_counters(cfg: CfgNode, num_stages: int) -> list[Counter]:
     if head.STRATEGY == "regression":
         return [CountRegressor() for _ in range(num_stages)]
     partition = count_partition_from_config(cfg, num_stages)
-    if head.LOSS == "soft_ac":
-        return [SoftCountClassifier(partition, s, head.SHARPNESS) for s in range(num_stages)]
     if head.LOSS == "cumulative_link":
         return [CumulativeLinkClassifier(partition, stage) for stage in range(num_stages)]
     return [CountClassifier(partition, stage) for stage in range(num_stages)]

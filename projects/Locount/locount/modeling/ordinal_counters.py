@@ -1,6 +1,6 @@
-"""Counting losses for which a near miss costs less than a far one. Shapes as in counters.py.
+"""A counting loss for which a near miss costs less than a far one. Shapes as in counters.py.
 
-The derivations are in docs/counting.md.
+The derivation is in docs/counting.md.
 """
 
 from __future__ import annotations
@@ -9,42 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..counting import CountPartition, counting_accuracy
+from ..counting import CountPartition
 from .counters import CountClassifier
-
-
-class SoftCountClassifier(CountClassifier):
-    """Cross-entropy with targets that give counts near the true one their share, by AC.
-
-    A number x gets a share proportional to AC(x, true count) ** ``sharpness``, a bin the sum over
-    its numbers. So the targets of a coarse stage are those of a fine one, added up.
-    """
-
-    def __init__(self, partition: CountPartition, stage: int, sharpness: float):
-        """
-        Args:
-            sharpness: > 0; the higher, the closer to plain cross-entropy.
-        """
-        if not sharpness > 0:
-            raise ValueError(f"sharpness must be above 0, not {sharpness}.")
-        super().__init__(partition, stage)
-        self.sharpness = sharpness
-
-    def targets(self, gt_counts: Tensor) -> Tensor:
-        """
-        Returns:
-            F x B, float32; rows sum to 1 and have their largest entry in the true bin. The count 1
-            is a row with a single 1, since no other number has AC > 0.
-        """
-        numbers = torch.arange(self.partition.num_bins[-1], device=gt_counts.device)
-        shares = counting_accuracy(numbers[None], gt_counts[:, None]) ** self.sharpness
-        shares = shares / shares.sum(dim=1, keepdim=True)
-        bin_size = self.partition.bin_sizes[self.stage]
-        return shares.unflatten(1, (self.num_bins, bin_size)).sum(dim=2)
-
-    def loss(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
-        """Cross-entropy of the bins with :meth:`targets`; counts are in [1, max_count]."""
-        return F.cross_entropy(outputs.float(), self.targets(gt_counts), reduction="none")
 
 
 class CumulativeLinkClassifier(CountClassifier):
