@@ -197,3 +197,19 @@ def test_losses_in_bfloat16_are_nearly_those_of_float32(name, batch):
         # 8 significant bits: 0.4 % in each of some twenty layers.
         torch.testing.assert_close(loss, expected[key], rtol=0.05, atol=0.005)
         assert loss.dtype == torch.float32
+
+
+def test_retinanet_labels_anchors_as_detectron2(batch):
+    model = build_model(make_cfg("RetinaNet"))
+    anchors = model.anchor_generator([torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 2, 2)])
+    # Of the anchors at (32, 32), of 32 x 32, 45 x 23 and 23 x 45, the IoUs with the first object
+    # are 0.75, 0.53 and 0.43, which is ignored.
+    boxes = [[16.0, 16, 48, 40], [-4, -4, 20, 20], [50, 50, 60, 64]]
+    objects = Instances((64, 64), gt_boxes=Boxes(torch.tensor(boxes)))
+    objects.gt_classes = torch.tensor([2, 1, 0])
+    gt_instances = [objects, objects[:0]]
+    labels, matched = model.label_anchors(anchors, gt_instances)
+    expected_labels, expected = RetinaNet.label_anchors(model, anchors, gt_instances)
+    assert {-1, 0, 1, 2, 3} == set(torch.cat(labels).tolist())  # ignored, classes, background
+    assert all(map(torch.equal, labels, expected_labels))
+    assert all(map(torch.equal, matched, expected))
