@@ -1,9 +1,14 @@
 import re
+from pathlib import Path
 
 import pytest
+from detectron2.modeling import build_model
 
+from locount.config import load_config
 from locount.errors import InputError
 from locount.modeling.box_options import check_box_options
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def test_default_options_and_all_terms_are_accepted(tiny_cfg):
@@ -64,3 +69,13 @@ def test_all_problems_are_listed(tiny_cfg):
     tiny_cfg.MODEL.BOX_LOSS.TERMS, tiny_cfg.MODEL.BOX_SAMPLING.BINS = ("giou",), 0
     with pytest.raises(InputError, match=r"(?s)BOX_LOSS.TERMS.*BOX_SAMPLING.BINS"):
         check_box_options(tiny_cfg)
+
+
+@pytest.mark.parametrize("name", ["retinanet", "fcos", "reppoints", "yolov3", "ssd"])
+def test_a_detector_that_would_ignore_an_option_is_not_built(name):
+    opts = ["MODEL.BOX_LOSS.TERMS", ("ciou",), "MODEL.SOFT_NMS.METHOD", "linear"]
+    opts += ["MODEL.BOX_SAMPLING.STRATEGY", "iou_balanced"]
+    cfg = load_config(str(CONFIGS / f"Shelf/{name}_small.yaml"), opts)
+    words = r"(?s)META_ARCHITECTURE.*BOX_LOSS.TERMS is \('ciou',\); set it to \(\).*BOX_SAMPLING.*"
+    with pytest.raises(InputError, match=words + "SOFT_NMS.METHOD is 'linear'; set it to 'none'"):
+        build_model(cfg)

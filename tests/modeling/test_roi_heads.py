@@ -7,9 +7,9 @@ from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import EventStorage
 
 from locount import add_locount_config
-from locount.config import COUNT_LOSSES
 from locount.modeling import CLCNetROIHeads, CountAwareMatcher, CountingFastRCNNOutputLayers
 from locount.modeling.count_matcher import IGNORED_COUNT
+from locount.modeling.count_options import COUNT_LOSSES
 
 NUM_CLASSES = 3
 IMAGE_SIZE = (64, 64)

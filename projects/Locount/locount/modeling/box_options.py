@@ -1,4 +1,4 @@
-"""The keys of MODEL.BOX_LOSS and MODEL.BOX_SAMPLING, checked against the rest of a config."""
+"""Options for boxes that only two-stage detectors have, checked against the rest of a config."""
 
 from __future__ import annotations
 
@@ -25,6 +25,29 @@ def check_box_options(cfg: CfgNode) -> None:
     problems = _box_loss_problems(cfg.MODEL) + _box_sampling_problems(cfg.MODEL)
     if problems:
         raise InputError(f"The options for boxes do not fit the config:\n{listing(problems)}")
+
+
+def check_no_box_options(cfg: CfgNode) -> None:
+    """Check a detector other than the project's two-stage ones, which would ignore all of them.
+
+    Raises:
+        InputError: listing every option that is set, and the value that leaves it out.
+    """
+    model = cfg.MODEL
+    problems = [
+        f"MODEL.{key} is {value!r}; set it to {default!r}."
+        for key, value, default in (
+            ("BOX_LOSS.TERMS", tuple(model.BOX_LOSS.TERMS), ()),
+            ("BOX_SAMPLING.STRATEGY", model.BOX_SAMPLING.STRATEGY, "random"),
+            ("SOFT_NMS.METHOD", model.SOFT_NMS.METHOD, "none"),
+        )
+        if value != default
+    ]
+    if problems:
+        raise InputError(
+            f'MODEL.META_ARCHITECTURE "{model.META_ARCHITECTURE}" does not read these options:\n'
+            f"{listing(problems)}"
+        )
 
 
 def _box_loss_problems(model: CfgNode) -> list[str]:

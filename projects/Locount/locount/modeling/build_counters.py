@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode
 
-from ..config import count_partition_from_config
+from .count_options import count_partition_from_config
 from .counters import CountClassifier, Counter, CountRegressor
 from .ordinal_counters import CumulativeLinkClassifier
 

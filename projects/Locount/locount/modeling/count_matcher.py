@@ -5,8 +5,8 @@ from __future__ import annotations
 from detectron2.modeling.matcher import Matcher
 from torch import Tensor
 
-from ..config import COUNT_MATCHINGS
 from ..counting import IGNORED_COUNT
+from .count_options import COUNT_MATCHINGS
 
 
 class CountAwareMatcher(Matcher):

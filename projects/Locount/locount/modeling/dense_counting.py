@@ -12,10 +12,10 @@ from detectron2.config import CfgNode, configurable
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from ..config import check_count_config
 from .build_counters import build_counters
 from .count_decoding import expected_ac_shares, fused_distribution, most_expected_ac, rank_jointly
 from .count_loss import CountLoss
+from .count_options import check_count_config
 from .counters import Counter
 
 

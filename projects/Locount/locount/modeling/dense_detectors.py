@@ -12,6 +12,7 @@ from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 
 from ..counting import IGNORED_COUNT
+from .box_options import check_no_box_options
 from .chunked_matching import match_boxes
 from .count_loss import check_counts_given
 from .dense_counting import DenseCounting, build_dense_counting
@@ -172,6 +173,7 @@ class CountingRetinaNet(_CountingDenseDetector, RetinaNet):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
+        check_no_box_options(cfg)
         ret = super().from_config(cfg)
         box_layer = ret["head"].bbox_pred
         ret["counting"] = build_dense_counting(
@@ -216,6 +218,7 @@ class CountingFCOS(_CountingDenseDetector, FCOS):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
+        check_no_box_options(cfg)
         fcos, backbone = cfg.MODEL.FCOS, build_backbone(cfg)
         shapes = [backbone.output_shape()[f] for f in fcos.IN_FEATURES]
         head = FCOSHead(

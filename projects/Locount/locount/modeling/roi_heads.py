@@ -11,7 +11,6 @@ from detectron2.structures import Boxes, Instances, pairwise_iou
 from detectron2.utils.events import get_event_storage
 from torch import Tensor
 
-from ..config import check_cascade_config
 from ..counting import IGNORED_COUNT
 from .box_losses import BoxLoss, BoxLossFastRCNNOutputLayers
 from .box_sampling import BoxSamplingMixin
@@ -24,6 +23,7 @@ from .count_decoding import (
 )
 from .count_loss import check_counts_given
 from .count_matcher import CountAwareMatcher
+from .count_options import check_cascade_config
 from .counting_inference import counting_inference
 from .counting_output import CountingFastRCNNOutputLayers, Predictions
 from .soft_nms import SoftNMSMixin

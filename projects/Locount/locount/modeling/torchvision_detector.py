@@ -23,6 +23,7 @@ from torchvision.models.detection.ssd import SSD, SSDFeatureExtractorVGG
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from ..errors import InputError
+from .box_options import check_no_box_options
 
 # Boxes of a smaller side, in pixels, train nothing: resized, they may become empty in float32, and
 # torchvision stops at an empty one.
@@ -81,6 +82,7 @@ class TorchvisionDetector(nn.Module):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
+        check_no_box_options(cfg)
         if cfg.INPUT.FORMAT not in ("BGR", "RGB"):
             raise InputError(f'INPUT.FORMAT is {cfg.INPUT.FORMAT!r}; it must be "BGR" or "RGB".')
         if cfg.MODEL.COUNT_HEAD.STRATEGY != "none":

@@ -15,6 +15,7 @@ from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor
 
 from ...counting import IGNORED_COUNT
+from ..box_options import check_no_box_options
 from ..count_loss import check_counts_given
 from .assignment import assign_centers, assign_pseudo_boxes
 from .head import LevelPredictions, RepPointsHead
@@ -91,6 +92,7 @@ class RepPoints(DenseDetector):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
+        check_no_box_options(cfg)
         node = cfg.MODEL.REPPOINTS
         backbone = build_backbone(cfg)
         in_channels = backbone.output_shape()[node.IN_FEATURES[0]].channels

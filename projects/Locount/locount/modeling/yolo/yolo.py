@@ -12,6 +12,7 @@ from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
 from ...errors import InputError, listing
+from ..box_options import check_no_box_options
 from .anchors import anchor_grid, cell_offsets, decode_boxes
 from .detections import DetectionFilter, class_scores
 from .head import YOLOHead
@@ -58,6 +59,7 @@ class YOLO(DenseDetector):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
+        check_no_box_options(cfg)
         check_yolo_config(cfg)
         node = cfg.MODEL.YOLO
         backbone = build_backbone(cfg)

@@ -5,9 +5,9 @@ import pytest
 from detectron2.config import get_cfg
 
 from locount import add_locount_config
-from locount.config import check_cascade_config
+from locount.modeling.count_options import check_cascade_config
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def cfg_of(*opts, path="Locount/clcnet_s2_cls10_R_50_FPN_1x.yaml"):
