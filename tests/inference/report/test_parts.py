@@ -103,6 +103,16 @@ def test_stages_share_a_chart_and_the_last_line_of_an_iteration_counts():
     assert list(training_curves([])) == []
 
 
+def test_counting_is_drawn_with_a_cascade_and_without():
+    titles = ["Right count bin, share", "Mean counting accuracy (AC)"]
+    cascade = [{"iteration": 19, "stage1/count/accuracy": 0.5, "stage1/count/ac": 0.7}]
+    single = [{"iteration": 19, "count/accuracy": 0.5, "count/ac": 0.7}]
+    for log, name in ((cascade, "stage 2"), (single, "detector")):
+        curves = list(training_curves(log))
+        assert [c.title for c in curves] == titles
+        assert [[line.name for line in c.chart.lines] for c in curves] == [[name], [name]]
+
+
 @pytest.mark.parametrize(
     "box", [(10, 10, 30, 40), (0, 0, 4, 4), (0, 0, 200, 10), (100, 20, 101, 150), (0, 0, 200, 150)]
 )

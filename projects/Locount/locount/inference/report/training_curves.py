@@ -23,15 +23,12 @@ class Curves(NamedTuple):
 def training_curves(log: list[dict]) -> Iterator[Curves]:
     """Losses, test figures, counting figures and the learning rate, as far as the log has them.
 
-    Stages of a cascade share a chart.
+    Stages of a cascade share a chart; what a detector without a cascade logs has one line.
     """
     keys = list(dict.fromkeys(key for line in log for key in line))
     losses: dict[str, list[tuple[str, str]]] = {}
     for key in sorted(key for key in keys if "loss" in key):
-        found = _STAGE.match(key)
-        title, name = (
-            (found[1] + found[3], f"stage {int(found[2]) + 1}") if found else (key, "loss")
-        )
+        title, name = _title_and_line(key, "loss")
         losses.setdefault(title, []).append((key, name))
     if "total_loss" in losses:
         yield _curves("total_loss", losses.pop("total_loss"), log)
@@ -40,9 +37,9 @@ def training_curves(log: list[dict]) -> Iterator[Curves]:
         yield _curves(f"Test figures, percent {dataset.strip('/')}".strip(), members, log)
     for figure, title in _COUNT_FIGURES.items():
         members = [
-            (key, f"stage {int(found[2]) + 1}")
-            for key in sorted(keys)
-            if (found := _STAGE.match(key)) and found[3] == f"count/{figure}"
+            (key, line)
+            for key, (quantity, line) in ((k, _title_and_line(k, "detector")) for k in sorted(keys))
+            if quantity == f"count/{figure}"
         ]
         if members:
             yield _curves(title, members, log)
@@ -50,6 +47,12 @@ def training_curves(log: list[dict]) -> Iterator[Curves]:
         yield _curves(title, members, log)
     if "lr" in keys:
         yield _curves("Learning rate", [("lr", "learning rate")], log)
+
+
+def _title_and_line(key: str, line: str) -> tuple[str, str]:
+    """The key without its stage, and the name of the stage; ``line`` if it has none."""
+    found = _STAGE.match(key)
+    return (found[1] + found[3], f"stage {int(found[2]) + 1}") if found else (key, line)
 
 
 def _is_test(key: str) -> bool:
