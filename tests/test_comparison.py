@@ -25,6 +25,9 @@ def test_options_make_another_row_of_the_same_config():
     row = Row.parse("configs/a.yaml+MODEL.COUNT_HEAD.MATCHING=ignore+SEED=3", seed=1)
     assert row.name == "a+MATCHING=ignore+SEED=3"
     assert row.opts == ("MODEL.COUNT_HEAD.MATCHING", "ignore", "SEED", "3")
+    values = ("MODEL.COUNT_HEAD.LOSS_WEIGHT=0.1", "MODEL.WEIGHTS=out/model_final.pth")
+    names = [Row.parse(f"a.yaml+{value}", seed=0).name for value in values]
+    assert names == ["a+LOSS_WEIGHT=0.1", "a+WEIGHTS=out/model_final.pth"]
 
 
 def test_an_option_without_a_value_says_how_to_write_it():

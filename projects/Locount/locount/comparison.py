@@ -57,7 +57,7 @@ class Row:
     def parse(cls, text: str, seed: int) -> Row:
         """From ``CONFIG.yaml`` or ``CONFIG.yaml+KEY=VALUE+KEY=VALUE``."""
         config_file, *options = text.split("+")
-        name = "+".join([Path(config_file).stem, *(o.rpartition(".")[2] for o in options)])
+        name = "+".join([Path(config_file).stem, *map(_short, options)])
         return cls(name, config_file, key_values(options), seed)
 
 
@@ -67,6 +67,12 @@ def key_values(options: Sequence[str]) -> tuple[str, ...]:
         if "=" not in option:
             raise InputError(f"{option!r} is no option of a config: write KEY=VALUE")
     return tuple(part for option in options for part in option.split("=", 1))
+
+
+def _short(option: str) -> str:
+    """``KEY=VALUE`` without the nodes that the key stands in."""
+    key, equals, value = option.partition("=")
+    return key.rpartition(".")[2] + equals + value
 
 
 @dataclass(frozen=True)
@@ -193,7 +199,7 @@ def _run_row(row: Row, comparison: Comparison, folder: Path) -> list[dict]:
         load_weights(model, os.path.join(cfg.OUTPUT_DIR, "model_final.pth"))
         results_by_task = Trainer.test(test_cfg, model)
         figures = {**results_by_task["bbox"], **results_by_task["count"]}
-        shown = "+".join(o.rpartition(".")[2] for o in variant.split("+"))
+        shown = "+".join(map(_short, variant.split("+")))
         results.append(
             {
                 "model": f"{row.name} → {shown}" if variant else row.name,
