@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Processes of `make test`, of one thread each: threads that share a core wait for one another.
+JOBS ?= 2
 INSTALLED := $(VENV)/.installed
 
 # `make demo`: the weights that come with the project, their config, and where the results go.
@@ -33,7 +35,7 @@ demo: $(INSTALLED)
 	@echo "a training's losses                $(DEMO)/training/metrics.json, or: $(BIN)/tensorboard --logdir $(DEMO)"
 
 test: lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
