@@ -1,3 +1,4 @@
+import random
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,14 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCOUNT_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Random weights and data do not depend on which tests ran before in this process."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002, the state that Detectron2 draws from
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
