@@ -17,16 +17,16 @@ from detectron2.engine import DefaultTrainer, HookBase, hooks, train_loop
 from detectron2.evaluation import DatasetEvaluator
 from torch import nn
 
-from .checkpoint import load_weights
-from .classes import CHECKPOINT_KEY, Classes
-from .counting import IGNORED_COUNT
-from .data import LocountDatasetMapper
+from ..checkpoint import load_weights
+from ..classes import CHECKPOINT_KEY, Classes
+from ..counting import IGNORED_COUNT
+from ..data import LocountDatasetMapper
+from ..errors import InputError
+from ..evaluation import LocountEvaluator
+from ..modeling import CountingRCNNWithTTA, balance_counts
 from .divergence import StepWatch
 from .ema import WeightAverage
-from .errors import InputError
-from .evaluation import LocountEvaluator
 from .mixed_precision import train_in_bfloat16
-from .modeling import CountingRCNNWithTTA, balance_counts
 
 
 class Trainer(DefaultTrainer):
