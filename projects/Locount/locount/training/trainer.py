@@ -27,6 +27,7 @@ from ..modeling import CountingRCNNWithTTA, balance_counts
 from .divergence import StepWatch
 from .ema import WeightAverage
 from .mixed_precision import train_in_bfloat16
+from .optimizer import build_optimizer
 
 
 class Trainer(DefaultTrainer):
@@ -98,6 +99,10 @@ class Trainer(DefaultTrainer):
             writers = [i for i, h in enumerate(built) if isinstance(h, hooks.PeriodicWriter)]
             built.insert(writers[0] if writers else len(built), evaluation)
         return built
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        return build_optimizer(cfg, model)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode):
