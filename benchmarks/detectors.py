@@ -33,10 +33,10 @@ from detectron2.data.transforms import ResizeShortestEdge
 from torch import nn
 
 from locount.checkpoint import load_weights
-from locount.comparison import Row
 from locount.config import load_config
 from locount.data import read_image
 from locount.data.checks import num_classes_option
+from locount.training.comparison import Row
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 REFERENCE = CONFIGS / "SKU110K/faster_rcnn_R_50_FPN.yaml"

@@ -18,7 +18,7 @@ import torch
 from counting_overhead import CONFIG, Contestant, make_batch
 
 from locount.config import load_config
-from locount.mixed_precision import train_in_bfloat16
+from locount.training.mixed_precision import train_in_bfloat16
 
 
 def main(argv: Sequence[str] | None = None) -> None:

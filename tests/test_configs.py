@@ -12,6 +12,7 @@ from detectron2.utils.events import EventStorage
 
 from locount.config import load_config
 from locount.modeling import balance_counts
+from locount.training import Trainer
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
@@ -25,6 +26,7 @@ every_leaf = pytest.mark.parametrize("path", LEAVES, ids=lambda p: str(p.relativ
 # keep their depth, but are narrow where that can be had, to save time.
 RANDOM_WEIGHTS = [
     *("MODEL.DEVICE", "cpu"),
+    *("SOLVER.BASE_LR", 0.001),
     *("MODEL.RESNETS.NORM", "GN"),
     *("MODEL.TIMM.NORM", "BN"),
     *("MODEL.TIMM.PRETRAINED", False),
@@ -63,7 +65,7 @@ def test_config_builds_trains_and_predicts(path):
     if cfg.MODEL.COUNT_HEAD.BALANCE != "none":
         balance_counts(model, torch.tensor([1, 1, 12]))  # as the trainer does
     image = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
+    optimizer = Trainer.build_optimizer(cfg, model)
     for _ in range(2):
         with EventStorage():
             # Two images, because SSDlite normalizes a map of one pixel.

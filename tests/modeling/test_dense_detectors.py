@@ -10,8 +10,8 @@ from detectron2.utils.events import EventStorage
 
 from locount.config import load_config
 from locount.counting import IGNORED_COUNT
-from locount.mixed_precision import train_in_bfloat16
 from locount.modeling import CountingFCOS, CountingRetinaNet
+from locount.training.mixed_precision import train_in_bfloat16
 
 DETECTORS = {"RetinaNet": CountingRetinaNet, "FCOS": CountingFCOS}
 PLAIN = {"RetinaNet": RetinaNet, "FCOS": FCOS}

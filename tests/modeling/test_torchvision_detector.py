@@ -11,9 +11,9 @@ from torch import nn
 
 from locount.config import load_config
 from locount.errors import InputError
-from locount.mixed_precision import train_in_bfloat16
 from locount.modeling import TorchvisionDetector
 from locount.modeling.torchvision_detector import build_torchvision_detector
+from locount.training.mixed_precision import train_in_bfloat16
 
 # One of each kind.
 NAMES = (

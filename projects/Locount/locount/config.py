@@ -13,7 +13,7 @@ from detectron2.config import CfgNode, get_cfg
 
 
 def add_locount_config(cfg: CfgNode) -> None:
-    """Add the project's own nodes to a Detectron2 config; Detectron2's nodes get no new key.
+    """Add the project's own nodes to a Detectron2 config, and two keys to its SOLVER.
 
     This also registers what such a config can name, as ``CLCNetROIHeads``.
     """
@@ -269,6 +269,14 @@ def add_locount_config(cfg: CfgNode) -> None:
     cfg.MODEL.YOLO.SCORE_THRESH_TEST = 0.01
     cfg.MODEL.YOLO.TOPK_CANDIDATES_TEST = 3000
     cfg.MODEL.YOLO.NMS_THRESH_TEST = 0.45
+
+    # "SGD", or "ADAMW", whose first beta is SOLVER.MOMENTUM. With both,
+    # SOLVER.CLIP_GRADIENTS.CLIP_TYPE can also be "full_model": CLIP_VALUE is then the largest norm
+    # of the gradient as a whole, while "norm" is of each parameter for itself.
+    cfg.SOLVER.OPTIMIZER = "SGD"
+    # Factor of the learning rate, above 0, of parameters in `backbone.bottom_up`, or in a backbone
+    # without that part: a pretrained part is often trained more slowly than what is new.
+    cfg.SOLVER.BACKBONE_MULTIPLIER = 1.0
 
     # Moving average of the weights in training (docs/training.md). What is evaluated, and what
     # checkpoints give to prediction, is the average.

@@ -9,9 +9,9 @@ from detectron2.utils.events import EventStorage
 
 from locount.config import load_config
 from locount.errors import InputError
-from locount.mixed_precision import train_in_bfloat16
 from locount.modeling.yolo.anchors import anchor_grid
 from locount.modeling.yolo.head import YOLOHead
+from locount.training.mixed_precision import train_in_bfloat16
 
 from ...overfit import needs_packs, overfit
 

@@ -17,16 +17,17 @@ from detectron2.engine import DefaultTrainer, HookBase, hooks, train_loop
 from detectron2.evaluation import DatasetEvaluator
 from torch import nn
 
-from .checkpoint import load_weights
-from .classes import CHECKPOINT_KEY, Classes
-from .counting import IGNORED_COUNT
-from .data import LocountDatasetMapper
+from ..checkpoint import load_weights
+from ..classes import CHECKPOINT_KEY, Classes
+from ..counting import IGNORED_COUNT
+from ..data import LocountDatasetMapper
+from ..errors import InputError
+from ..evaluation import LocountEvaluator
+from ..modeling import CountingRCNNWithTTA, balance_counts
 from .divergence import StepWatch
 from .ema import WeightAverage
-from .errors import InputError
-from .evaluation import LocountEvaluator
 from .mixed_precision import train_in_bfloat16
-from .modeling import CountingRCNNWithTTA, balance_counts
+from .optimizer import build_optimizer
 
 
 class Trainer(DefaultTrainer):
@@ -98,6 +99,10 @@ class Trainer(DefaultTrainer):
             writers = [i for i, h in enumerate(built) if isinstance(h, hooks.PeriodicWriter)]
             built.insert(writers[0] if writers else len(built), evaluation)
         return built
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        return build_optimizer(cfg, model)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode):

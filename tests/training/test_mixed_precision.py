@@ -7,7 +7,7 @@ from detectron2.modeling.poolers import ROIPooler
 from detectron2.structures import Boxes
 from detectron2.utils.events import EventStorage
 
-from locount.mixed_precision import train_in_bfloat16
+from locount.training.mixed_precision import train_in_bfloat16
 
 
 def train(model, batch):
