@@ -302,6 +302,11 @@ def load_config(config_file: str, opts: Sequence[object] = ()) -> CfgNode:
     add_locount_config(cfg)
     cfg.merge_from_file(config_file)
     cfg.merge_from_list(list(opts))
+    return without_missing_gpu(cfg)
+
+
+def without_missing_gpu(cfg: CfgNode) -> CfgNode:
+    """The same config, its MODEL.DEVICE the CPU if it named a GPU and there is none."""
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         logging.getLogger(__name__).warning("No GPU found: running on the CPU, which is slow.")
         cfg.MODEL.DEVICE = "cpu"

@@ -23,6 +23,7 @@ from ..classes import find_classes
 from ..config import load_config
 from ..data import read_image
 from ..errors import InputError
+from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
 from .inputs import Failure, NamedImage
 from .prediction import Prediction
 
@@ -49,7 +50,7 @@ class Predictor:
 
     def __init__(
         self,
-        cfg: CfgNode | str | os.PathLike,
+        cfg: CfgNode | str | os.PathLike | None = None,
         weights: str | os.PathLike | None = None,
         *,
         device: str | None = None,
@@ -59,8 +60,11 @@ class Predictor:
     ):
         """
         Args:
-            cfg: a config, or the YAML file of one, such as the config.yaml of a training run.
-            weights: a checkpoint; by default MODEL.WEIGHTS.
+            cfg: a config, or the YAML file of one, such as the config.yaml of a training run; by
+                default the one in the model file. A path that does not end in .yaml or .yml is that
+                of a model file.
+            weights: a model file, or "products", the weights that come with the project. By default
+                MODEL.WEIGHTS, without a config those of the project.
             device: such as "cuda:1"; by default MODEL.DEVICE, or the CPU where there is no GPU.
             batch_size: images that go through the model together at most; by default 8 on a GPU
                 and 1 on a CPU.
@@ -70,10 +74,10 @@ class Predictor:
         Raises:
             InputError: if the weights do not fit the config, or an option makes no sense.
         """
-        cfg = cfg.clone() if isinstance(cfg, CfgNode) else load_config(os.fspath(cfg))
-        cfg.defrost()
+        cfg = _open_config(cfg, weights)
         if weights is not None:
             cfg.MODEL.WEIGHTS = os.fspath(weights)
+        cfg.MODEL.WEIGHTS = find_weights(cfg.MODEL.WEIGHTS)
         if device is not None:
             cfg.MODEL.DEVICE = device
         cfg.freeze()
@@ -177,6 +181,14 @@ class Predictor:
             outputs = self.model(inputs)
         return [_on_cpu(output["instances"]) for output in outputs]
 
+    @property
+    def description(self) -> str:
+        """The name of the weights, and the first paragraph of their card if they have one."""
+        path = self.cfg.MODEL.WEIGHTS
+        paragraphs = (stored(path, CARD_KEY, str) or "").split("\n\n")
+        texts = [" ".join(p.split()) for p in paragraphs if p.strip() and p.lstrip()[0] != "#"]
+        return ": ".join([os.path.basename(path), *texts[:1]])
+
     @contextlib.contextmanager
     def _model_threads(self) -> Iterator[Executor]:
         """A pool that the model runs in; torch's threads are dealt out to its threads."""
@@ -189,6 +201,24 @@ class Predictor:
             # The number is each thread's own, but new threads start with the last one set.
             if self._parallel > 1:
                 torch.set_num_threads(self._threads)
+
+
+def _open_config(
+    cfg: CfgNode | str | os.PathLike | None, weights: str | os.PathLike | None
+) -> CfgNode:
+    """A config that may be changed, its MODEL.WEIGHTS set if it is that of a model file."""
+    if isinstance(cfg, CfgNode):
+        cfg = cfg.clone()
+        cfg.defrost()
+        return cfg
+    if cfg is not None and os.fspath(cfg).endswith((".yaml", ".yml")):
+        return load_config(os.fspath(cfg))
+    if cfg is not None and weights is not None:
+        raise InputError(f"{cfg} is not a config: name a .yaml file.")
+    path = find_weights(cfg or weights or DEFAULT)
+    cfg = stored_config(path)
+    cfg.MODEL.WEIGHTS = path
+    return cfg
 
 
 INPUT_VIEWS = {"BGR": lambda pixels: pixels, "RGB": lambda pixels: pixels[:, :, ::-1]}

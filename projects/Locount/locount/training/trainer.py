@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import weakref
 from collections import OrderedDict
 
 import torch
@@ -17,7 +18,7 @@ from detectron2.engine import DefaultTrainer, HookBase, hooks, train_loop
 from detectron2.evaluation import DatasetEvaluator
 from torch import nn
 
-from ..checkpoint import load_weights
+from ..checkpoint import Checkpointer, load_weights
 from ..classes import CHECKPOINT_KEY, Classes
 from ..counting import IGNORED_COUNT
 from ..data import LocountDatasetMapper
@@ -91,6 +92,10 @@ class Trainer(DefaultTrainer):
             super().run_step()
 
     def build_hooks(self) -> list[HookBase]:
+        # Here, because the base class makes one of its own just before, which its hooks keep.
+        self.checkpointer = Checkpointer(
+            self._trainer.model, self.cfg.OUTPUT_DIR, cfg=self.cfg, trainer=weakref.proxy(self)
+        )
         built = super().build_hooks()
         if self.cfg.TEST.AUG.ENABLED:
             CountingRCNNWithTTA(self.cfg, self.model)  # a model it can't take fails now, not later
