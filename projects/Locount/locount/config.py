@@ -77,7 +77,7 @@ def add_locount_config(cfg: CfgNode) -> None:
     # Brightness, contrast and saturation are each multiplied by a number from 1 - COLOR to
     # 1 + COLOR, in [0, 1]; 0: off.
     cfg.AUGMENTATION.COLOR = 0.0
-    # Policy of AutoAugment for detection: "v0" (the paper's), "v1", "v2" or "v3"; "none": off.
+    # Policy of AutoAugment for detection: "v0" (its paper's) or "v1"; "none": off.
     cfg.AUGMENTATION.POLICY = "none"
     # How many groups of other photos are pasted onto a photo, at most; 0: off.
     cfg.AUGMENTATION.COPY_PASTE = 0
