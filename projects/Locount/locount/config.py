@@ -185,8 +185,8 @@ def add_locount_config(cfg: CfgNode) -> None:
 
     # What the evaluation after a training and of train_net.py --eval-only reports.
     cfg.EVALUATION = CfgNode()
-    # Numbers of detections per image and category at which AR is given as well, beside
-    # TEST.DETECTIONS_PER_IMAGE.
+    # Numbers of detections per image and category at which AP, AR and ARlc are given as well, as
+    # "AP@100", "AR100" and "ARlc100", beside TEST.DETECTIONS_PER_IMAGE.
     cfg.EVALUATION.MAX_DETS = ()
 
     # FCOS, for MODEL.META_ARCHITECTURE: "CountingFCOS".
