@@ -1,4 +1,4 @@
-"""Any convolutional backbone of the library timm, with an FPN on top."""
+"""Any convolutional backbone of the library timm, with a feature pyramid on top."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from timm.layers import freeze_batch_norm_2d
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .hrfpn import HRFPN
 
 
 class TimmBackbone(Backbone):
@@ -25,7 +26,13 @@ class TimmBackbone(Backbone):
     """
 
     def __init__(
-        self, *, name: str, out_features: Sequence[str], norm: str = "BN", pretrained: bool = False
+        self,
+        *,
+        name: str,
+        out_features: Sequence[str],
+        norm: str = "BN",
+        pretrained: bool = False,
+        **options: object,
     ):
         """
         Args:
@@ -33,6 +40,7 @@ class TimmBackbone(Backbone):
             out_features: such as ("res2", "res3").
             norm: "BN" keeps the model's own normalization, "FrozenBN" freezes its batch norms.
             pretrained: whether timm loads its ImageNet weights, from its cache or the network.
+            options: of this model in timm.
 
         Raises:
             InputError: if timm has no such model, or the model no such feature.
@@ -40,7 +48,11 @@ class TimmBackbone(Backbone):
         super().__init__()
         indices = _feature_indices(name, out_features)
         model = timm.create_model(
-            name, features_only=True, out_indices=tuple(indices.values()), pretrained=pretrained
+            name,
+            features_only=True,
+            out_indices=tuple(indices.values()),
+            pretrained=pretrained,
+            **options,
         )
         if norm == "FrozenBN":
             # Detectron2's conversion would drop the activation that some of timm's layers include.
@@ -104,12 +116,28 @@ def build_timm_retinanet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> F
     return _build_fpn(cfg, bottom_up, top_block)
 
 
-def _build_bottom_up(cfg: CfgNode) -> TimmBackbone:
+@BACKBONE_REGISTRY.register()
+def build_timm_hrfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HRFPN:
+    """An HRFPN on MODEL.FPN.IN_FEATURES of the timm model, five levels.
+
+    HRNets give what their four resolutions hold, not timm's wider maps for classification.
+    """
+    hrnet = cfg.MODEL.TIMM.NAME.startswith("hrnet")
+    return HRFPN(
+        bottom_up=_build_bottom_up(cfg, **({"feature_location": ""} if hrnet else {})),
+        in_features=cfg.MODEL.FPN.IN_FEATURES,
+        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
+        norm=cfg.MODEL.FPN.NORM,
+    )
+
+
+def _build_bottom_up(cfg: CfgNode, **options: object) -> TimmBackbone:
     return TimmBackbone(
         name=cfg.MODEL.TIMM.NAME,
         out_features=cfg.MODEL.FPN.IN_FEATURES,
         norm=cfg.MODEL.TIMM.NORM,
         pretrained=cfg.MODEL.TIMM.PRETRAINED and not cfg.MODEL.WEIGHTS,
+        **options,
     )
 
 
