@@ -9,6 +9,7 @@ from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
+from torch import nn
 
 from locount.config import load_config
 from locount.modeling import balance_counts
@@ -19,6 +20,8 @@ CONFIGS = ROOT / "configs"
 LEAVES = sorted(p for p in CONFIGS.rglob("*.yaml") if not p.name.startswith("Base-"))
 # Configs of the papers, which say only what differs.
 PAPER_LEAVES = [p for p in LEAVES if p.parent.name != "Shelf"]
+
+TWO_STAGE = [p for p in LEAVES if p.name.startswith(("clcnet", "cascade", "faster", "dense"))]
 
 every_leaf = pytest.mark.parametrize("path", LEAVES, ids=lambda p: str(p.relative_to(CONFIGS)))
 
@@ -83,6 +86,28 @@ def test_config_builds_trains_and_predicts(path):
     assert detections.image_size == (128, 96)
     assert 0 < len(detections) <= cfg.TEST.DETECTIONS_PER_IMAGE
     assert detections.has("pred_counts") == counts
+
+
+@pytest.mark.parametrize("path", TWO_STAGE, ids=lambda p: str(p.relative_to(CONFIGS)))
+def test_boxes_of_two_stages_are_trained_by_smooth_l1(path):
+    # β of the papers' frameworks; 0 would be L1. Losses of another type do not read it.
+    model = build_model(untrained(path))
+    assert model.proposal_generator.smooth_l1_beta == pytest.approx(1 / 9, abs=1e-4)
+    predictors = model.roi_heads.box_predictor
+    for predictor in predictors if isinstance(predictors, nn.ModuleList) else [predictors]:
+        assert predictor.smooth_l1_beta == 1.0
+
+
+def test_only_clcnet_is_tested_with_the_proposals_of_its_paper():
+    proposals = {
+        path: load_config(str(path)).MODEL.RPN.POST_NMS_TOPK_TEST
+        for path in TWO_STAGE
+        if path.parent.name != "Shelf"
+    }
+    assert {p.name for p, n in proposals.items() if n == 512} == {
+        p.name for p in proposals if p.name.startswith("clcnet")
+    }
+    assert set(proposals.values()) == {512, 1000}
 
 
 @every_leaf

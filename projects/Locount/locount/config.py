@@ -77,15 +77,16 @@ def add_locount_config(cfg: CfgNode) -> None:
     # Brightness, contrast and saturation are each multiplied by a number from 1 - COLOR to
     # 1 + COLOR, in [0, 1]; 0: off.
     cfg.AUGMENTATION.COLOR = 0.0
-    # Policy of AutoAugment for detection: "v0" (the paper's), "v1", "v2" or "v3"; "none": off.
+    # Policy of AutoAugment for detection: "v0" (its paper's) or "v1"; "none": off.
     cfg.AUGMENTATION.POLICY = "none"
     # How many groups of other photos are pasted onto a photo, at most; 0: off.
     cfg.AUGMENTATION.COPY_PASTE = 0
 
-    # A backbone of the library timm below an FPN, for MODEL.BACKBONE.NAME:
-    # "build_timm_fpn_backbone". Its features are those of MODEL.FPN.IN_FEATURES. As in Detectron2's
-    # ResNet MODEL.BACKBONE.FREEZE_AT is what is not trained: 0 nothing, 1 the stem, 2 that and the
-    # stage of res2, and so on.
+    # A backbone of the library timm below a pyramid, for MODEL.BACKBONE.NAME:
+    # "build_timm_fpn_backbone", "build_timm_retinanet_fpn_backbone", or "build_timm_hrfpn_backbone"
+    # for HRNet's. Its features are those of MODEL.FPN.IN_FEATURES. As in Detectron2's ResNet
+    # MODEL.BACKBONE.FREEZE_AT is what is not trained: 0 nothing, 1 the stem, 2 that and the stage
+    # of res2, and so on.
     cfg.MODEL.TIMM = CfgNode()
     # As in timm.list_models().
     cfg.MODEL.TIMM.NAME = "resnet50"
@@ -191,8 +192,8 @@ def add_locount_config(cfg: CfgNode) -> None:
 
     # What the evaluation after a training and of train_net.py --eval-only reports.
     cfg.EVALUATION = CfgNode()
-    # Numbers of detections per image and category at which AR is given as well, beside
-    # TEST.DETECTIONS_PER_IMAGE.
+    # Numbers of detections per image and category at which AP, AR and ARlc are given as well, as
+    # "AP@100", "AR100" and "ARlc100", beside TEST.DETECTIONS_PER_IMAGE.
     cfg.EVALUATION.MAX_DETS = ()
 
     # FCOS, for MODEL.META_ARCHITECTURE: "CountingFCOS".

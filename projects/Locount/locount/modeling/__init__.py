@@ -8,6 +8,7 @@ from .counting_output import CountingFastRCNNOutputLayers
 from .dense_counting import DenseCounting
 from .dense_detectors import CountingFCOS, CountingRetinaNet
 from .faster_rcnn_heads import BoxLossROIHeads
+from .hrfpn import HRFPN
 from .ordinal_counters import CumulativeLinkClassifier
 from .reppoints import RepPoints
 from .roi_heads import CLCNetROIHeads
@@ -38,6 +39,7 @@ __all__ = [
     "balanced_l1",
     "sample_iou_balanced",
     "BalancedFeaturePyramid",
+    "HRFPN",
     "RepPoints",
     "YOLO",
     "TorchvisionDetector",

@@ -16,6 +16,7 @@ from timm.layers import convert_sync_batchnorm, freeze_batch_norm_2d
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .hrfpn import HRFPN
 from .pretrained import check_input, create_pretrained
 
 
@@ -35,6 +36,7 @@ class TimmBackbone(Backbone):
         norm: str = "BN",
         freeze_at: int = 0,
         pretrained: bool = False,
+        **options: object,
     ):
         """
         Args:
@@ -46,6 +48,7 @@ class TimmBackbone(Backbone):
                 norms keep their statistics. As in Detectron2's ResNet 1 is the stem, 2 the stem and
                 the stage of res2. 0: all layers are trained.
             pretrained: whether to load ImageNet weights (:func:`create_pretrained`).
+            options: of this model in timm.
 
         Raises:
             InputError: if timm has no such model, or the model no such feature, or its weights
@@ -55,11 +58,11 @@ class TimmBackbone(Backbone):
         if norm not in NORMS:
             allowed = ", ".join(f'"{n}"' for n in NORMS)
             raise InputError(f"MODEL.TIMM.NORM is {norm!r}; it must be one of {allowed}.")
-        features = _find_features(name)
+        features = _find_features(name, options)
         chosen = _choose_features(features, name, out_features)
         indices = tuple(f["index"] for f in chosen.values())
         create = create_pretrained if pretrained else timm.create_model
-        model = create(name, features_only=True, out_indices=indices)
+        model = create(name, features_only=True, out_indices=indices, **options)
         if isinstance(blocks := getattr(model, "blocks", None), nn.Sequential):
             # timm builds all stages of an EfficientNet.
             del blocks[list(chosen.values())[-1]["stage"] :]
@@ -72,7 +75,9 @@ class TimmBackbone(Backbone):
         self._out_feature_strides = {key: f["reduction"] for key, f in chosen.items()}
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, out_features: Sequence[str]) -> TimmBackbone:
+    def from_config(
+        cls, cfg: CfgNode, out_features: Sequence[str], **options: object
+    ) -> TimmBackbone:
         """The backbone of MODEL.TIMM.
 
         ImageNet weights are loaded only if no MODEL.WEIGHTS will replace them.
@@ -84,6 +89,7 @@ class TimmBackbone(Backbone):
             norm=cfg.MODEL.TIMM.NORM,
             freeze_at=cfg.MODEL.BACKBONE.FREEZE_AT,
             pretrained=pretrained,
+            **options,
         )
         if pretrained:
             check_input(cfg)
@@ -119,7 +125,7 @@ NORMS = {
 }
 
 
-def _find_features(name: str) -> dict[str, dict]:
+def _find_features(name: str, options: dict[str, object]) -> dict[str, dict]:
     """What timm tells of each feature of the model, by our names, from the finest on."""
     if not timm.is_model(name):
         raise InputError(
@@ -127,7 +133,7 @@ def _find_features(name: str) -> dict[str, dict]:
             "`timm.list_models()` gives the names."
         )
     with torch.device("meta"):  # no memory for weights
-        info = timm.create_model(name, features_only=True).feature_info.info
+        info = timm.create_model(name, features_only=True, **options).feature_info.info
     return {f"res{int(math.log2(f['reduction']))}": {**f, "index": i} for i, f in enumerate(info)}
 
 
@@ -190,6 +196,23 @@ def build_timm_retinanet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> F
     channels = bottom_up.output_shape()[last].channels
     top_block = LastLevelP6P7(channels, cfg.MODEL.FPN.OUT_CHANNELS, in_feature=last)
     return _build_fpn(cfg, bottom_up, top_block)
+
+
+@BACKBONE_REGISTRY.register()
+def build_timm_hrfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HRFPN:
+    """An HRFPN on MODEL.FPN.IN_FEATURES of the timm model, five levels.
+
+    HRNets give what their four resolutions hold, not timm's wider maps for classification.
+    """
+    features = cfg.MODEL.FPN.IN_FEATURES
+    hrnet = cfg.MODEL.TIMM.NAME.startswith("hrnet")
+    options = {"feature_location": ""} if hrnet else {}
+    return HRFPN(
+        bottom_up=TimmBackbone.from_config(cfg, features, **options),
+        in_features=features,
+        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
+        norm=cfg.MODEL.FPN.NORM,
+    )
 
 
 def _last_level(cfg: CfgNode, bottom_up: TimmBackbone) -> int:
