@@ -43,7 +43,10 @@ class Stopwatch(HookBase):
 
 def datasets(args: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Names of the training and of the validation sets."""
-    photos = {f"locount:{args.packs}:train": args.repeat_packs, f"locount:{args.groceries}:train": 1}
+    photos = {
+        f"locount:{args.packs}:train": args.repeat_packs,
+        f"locount:{args.groceries}:train": 1,
+    }
     train = [f"{name}?part=1-9/10&repeat={n}&as=product" for name, n in photos.items()]
     train += [f"{name}?as=product" for name in args.rendered]
     return train, [f"{name}?part=0/10&as=product" for name in photos]
