@@ -54,6 +54,12 @@ def test_a_detector_that_cannot_be_augmented_fails_before_training(cfg):
         Trainer(cfg)
 
 
+def test_random_weights_are_not_frozen(cfg):
+    cfg.MODEL.BACKBONE.FREEZE_AT = 2
+    with pytest.raises(InputError, match=r"MODEL\.BACKBONE\.FREEZE_AT 0"):
+        Trainer(cfg)
+
+
 def weights(model):
     return {name: value.clone() for name, value in model.state_dict().items()}
 

@@ -215,10 +215,10 @@ def check_frozen(cfg: CfgNode, model: nn.Module) -> None:
     frozen += [name for name, m in model.named_modules() if isinstance(m, FROZEN_NORMS)]
     if frozen:
         raise InputError(
-            f"Nothing loads weights into the model, and {len(frozen)} of its parts are frozen, "
-            f"such as {frozen[0]}: they would stay random. Name weights in "
-            "MODEL.WEIGHTS, or set MODEL.TIMM.PRETRAINED True, or train everything: MODEL.BACKBONE.FREEZE_AT 0, "
-            "MODEL.RESNETS.NORM BN, MODEL.TIMM.NORM BN."
+            f"Nothing loads weights into the model, but {len(frozen)} of its parts are frozen, "
+            f"such as {frozen[0]}: they would stay random. Name weights in MODEL.WEIGHTS, "
+            "or set MODEL.TIMM.PRETRAINED True, or train everything: MODEL.BACKBONE.FREEZE_AT 0 "
+            "MODEL.RESNETS.NORM BN MODEL.TIMM.NORM BN."
         )
 
 
