@@ -18,7 +18,7 @@ import torch
 from counting_overhead import CONFIG, Contestant, make_batch
 
 from locount.config import load_config
-from locount.training.mixed_precision import train_in_bfloat16
+from locount.training.mixed_precision import train_in_mixed_precision
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = load_config(args.config_file, ["MODEL.WEIGHTS", "", *args.opts])
     plain, mixed = (Contestant(cfg, cfg.MODEL.COUNT_HEAD.STRATEGY) for _ in range(2))
     mixed.model.load_state_dict(plain.model.state_dict())
-    train_in_bfloat16(mixed.model)
+    train_in_mixed_precision(mixed.model)
     batch = make_batch(cfg, args.batch, tuple(args.size))
     pairs = [
         [c.seconds("train", batch, clock) for c in (plain, mixed)] for _ in range(args.repeats)

@@ -11,7 +11,7 @@ from detectron2.utils.events import EventStorage
 from locount.config import load_config
 from locount.counting import IGNORED_COUNT
 from locount.modeling import CountingFCOS, CountingRetinaNet
-from locount.training.mixed_precision import train_in_bfloat16
+from locount.training.mixed_precision import train_in_mixed_precision
 
 DETECTORS = {"RetinaNet": CountingRetinaNet, "FCOS": CountingFCOS}
 PLAIN = {"RetinaNet": RetinaNet, "FCOS": FCOS}
@@ -191,7 +191,7 @@ def test_losses_in_bfloat16_are_nearly_those_of_float32(name, batch):
     model = build_model(make_cfg(name))
     expected = train(model, batch)
     del model.loss_normalizer  # a running mean over the steps
-    train_in_bfloat16(model)
+    train_in_mixed_precision(model)
     losses = train(model, batch)
     for key, loss in losses.items():
         # 8 significant bits: 0.4 % in each of some twenty layers.

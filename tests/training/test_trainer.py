@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.engine import AMPTrainer, SimpleTrainer
 from detectron2.utils.events import EventStorage
 
 from locount.checkpoint import load_weights
@@ -135,3 +136,12 @@ def test_the_averaged_weights_are_tested(cfg):
     trainer = Recording(cfg)
     trainer.train()
     assert tested == [trainer.model] != [trainer._trainer.model]
+
+
+@pytest.mark.parametrize(
+    ("half", "kind"), [(torch.bfloat16, SimpleTrainer), (torch.float16, AMPTrainer)]
+)
+def test_gradients_are_scaled_in_float16_only(cfg, monkeypatch, half, kind):
+    monkeypatch.setattr("locount.training.trainer.half_type", lambda device: half)
+    cfg.SOLVER.AMP.ENABLED = True
+    assert type(Trainer(cfg)._trainer) is kind
