@@ -82,8 +82,9 @@ def add_locount_config(cfg: CfgNode) -> None:
     # How many groups of other photos are pasted onto a photo, at most; 0: off.
     cfg.AUGMENTATION.COPY_PASTE = 0
 
-    # A backbone of the library timm below an FPN, for MODEL.BACKBONE.NAME:
-    # "build_timm_fpn_backbone". Its features are those of MODEL.FPN.IN_FEATURES.
+    # A backbone of the library timm below a pyramid, for MODEL.BACKBONE.NAME:
+    # "build_timm_fpn_backbone", "build_timm_retinanet_fpn_backbone" or, for HRNet's pyramid,
+    # "build_timm_hrfpn_backbone". Its features are those of MODEL.FPN.IN_FEATURES.
     cfg.MODEL.TIMM = CfgNode()
     # As in timm.list_models().
     cfg.MODEL.TIMM.NAME = "resnet50"
