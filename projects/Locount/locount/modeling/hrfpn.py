@@ -1,5 +1,5 @@
 """The feature pyramid of HRNetV2p (Sun et al., "High-Resolution Representations for Labeling Pixels
-and Regions", 2019, section 3.2).
+and Regions", 2019).
 """
 
 from __future__ import annotations
