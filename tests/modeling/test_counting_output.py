@@ -46,10 +46,16 @@ def losses(layers, proposals, features=None):
         return layers.losses(layers(features), proposals), storage
 
 
-def test_count_loss_is_the_foreground_sum_over_all_rois():
-    # Two of four ROIs are foreground, each costs log 10: 0.1 * 2 log 10 / 4.
-    result, _ = losses(make_layers(0.1), [make_proposals([0, 2, 1, 2], [5, 5, 1, 1])])
-    torch.testing.assert_close(result["loss_count"], torch.tensor(0.1 * 2 * math.log(10) / 4))
+def test_count_loss_is_the_mean_over_the_foreground():
+    # Of equal logits every count costs log 10. With output 5 at log 11 the bin of count 5 has the
+    # probability 11 / 20 and each other one 1 / 20. Two of four ROIs are foreground, of the counts
+    # 5 and 1; the background's counts and its number do not matter.
+    layers = make_layers(0.1)
+    with torch.no_grad():
+        layers.count_pred.bias[5] = math.log(11)
+    result, _ = losses(layers, [make_proposals([0, 2, 1, 2], [5, 5, 1, 1])])
+    expected = 0.1 * (math.log(20 / 11) + math.log(20)) / 2
+    torch.testing.assert_close(result["loss_count"], torch.tensor(expected))
 
 
 def test_classification_and_box_losses_are_those_of_the_base_class():
@@ -60,15 +66,15 @@ def test_classification_and_box_losses_are_those_of_the_base_class():
     assert result["loss_box_reg"] == 0
 
 
-def test_an_ignored_count_costs_nothing():
+def test_an_ignored_count_is_not_in_the_mean():
     result, _ = losses(make_layers(1.0), [make_proposals([0, 1], [5, IGNORED_COUNT])])
-    torch.testing.assert_close(result["loss_count"], torch.tensor(math.log(10) / 2))
+    torch.testing.assert_close(result["loss_count"], torch.tensor(math.log(10)))
 
 
 def test_an_image_without_ground_truth_beside_one_with_it():
     # As Detectron2 gives it: gt_classes is the background, no other gt_* field.
     result, _ = losses(make_layers(1.0), [make_proposals([2, 2]), make_proposals([0, 1], [5, 6])])
-    torch.testing.assert_close(result["loss_count"], torch.tensor(2 * math.log(10) / 4))
+    torch.testing.assert_close(result["loss_count"], torch.tensor(math.log(10)))
 
 
 def test_no_ground_truth_and_no_proposal_give_zero_losses_that_keep_the_graph():
@@ -90,7 +96,7 @@ def test_balanced_losses_are_weighted_by_the_bin():
     weights[5], weights[1] = 3.0, 0.5
     layers.count_loss.set_weights(weights)
     result, _ = losses(layers, [make_proposals([0, 1, 2], [5, 1, 5])])
-    torch.testing.assert_close(result["loss_count"], torch.tensor(3.5 * math.log(10) / 3))
+    torch.testing.assert_close(result["loss_count"], torch.tensor(3.5 * math.log(10) / 2))
 
 
 def test_balance_without_the_counts_of_the_data_is_refused():

@@ -37,9 +37,9 @@ def certain_of(*counts, num_bins=100):
     return 99.0 * torch.nn.functional.one_hot(torch.tensor(counts, dtype=torch.int64), num_bins)
 
 
-def loss_of(counting, outputs, gt_counts, normalizer=1.0):
+def loss_of(counting, outputs, gt_counts):
     with EventStorage():
-        return counting.loss(outputs, torch.tensor(gt_counts), normalizer)
+        return counting.loss(outputs, torch.tensor(gt_counts))
 
 
 def test_each_anchor_of_a_location_has_its_own_outputs():
@@ -52,11 +52,13 @@ def test_each_anchor_of_a_location_has_its_own_outputs():
     assert outputs[0, 1, :, 0, 0].tolist() == list(range(100, 200))
 
 
-def test_the_loss_is_that_of_the_counts_over_the_normalizer():
-    # Two anchors of an image of three are to be trained. Of equal logits each costs log 100.
+def test_the_loss_is_the_mean_over_the_counts_to_be_trained():
+    # Two anchors of an image of three. Of equal logits one costs log 100, a sure one nothing.
     counting = make_counting(LOSS_WEIGHT=0.5)
-    loss = loss_of(counting, torch.zeros(1, 3, 100), [[7, IGNORED_COUNT, 56]], normalizer=4.0)
-    torch.testing.assert_close(loss, torch.tensor(0.5 * 2 * math.log(100) / 4))
+    outputs = torch.zeros(1, 3, 100)
+    outputs[0, 0, 7] = 99.0
+    loss = loss_of(counting, outputs, [[7, IGNORED_COUNT, 56]])
+    torch.testing.assert_close(loss, torch.tensor(0.5 * math.log(100) / 2))
 
 
 def test_a_right_count_costs_nothing_and_a_regressed_one_its_distance():
@@ -84,7 +86,7 @@ def test_balanced_losses_are_weighted_by_the_bin():
         loss_of(counting, torch.zeros(1, 1, 100), [[1]])
     balance_counts(counting, torch.tensor([1, 1, 1, 1, 11]))
     loss = loss_of(counting, torch.zeros(1, 2, 100), [[1, 11]])
-    torch.testing.assert_close(loss, torch.tensor((5 / 6 + 5 / 3) * math.log(100)))
+    torch.testing.assert_close(loss, torch.tensor((5 / 6 + 5 / 3) / 2 * math.log(100)))
 
 
 def test_detections_get_the_counts_of_their_outputs():

@@ -37,7 +37,7 @@ class CountLoss(nn.Module):
         self.weights = weights
 
     def forward(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
-        """Sum of the losses of all objects; the training log gets their statistics.
+        """Mean of the losses of all objects; the training log gets their statistics.
 
         Args:
             outputs: F x B, or of any other shape that ends in B.
@@ -52,7 +52,7 @@ class CountLoss(nn.Module):
         if self.balance != "none":
             losses = losses * self._weights_of(gt_counts)
         self._log(outputs, gt_counts)
-        return losses.sum()
+        return losses.sum() / max(losses.numel(), 1)
 
     def _weights_of(self, gt_counts: Tensor) -> Tensor:
         if self.weights is None:

@@ -66,10 +66,9 @@ class CountingFastRCNNOutputLayers(BoxLossFastRCNNOutputLayers):
                 truth: counts, or IGNORED_COUNT for a count that is not to be trained.
 
         Returns:
-            The losses of the base class and "loss_count". Like the box loss it is summed over
-            foreground ROIs and divided by the number of all ROIs, so that the loss of one ROI is
-            cls + [foreground] (box + λ2 count), averaged over ROIs, whatever the share of the
-            foreground. Zero, with its graph, without foreground.
+            The losses of the base class, means over all ROIs, and "loss_count", λ2 times the mean
+            over the foreground ROIs of known count (docs/counting.md). Zero, with its graph,
+            without any.
         """
         scores, deltas, count_outputs = predictions
         losses = super().losses((scores, deltas), proposals)
@@ -78,7 +77,6 @@ class CountingFastRCNNOutputLayers(BoxLossFastRCNNOutputLayers):
         gt_counts = cat([p.gt_counts if p.has("gt_counts") else _no_counts(p) for p in proposals])
         foreground = (gt_classes >= 0) & (gt_classes < self.num_classes)
         loss = self.count_loss(count_outputs[foreground], gt_counts[foreground])
-        loss = loss / max(gt_classes.numel(), 1)
         losses["loss_count"] = loss * self.loss_weight.get("loss_count", 1.0)
         return losses
 

@@ -79,20 +79,19 @@ class DenseCounting(nn.Module):
         """
         return self.count_pred(features).unflatten(1, (-1, self.counter.num_outputs))
 
-    def loss(self, outputs: Tensor, gt_counts: Tensor, normalizer: float) -> Tensor:
-        """The counting loss, summed over the foreground and divided like the box loss.
+    def loss(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
+        """The counting loss, a mean over the anchors whose count is to be trained.
 
         Args:
             outputs: N x R x B, or any other shape that ends in B.
             gt_counts: integers of the same shape without B: the count of the object that an anchor
                 is matched with. IGNORED_COUNT for one that is not to be trained: background, or an
                 object whose count is not known.
-            normalizer: of the detector's box loss.
 
         Returns:
             A scalar with λ2 in it. Zero, with its graph, where no count is to be trained.
         """
-        return self.count_loss(outputs, gt_counts) / normalizer * self.loss_weight
+        return self.count_loss(outputs, gt_counts) * self.loss_weight
 
     def decode(self, detections: Instances, outputs: Tensor) -> Instances:
         """Detections with ``pred_counts`` (int64, >= 1) and ``count_scores`` in [0, 1].

@@ -71,7 +71,6 @@ class _CountingDenseDetector:
         return self.counting.loss(
             torch.cat([level[t] for level, t in zip(outputs, trained, strict=True)]),
             torch.cat([level[t] for level, t in zip(gt_counts, trained, strict=True)]),
-            self.loss_normalizer,
         )
 
     def _matched_counts(self, anchors: list[Boxes], gt_instances: Sequence[Instances]) -> Tensor:

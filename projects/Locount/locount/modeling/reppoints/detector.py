@@ -19,7 +19,7 @@ from ..box_options import check_no_box_options
 from ..count_loss import check_counts_given
 from .assignment import assign_centers, assign_pseudo_boxes
 from .head import LevelPredictions, RepPointsHead
-from .losses import box_loss, class_loss, num_foreground, of_matches
+from .losses import box_loss, class_loss, of_matches
 from .points import PointsToBoxes, level_centers, points_of_offsets
 
 
@@ -168,9 +168,7 @@ class RepPoints(DenseDetector):
             # An image without objects may lack the field.
             gt_counts = [t.gt_counts if len(t) > 0 else t.gt_classes for t in gt_instances]
             losses["loss_count"] = self.head.counting.loss(
-                _count_outputs(predictions),
-                of_matches(gt_counts, matches, IGNORED_COUNT),
-                num_foreground(matches),
+                _count_outputs(predictions), of_matches(gt_counts, matches, IGNORED_COUNT)
             )
         return losses
 
