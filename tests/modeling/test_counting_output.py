@@ -8,22 +8,22 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 
 from locount.counting import CountPartition
-from locount.modeling import CountClassifier, CountingFastRCNNOutputLayers
+from locount.modeling import CountClassifier, CountingFastRCNNOutputLayers, CountLoss
 from locount.modeling.count_matcher import IGNORED_COUNT
 
 NUM_CLASSES = 2
 
 
-def make_layers(weight=0.1, **kwargs):
+def make_layers(weight=0.1, balance="none"):
     """Layers for counts up to 9 whose outputs are all zero: every bin has probability 1 / 10."""
     layers = CountingFastRCNNOutputLayers(
         ShapeSpec(channels=4),
         box2box_transform=Box2BoxTransform((10.0, 10.0, 5.0, 5.0)),
         num_classes=NUM_CLASSES,
         cls_agnostic_bbox_reg=True,
-        loss_weight={"loss_count": weight},
-        counter=CountClassifier(CountPartition(9, 10, 1), 0),
-        **kwargs,
+        count_loss=CountLoss(
+            CountClassifier(CountPartition(9, 10, 1), 0), weight=weight, balance=balance
+        ),
     )
     for parameter in layers.parameters():
         torch.nn.init.zeros_(parameter)
@@ -94,7 +94,7 @@ def test_balanced_losses_are_weighted_by_the_bin():
     layers = make_layers(1.0, balance="inverse_sqrt")
     weights = torch.ones(10)
     weights[5], weights[1] = 3.0, 0.5
-    layers.count_loss.set_weights(weights)
+    layers.count_loss.bin_weights = weights
     result, _ = losses(layers, [make_proposals([0, 1, 2], [5, 1, 5])])
     torch.testing.assert_close(result["loss_count"], torch.tensor(3.5 * math.log(10) / 2))
 
@@ -114,15 +114,3 @@ def test_logged_accuracy_and_ac():
     latest = {name: value for name, (value, _) in storage.latest().items()}
     assert latest["count/accuracy"] == 0.5
     assert latest["count/ac"] == 0.75
-
-
-def test_inference_adds_counts_of_each_image():
-    layers = make_layers()
-    with torch.no_grad():
-        layers.count_pred.weight[3, 0] = 9.0
-        layers.count_pred.weight[6, 1] = 9.0
-        layers.cls_score.bias[0] = 5.0
-    features = torch.tensor([[1.0, 0, 0, 0], [0, 1.0, 0, 0]])
-    proposals = [make_proposals([0]), make_proposals([0])]
-    instances, _ = layers.inference(layers(features), proposals)
-    assert [i.pred_counts[i.pred_classes == 0].tolist() for i in instances] == [[3], [6]]
