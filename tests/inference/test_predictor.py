@@ -183,6 +183,13 @@ def test_the_description_is_the_first_paragraph_of_the_card(model_file, predicto
     assert predictor.description == "model.pth"
 
 
-def test_half_precision_needs_a_gpu(cfg):
-    with pytest.raises(InputError, match="amp"):
-        Predictor(cfg, device="cpu", amp=True)
+def test_mixed_precision_pools_boxes_where_they_are(cfg, images):
+    seen = []
+    mixed = Predictor(cfg, amp=True)
+    align = mixed.model.roi_heads.box_pooler.level_poolers[0]
+    align.register_forward_pre_hook(lambda module, inputs: seen.append(inputs))
+    scores = mixed(images[0]).instances.scores
+    features, boxes = seen[0]
+    assert features.dtype == boxes.dtype == scores.dtype == torch.float32
+    assert torch.equal(features, features.bfloat16().float())  # convolutions are in bfloat16
+    assert not torch.equal(boxes, boxes.bfloat16().float())

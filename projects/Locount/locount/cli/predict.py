@@ -44,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="such as cuda:1 (default: MODEL.DEVICE of the config)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="images a step, at most")
-    parser.add_argument("--amp", action="store_true", help="half precision, on a GPU only")
+    parser.add_argument(
+        "--amp", action="store_true", help="mixed precision: faster where the hardware has it"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

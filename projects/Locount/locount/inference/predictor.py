@@ -24,6 +24,7 @@ from ..config import load_config, without_missing_gpu
 from ..data import read_image
 from ..errors import InputError
 from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
+from ..training import mixed_precision
 from .inputs import Failure, NamedImage
 from .prediction import Prediction
 
@@ -69,7 +70,7 @@ class Predictor:
             batch_size: images that go through the model together at most; by default 8 on a GPU
                 and 1 on a CPU.
             workers: threads that read and resize photos; by default one for each CPU, at most 8.
-            amp: compute in half precision on a GPU, which changes the detections a little.
+            amp: compute in mixed precision, which changes the detections a little.
 
         Raises:
             InputError: if the weights do not fit the config, or an option makes no sense.
@@ -82,11 +83,11 @@ class Predictor:
             cfg.MODEL.DEVICE = device
         cfg.freeze()
         self.device = torch.device(cfg.MODEL.DEVICE)
-        if amp and self.device.type == "cpu":
-            raise InputError("Half precision (amp) is for GPUs: leave it off on the CPU.")
         self.cfg = cfg
         self.model = build_model(cfg.clone()).eval()  # models may change their config
         load_weights(self.model, cfg.MODEL.WEIGHTS)
+        if amp:
+            mixed_precision.prepare(self.model)
         self.classes = find_classes(cfg, cfg.MODEL.WEIGHTS)
         self._batch_size = batch_size or (1 if self.device.type == "cpu" else 8)
         self._workers = workers or min(os.cpu_count() or 1, 8)
@@ -177,7 +178,7 @@ class Predictor:
             {"image": item.tensor, "height": item.pixels.shape[0], "width": item.pixels.shape[1]}
             for item in batch
         ]
-        with torch.inference_mode(), torch.autocast(self.device.type, enabled=self._amp):
+        with torch.inference_mode(), mixed_precision.autocast(self.device, self._amp):
             outputs = self.model(inputs)
         return [_on_cpu(output["instances"]) for output in outputs]
 
