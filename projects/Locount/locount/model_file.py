@@ -176,14 +176,7 @@ def stored_config(path: str) -> CfgNode:
         saved = CfgNode(yaml.safe_load(text))
         unknown = _remove_unknown(saved, cfg)
         cfg.merge_from_other_cfg(saved)
-    except (
-        AssertionError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        yaml.YAMLError,
-    ) as error:
+    except Exception as error:  # assertions of yacs, YAML's errors, recursion without end
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"The config in {path} can't be used ({reason}): name another one with --config-file."
@@ -260,6 +253,8 @@ def _explain(error: Exception) -> str:
         return _refusal(forbidden[1])
     if isinstance(error, EOFError) or "EOF" in text or "truncated" in text:
         return f"is cut short: {AGAIN}"
+    if "Unsupported" in text or "but got" in text:
+        return _refusal("an object of Python")
     return f"is damaged, or was not written by torch.save: {AGAIN}"
 
 
