@@ -1,9 +1,14 @@
+import logging
+import resource
+
 import pytest
 import torch
 from detectron2.modeling import build_model
 
-from locount.checkpoint import load_weights, slim_checkpoint
+from locount.checkpoint import Checkpointer, load_weights, slim_checkpoint
+from locount.classes import Classes
 from locount.errors import InputError
+from locount.model_file import stored_config
 
 
 @pytest.fixture
@@ -104,3 +109,120 @@ def test_weights_beyond_half_precision_are_named(weights, tmp_path):
     with pytest.raises(InputError, match=name):
         slim_checkpoint(weights, tmp_path / "slim.pth")
     assert not (tmp_path / "slim.pth").exists()
+
+
+@pytest.fixture
+def small_disk():
+    """No file gets beyond 4096 bytes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_save_that_is_killed_keeps_the_old_checkpoint(tmp_path, monkeypatch, step):
+    model = torch.nn.Linear(2, 2)
+    checkpointer = Checkpointer(model, str(tmp_path))
+    checkpointer.save("model_final")
+    before = (tmp_path / "model_final.pth").read_bytes()
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    torch.nn.init.zeros_(model.weight)
+    with monkeypatch.context() as patch:
+        patch.setattr(f"os.{step}", stop)
+        with pytest.raises(KeyboardInterrupt):
+            checkpointer.save("model_final")
+    assert (tmp_path / "model_final.pth").read_bytes() == before
+    assert (tmp_path / "last_checkpoint").read_text() == "model_final.pth"
+    assert names(tmp_path) == ["last_checkpoint", "model_final.pth"]
+
+
+def test_the_last_checkpoint_is_named_after_it_is_whole(tmp_path, monkeypatch):
+    checkpointer = Checkpointer(torch.nn.Linear(2, 2), str(tmp_path))
+    checkpointer.save("first")
+    replaced = []
+    monkeypatch.setattr("os.replace", lambda _, path: replaced.append(path.name))
+    checkpointer.save("second")
+    assert replaced == ["second.pth", "last_checkpoint"]
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(tmp_path, small_disk):
+    checkpointer = Checkpointer(torch.nn.Linear(100, 100), str(tmp_path))
+    with pytest.raises(InputError, match=r"can't write .*model\.pth \(File too large\): make room"):
+        checkpointer.save("model")
+    assert names(tmp_path) == []
+
+
+def test_slim_on_a_full_disk_is_one_line_and_keeps_what_was_there(tmp_path, weights, small_disk):
+    output = tmp_path / "slim.pth"
+    output.write_text("before")
+    with pytest.raises(InputError, match=r"can't write .*slim\.pth \(File too large\)"):
+        slim_checkpoint(weights, output)
+    assert output.read_text() == "before"
+    assert names(tmp_path) == ["model.pth", "slim.pth"]
+
+
+def test_checkpoints_hold_the_config(tiny_cfg, tmp_path):
+    Checkpointer(torch.nn.Linear(1, 1), str(tmp_path), cfg=tiny_cfg).save("model", iteration=3)
+    saved = torch.load(tmp_path / "model.pth")
+    assert saved["config"] == tiny_cfg.dump()
+    assert saved["iteration"] == 3
+
+
+def test_a_damaged_last_checkpoint_is_named(tmp_path):
+    (tmp_path / "last_checkpoint").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="last_checkpoint is damaged"):
+        Checkpointer(torch.nn.Linear(1, 1), str(tmp_path)).get_checkpoint_file()
+
+
+def test_a_start_takes_what_fits_and_says_what_begins_anew(tiny_cfg, weights, caplog):
+    tiny_cfg.MODEL.ROI_HEADS.NUM_CLASSES = 5
+    model = build_model(tiny_cfg)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with caplog.at_level(logging.INFO):
+        Checkpointer(model).load(weights, checkpointables=[])
+    expected = torch.load(weights)["model"]
+    # Weight and bias of the classes, in both stages.
+    anew = {
+        f"roi_heads.box_predictor.{i}.cls_score.{p}" for i in (0, 1) for p in ("weight", "bias")
+    }
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, (before if name in anew else expected)[name])
+    parameters = len(list(model.parameters()))
+    assert f"{parameters - 4} of the model's {parameters} parameters start from" in caplog.text
+    assert all(f"{name}: (" in caplog.text for name in anew)
+
+
+def test_a_start_from_another_network_is_an_error(weights):
+    with pytest.raises(InputError, match=r"Nothing in .*model\.pth fits the model"):
+        Checkpointer(torch.nn.Linear(1, 1)).load(weights)
+
+
+def test_weights_that_cannot_be_fetched_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"http://127.0.0.1:9/a\.pth can't be fetched"):
+        Checkpointer(torch.nn.Linear(1, 1)).load("http://127.0.0.1:9/a.pth")
+
+
+def test_a_slim_checkpoint_has_a_card_and_a_config_without_the_machine(tiny_cfg, tmp_path):
+    tiny_cfg.DATASETS.TRAIN = ("locount:/home/me:train",)
+    tiny_cfg.OUTPUT_DIR = "/home/me/output"
+    tiny_cfg.PREDICT.SCORE = 0.25
+    model = build_model(tiny_cfg)
+    classes = Classes(("a", "b", "c"), ("", "", ""), (1, 2, 3))
+    Checkpointer(model, str(tmp_path), cfg=tiny_cfg, classes=classes).save("model")
+    slim_checkpoint(tmp_path / "model.pth", tmp_path / "slim.pth", card="# Cups\n")
+    # And once more, as a slim one is made of a slim one.
+    slim_checkpoint(tmp_path / "slim.pth", tmp_path / "slim.pth")
+    saved = torch.load(tmp_path / "slim.pth")
+    assert saved["card"] == "# Cups\n"
+    assert "/home" not in saved["config"]
+    cfg = stored_config(str(tmp_path / "slim.pth"))
+    assert (cfg.PREDICT.SCORE, cfg.MODEL.ROI_HEADS.NUM_CLASSES) == (0.25, 3)
+    assert Classes.of_checkpoint(str(tmp_path / "slim.pth")) == classes

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from locount.checkpoint import slim_checkpoint
 from locount.cli import main
 from locount.inference import Predictor
 
@@ -29,10 +30,8 @@ def run_snippet(tool):
 @pytest.fixture
 def folder(untrained, photos, tmp_path, monkeypatch):
     """Where the files that the snippets name are."""
-    run = tmp_path / "output/shop"
-    run.mkdir(parents=True)
-    shutil.copy(untrained / "config.yaml", run)
-    shutil.copy(untrained / "model.pth", run / "model_final.pth")
+    weights, config = untrained / "model.pth", untrained / "config.yaml"
+    slim_checkpoint(weights, tmp_path / "output/shop/model_final.pth", config_file=config)
     shutil.copy(photos / "Locount_ImagesTest/0.jpg", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -63,14 +62,14 @@ def test_fiftyone_gets_the_counts_and_relative_boxes(folder, monkeypatch):
     names = ("Detection", "Detections", "Sample", "Dataset")
     fiftyone = types.SimpleNamespace(**dict.fromkeys(names, StandIn))
     monkeypatch.setitem(sys.modules, "fiftyone", fiftyone)
-    config, weights = "output/shop/config.yaml", "output/shop/model_final.pth"
-    command = ["predict", "photo.jpg", "--config-file", config, "--weights", weights]
+    weights = "output/shop/model_final.pth"
+    command = ["predict", "photo.jpg", "--weights", weights]
     assert main([*command, "--no-pictures", "--output", "stock"]) == 0
     (sample,) = run_snippet("FiftyOne")["dataset"]["samples"]
 
     assert sample["filepath"] == "photo.jpg"
     detections = sample["predictions"]["detections"]
-    expected = Predictor(config, weights)("photo.jpg")
+    expected = Predictor(weights)("photo.jpg")
     assert [d["count"] for d in detections] == expected.counts.tolist()
     assert [d["label"] for d in detections] == expected.names
     corners = np.array([d["bounding_box"] for d in detections]) * 64  # the side of the photo

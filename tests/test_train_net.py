@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from detectron2.data import MetadataCatalog
-from detectron2.engine import DefaultPredictor, default_argument_parser
+from detectron2.engine import DefaultPredictor
 
 from locount.classes import Classes
 from locount.config import load_config
 from locount.errors import InputError
+from locount.inference import Predictor
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs/Shelf/clcnet_s2_cls10_small.yaml"
@@ -44,7 +45,7 @@ def train_net():
 
 
 @pytest.fixture
-def arguments(photos, tmp_path):
+def arguments(train_net, photos, tmp_path):
     """The parsed command line of arguments and options; the output is in ``tmp_path``."""
 
     def arguments(*words, **changes):
@@ -57,7 +58,7 @@ def arguments(photos, tmp_path):
         }
         keys_and_values = [str(word) for option in options.items() for word in option]
         command_line = ["--config-file", str(CONFIG), *words, *keys_and_values]
-        return default_argument_parser().parse_args(command_line)
+        return train_net.argument_parser().parse_args(command_line)
 
     return arguments
 
@@ -94,9 +95,14 @@ def test_train_evaluate_and_predict(run, photos, tmp_path):
     (results,) = output.glob("inference/*/locount_instances_results.json")
     assert all(detection["count"] >= 1 for detection in json.loads(results.read_text()))
 
+    photo = np.full((50, 90, 3), 128, np.uint8)
+    alone = Predictor(weights)(photo)
+    np.testing.assert_array_equal(
+        alone.boxes, Predictor(output / "config.yaml", weights)(photo).boxes
+    )
     assert Classes.of_checkpoint(weights).names == ("box", "cup")
     cfg = load_config(str(output / "config.yaml"), ["MODEL.WEIGHTS", weights])
-    detections = DefaultPredictor(cfg)(np.full((50, 90, 3), 128, np.uint8))["instances"]
+    detections = DefaultPredictor(cfg)(photo)["instances"]
     assert detections.image_size == (50, 90)
     assert len(detections) == len(detections.pred_counts) == len(detections.count_scores) > 0
     assert MetadataCatalog.get(cfg.DATASETS.TEST[0]).thing_classes == ["box", "cup"]
@@ -136,7 +142,9 @@ def test_weights_of_another_config_stop_evaluation_and_resuming_but_not_training
         run("--eval-only", MODEL__WEIGHTS=weights, MODEL__COUNT_HEAD__BASE=2)
     with pytest.raises(InputError, match=r"count_pred"):
         run("--resume", SOLVER__MAX_ITER=2, MODEL__COUNT_HEAD__BASE=2)
-    run(SOLVER__MAX_ITER=1, MODEL__WEIGHTS=weights, MODEL__COUNT_HEAD__BASE=2)
+    run("--from", weights, SOLVER__MAX_ITER=1, MODEL__COUNT_HEAD__BASE=2)
+    log = (tmp_path / "output/log.txt").read_text()
+    assert re.search(r"count_pred\.weight: \(10, \S+ in the checkpoint, \(8, \S+ in the model", log)
 
 
 def test_a_training_that_diverges_ends_with_one_line(train_net, arguments, tmp_path, capfd):

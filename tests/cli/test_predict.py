@@ -10,6 +10,7 @@ from PIL import Image
 
 from locount.cli import main
 from locount.inference import run
+from locount.model_file import DEFAULT, SHIPPED
 
 
 @pytest.fixture
@@ -124,6 +125,31 @@ def test_photos_of_every_kind(predict, tmp_path):
     assert predict(kinds) == 0
     images = json.loads((tmp_path / "out" / "images.json").read_text())["images"]
     assert [(image["width"], image["height"]) for image in images] == [(60, 40)] * 5
+
+
+def test_a_photo_is_all_it_takes(untrained, shelf, predict, tmp_path, monkeypatch, capsys):
+    config = ["--config-file", str(untrained / "config.yaml")]
+    weights = str(untrained / "model.pth")
+    assert main(["slim", weights, str(tmp_path / "slim.pth"), *config]) == 0
+    monkeypatch.setattr("locount.model_file.FOLDER", tmp_path)
+    monkeypatch.setitem(SHIPPED, DEFAULT, "slim.pth")
+    monkeypatch.chdir(tmp_path)
+    photo = str(shelf / "0.jpg")
+    capsys.readouterr()
+    assert main(["predict", photo]) == 0
+    assert "model: slim.pth" in capsys.readouterr().out
+    # The same with its name, and with a config beside it.
+    assert main(["predict", photo, "--weights", "slim.pth", "--output", "named"]) == 0
+    assert main(["predict", photo, "--weights", "slim.pth", "--output", "pair", *config]) == 0
+    expected = (tmp_path / "output/predict/predictions.json").read_bytes()
+    assert len(json.loads(expected)) > 0
+    for folder in ("named", "pair"):
+        assert (tmp_path / folder / "predictions.json").read_bytes() == expected
+
+
+def test_weights_without_config_ask_for_one(untrained, shelf, capsys):
+    assert main(["predict", str(shelf), "--weights", str(untrained / "model.pth")]) == 2
+    assert "--config-file" in capsys.readouterr().err
 
 
 def test_usage_errors_say_what_to_do(predict, shelf, tmp_path, capsys):

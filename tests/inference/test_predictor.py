@@ -11,6 +11,7 @@ from detectron2.engine import DefaultPredictor
 from locount.config import load_config
 from locount.errors import InputError
 from locount.inference import Predictor
+from locount.model_file import DEFAULT, SHIPPED
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +149,38 @@ def test_weights_of_another_config_do_not_load(cfg):
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = 5
     with pytest.raises(InputError, match=r"MODEL\.ROI_HEADS\.NUM_CLASSES"):
         Predictor(cfg)
+
+
+@pytest.fixture
+def model_file(untrained, tmp_path):
+    """The untrained model in one file."""
+    path, card = tmp_path / "alone.pth", "# Cups\n\nFinds cups,\nno plates.\n\nMore."
+    content = torch.load(untrained / "model.pth")
+    config = (untrained / "config.yaml").read_text()
+    torch.save({**content, "config": config, "card": card}, path)
+    return path
+
+
+def test_a_model_file_is_all_it_takes(model_file, predictor, images, monkeypatch):
+    monkeypatch.setattr("locount.model_file.FOLDER", model_file.parent)
+    monkeypatch.setitem(SHIPPED, DEFAULT, model_file.name)
+    expected = predictor(images[0]).instances
+    for arguments in ((model_file,), (None, str(model_file)), (), (DEFAULT,)):
+        assert_identical([Predictor(*arguments)(images[0])], [expected])
+
+
+def test_a_config_wins_over_that_of_the_model_file(model_file, cfg, untrained):
+    assert Predictor(model_file).cfg.PREDICT.SCORE == 0.05
+    cfg = cfg.clone()
+    cfg.PREDICT.SCORE = 0.75
+    assert Predictor(cfg, model_file).cfg.PREDICT.SCORE == 0.75
+    with pytest.raises(InputError, match=r"is not a config: name a \.yaml file"):
+        Predictor(model_file, untrained / "model.pth")
+
+
+def test_the_description_is_the_first_paragraph_of_the_card(model_file, predictor):
+    assert Predictor(model_file).description == "alone.pth: Finds cups, no plates."
+    assert predictor.description == "model.pth"
 
 
 def test_mixed_precision_pools_boxes_where_they_are(cfg, images):

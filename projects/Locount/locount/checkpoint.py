@@ -95,7 +95,9 @@ class Checkpointer(DetectionCheckpointer, _TensorFiles):
             InputError: if there is no such file, it can't be used, or nothing in it fits.
         """
         self.path = path = find_weights(path)
-        if path and not urlparse(path).scheme and not os.path.isfile(path):
+        # Detectron2's main branch has options after a question mark.
+        files = (path, path.partition("?")[0])
+        if path and not urlparse(path).scheme and not any(map(os.path.isfile, files)):
             raise InputError(f"{path}: no such checkpoint. Name an existing one in MODEL.WEIGHTS.")
         try:
             return super().load(path, *args, **options)

@@ -22,7 +22,7 @@ import torch
 import yaml
 from detectron2.config import CfgNode, get_cfg
 
-from .config import add_locount_config, without_missing_gpu
+from .config import add_locount_config
 from .errors import InputError, listing
 
 # Under which a model file holds its parts, beside "model": texts, the first in YAML, the second in
@@ -121,15 +121,14 @@ def check_weights(path: str, weights: Any) -> None:
     Raises:
         InputError: naming the first that is not.
     """
-    odd = "it" if not isinstance(weights, Mapping) else None
-    for name, value in weights.items() if odd is None else ():
-        if not isinstance(name, str) or not isinstance(value, (torch.Tensor, np.ndarray)):
-            odd = f"{name!r} in it"
-            break
-    if odd or not weights:
+    if not isinstance(weights, Mapping) or not weights:
+        odd = ["it"]
+    else:
+        odd = [n for n, w in weights.items() if not isinstance(n, str) or not _is_array(w)]
+    if odd:
         raise InputError(
-            f"{path} holds no weights under 'model': {odd or 'it'} is no tensor by its name. Save "
-            "a model's weights with torch.save({'model': model.state_dict()}, FILE)."
+            f"{path} holds no weights under 'model' ({odd[0]!r} is not an array by its name): save "
+            "them with torch.save({'model': model.state_dict()}, FILE)."
         )
 
 
@@ -147,7 +146,7 @@ def stored(path: str, key: str, kind: type) -> Any:
         return None
     try:
         return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:
         raise InputError(
             f"{path} was not written by this project: {key!r} in it is not what it should be "
             f"({error})."
@@ -157,8 +156,8 @@ def stored(path: str, key: str, kind: type) -> Any:
 def stored_config(path: str) -> CfgNode:
     """The config that a model file holds, not frozen.
 
-    MODEL.DEVICE is a GPU where there is one, whatever the model was trained on. Keys that this
-    version does not know are left out, and a warning names them.
+    MODEL.DEVICE is Detectron2's default, whatever the model was trained on. Keys that this version
+    does not know are left out, and a warning names them.
 
     Raises:
         InputError: if there is no such file, or no config in it, or it can't be used.
@@ -177,14 +176,7 @@ def stored_config(path: str) -> CfgNode:
         saved = CfgNode(yaml.safe_load(text))
         unknown = _remove_unknown(saved, cfg)
         cfg.merge_from_other_cfg(saved)
-    except (
-        AssertionError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        yaml.YAMLError,
-    ) as error:
+    except Exception as error:  # assertions of yacs, YAML's errors, recursion without end
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"The config in {path} can't be used ({reason}): name another one with --config-file."
@@ -195,8 +187,8 @@ def stored_config(path: str) -> CfgNode:
             path,
             listing(unknown),
         )
-    cfg.MODEL.DEVICE = "cuda"
-    return without_missing_gpu(cfg)
+    cfg.MODEL.DEVICE = get_cfg().MODEL.DEVICE
+    return cfg
 
 
 def _remove_unknown(saved: CfgNode, known: CfgNode, prefix: str = "") -> list[str]:
@@ -225,7 +217,9 @@ def _check_archive(path: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             files = {name.partition("/")[2] for name in archive.namelist()}
-            damaged = archive.testzip() is not None
+            # torch fills what is marked as a folder with what happens to be in memory
+            folders = any(entry.external_attr & 0x10 for entry in archive.infolist())
+            damaged = folders or archive.testzip() is not None
     except Exception as error:  # zipfile reports damages of headers in many ways
         raise InputError(f"{path} is damaged: {AGAIN}.") from error
     if damaged:
@@ -240,6 +234,18 @@ def _check_archive(path: str) -> bool:
     return True
 
 
+def _is_array(value: Any) -> bool:
+    """Whether a value is an array whose every number is in the file."""
+    if not isinstance(value, torch.Tensor):
+        return isinstance(value, np.ndarray)
+    return (
+        value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not value.is_quantized
+        and value.nbytes <= value.untyped_storage().nbytes()
+    )
+
+
 def _explain(error: Exception) -> str:
     """What torch means; its own messages are long, and advise to run what is in the file."""
     text = str(error)
@@ -247,7 +253,9 @@ def _explain(error: Exception) -> str:
         return _refusal(forbidden[1])
     if isinstance(error, EOFError) or "EOF" in text or "truncated" in text:
         return f"is cut short: {AGAIN}"
-    return "can't be read as a file of torch.save: name a checkpoint, such as model_final.pth"
+    if "Unsupported" in text or "but got" in text:
+        return _refusal("an object of Python")
+    return f"is damaged, or was not written by torch.save: {AGAIN}"
 
 
 def _refusal(name: str) -> str:

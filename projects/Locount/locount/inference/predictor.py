@@ -20,7 +20,7 @@ from detectron2.structures import Instances
 
 from ..checkpoint import load_weights
 from ..classes import find_classes
-from ..config import load_config
+from ..config import load_config, without_missing_gpu
 from ..data import read_image
 from ..errors import InputError
 from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
@@ -217,7 +217,7 @@ def _open_config(
     if cfg is not None and weights is not None:
         raise InputError(f"{cfg} is not a config: name a .yaml file.")
     path = find_weights(cfg or weights or DEFAULT)
-    cfg = stored_config(path)
+    cfg = without_missing_gpu(stored_config(path))
     cfg.MODEL.WEIGHTS = path
     return cfg
 
