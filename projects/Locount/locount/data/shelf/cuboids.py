@@ -34,7 +34,7 @@ def pack(brush: Brush) -> Sprite:
     color = pick(brush.color, VIVID + PASTEL)
     face = brush.face(color)
     n = int(len(face) * (0.15 + 0.25 * brush.shape.random()))
-    if brush.shape.integers(2):
+    if n > 2 and brush.shape.integers(2):
         face[1:n] = cv2.addWeighted(face[1:n], 0.25, blank(face.shape[1], n - 1, WHITE), 0.75, 0)
         face[n] = shade(color, 70)
     return brush.box(face, mix(color, WHITE, 60), shade(color, 55))
