@@ -11,6 +11,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, default=500, metavar="N", help="default: 500")
     parser.add_argument("--size", default="640x360", metavar="WxH", help="default: 640x360")
     parser.add_argument("--seed", type=int, default=1, help="other seed, other shelves; default: 1")
+    parser.add_argument("--style", default="plain", help="plain (default) or varied")
+    parser.add_argument(
+        "--rule",
+        default="item",
+        help="what one box is: item (default), row or touching; see docs/shelves.md",
+    )
     parser.add_argument("--split", default="train", help="name of the split; default: train")
 
 
@@ -18,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     # Here and not above: `--help` should not wait for torch.
     from ..data.shelf.write import Series, make_shelf, parse_size
 
-    series = Series(args.images, args.seed, *parse_size(args.size))
+    series = Series(args.images, args.seed, *parse_size(args.size), args.style, args.rule)
     new = make_shelf(args.out, args.split, series)
     images = "1 image" if series.images == 1 else f"{series.images} images"
     state = "written" if new else "there already"

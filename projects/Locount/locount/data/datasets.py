@@ -14,8 +14,10 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from .coco_json import CocoJson
 from .locount_folder import LocountFolder
-from .names import DatasetName, Option, flag, whole_number
+from .names import DatasetName, Option, flag, one_of, whole_number
 from .selection import OPTIONS, select
+from .shelf.render import STYLES
+from .shelf.rules import RULES
 from .shelf.source import RenderedShelves
 from .sku110k import Sku110k
 
@@ -56,7 +58,13 @@ class Prefix(NamedTuple):
 PREFIXES: dict[str, Prefix] = {
     "coco": Prefix(_coco),
     "locount": Prefix(_locount),
-    "shelf": Prefix(RenderedShelves.of),
+    "shelf": Prefix(
+        RenderedShelves.of,
+        {
+            "style": Option(f"style={'|'.join(STYLES)}", one_of(*STYLES)),
+            "rule": Option(f"rule={'|'.join(RULES)}", one_of(*RULES)),
+        },
+    ),
     "sku110k": Prefix(
         _sku110k,
         {

@@ -10,6 +10,7 @@ import numpy as np
 
 from .labels import WHITE, print_package
 from .layout import Item, View
+from .photographs import print_label
 from .sprites import Color, Sprite, Top, crate, mix, revolved, shade
 
 
@@ -22,6 +23,7 @@ class Brush:
         variant: which of the item's colourings. Variants differ in nothing but colours and print.
         nested: it is one of a nest, of which little more than the lips can be seen.
         covered: another item is in it, so that its inside can't be seen.
+        rich: labels have photographs, gradients and letters of the alphabet.
     """
 
     item: Item
@@ -30,6 +32,7 @@ class Brush:
     variant: int
     nested: bool
     covered: bool
+    rich: bool = False
 
     @functools.cached_property
     def shape(self) -> np.random.Generator:
@@ -62,9 +65,16 @@ class Brush:
         depth = self.item.depth if depth is None else depth
         return crate(face, depth, tilt=self.view.tilt, yaw=self.view.yaw, top=top, side=side)
 
-    def face(self, color: Color, paint=print_package) -> np.ndarray:
+    def print(self, width: float, height: float, color: Color) -> np.ndarray:
+        """A printed package."""
+        if self.rich:
+            return print_label(self.item.seed, self.color, width, height, color)
+        return print_package(self.color, width, height, color)
+
+    def face(self, color: Color, paint=None) -> np.ndarray:
         """The front of a box; one pixel higher than it is, so that no gap shows in a stack."""
-        face = paint(self.color, self.item.width, self.item.height + 1, color)
+        size = self.item.width, self.item.height + 1
+        face = paint(self.color, *size, color) if paint else self.print(*size, color)
         face[-1] = shade(color, 45)
         face[:, 0] = shade(color, 70)
         face[:, -1] = shade(color, 55)

@@ -73,5 +73,14 @@ CATALOGUE = (
     ),
     Goods("Paper roll", "Paper", (28, 40), (0.85, 1.1), 1, {"stack": 5, "block": 32}),
 )
+# What the varied style has besides.
+FURTHER = (
+    Goods("Pack", "Household", (20, 32), (1.3, 1.8), 0.4, {"block": 40, "queue": 5}, box=True),
+    Goods("Bag", "Food", (36, 62), (1.1, 1.65), 0.3, {"queue": 5}),
+    Goods("Bar", "Food", (40, 78), (0.2, 0.4), 0.4, {"stack": 14, "block": 40}, box=True),
+    Goods("Flask", "Household", (20, 36), (1.8, 2.9), 0.7, {"queue": 5}),
+    Goods("Case", "Drinks", (70, 120), (0.4, 0.8), 0.5, {"stack": 10, "block": 40}, box=True),
+)
+GOODS = CATALOGUE + FURTHER
 CLASSES = tuple(goods.name for goods in CATALOGUE)
 GROUPS = tuple(goods.group for goods in CATALOGUE)

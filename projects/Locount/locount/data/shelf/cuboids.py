@@ -29,6 +29,33 @@ def food_box(brush: Brush) -> Sprite:
     return brush.box(brush.face(color), mix(color, WHITE, 25), shade(color, 62))
 
 
+def pack(brush: Brush) -> Sprite:
+    """A small pack; its lid is often of another colour."""
+    color = pick(brush.color, VIVID + PASTEL)
+    face = brush.face(color)
+    n = int(len(face) * (0.15 + 0.25 * brush.shape.random()))
+    if n > 2 and brush.shape.integers(2):
+        face[1:n] = cv2.addWeighted(face[1:n], 0.25, blank(face.shape[1], n - 1, WHITE), 0.75, 0)
+        face[n] = shade(color, 70)
+    return brush.box(face, mix(color, WHITE, 60), shade(color, 55))
+
+
+def case(brush: Brush) -> Sprite:
+    """A cardboard box, or several packages in foil."""
+    color = pick(brush.color, (*WOOD, *VIVID, *PASTEL))
+    face = brush.face(color)
+    h, w = face.shape[:2]
+    if brush.shape.integers(2):
+        n = int(brush.shape.integers(2, 5))
+        for x in range(w // n, w - 2, max(w // n, 8)):
+            face[:, x] = cv2.convertScaleAbs(face[:, x], alpha=0.6).reshape(h, 3)
+        sheen = int(w * brush.shape.random())
+        face[:, sheen : sheen + w // 12] = cv2.convertScaleAbs(
+            np.ascontiguousarray(face[:, sheen : sheen + w // 12]), alpha=0.8, beta=45
+        )
+    return brush.box(face, mix(color, WHITE, 25), shade(color, 60))
+
+
 def storage_box(brush: Brush) -> Sprite:
     color = pick(brush.color, PLASTIC + PASTEL)
     lid = pick(brush.color, (*PLASTIC, WHITE)) if brush.shape.integers(2) else mix(color, WHITE, 30)

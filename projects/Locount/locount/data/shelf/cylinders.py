@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from .brush import Brush
-from .labels import BLACK, CERAMIC, METAL, PASTEL, VIVID, WHITE, blank, pick, print_package
+from .labels import BLACK, CERAMIC, METAL, PASTEL, VIVID, WHITE, blank, pick
 from .sprites import Sprite, Top, mix, shade
 
 
 def can(brush: Brush) -> Sprite:
     color = pick(brush.color, VIVID + PASTEL[:3])
-    skin = print_package(brush.color, brush.item.width, brush.item.height, color)
+    skin = brush.print(brush.item.width, brush.item.height, color)
     n = max(len(skin) // 16, 1)
     skin[:n] = skin[-n:] = (190, 190, 190)
     skin[-1] = (70, 70, 70)
@@ -19,7 +19,7 @@ def can(brush: Brush) -> Sprite:
 
 def tin(brush: Brush) -> Sprite:
     color = pick(brush.color, VIVID + PASTEL)
-    skin = print_package(brush.color, brush.item.width, brush.item.height, color)
+    skin = brush.print(brush.item.width, brush.item.height, color)
     n = max(len(skin) // 9, 1)
     metal = pick(brush.color, METAL)
     skin[:n] = skin[-n:] = metal
@@ -39,7 +39,7 @@ def bottle(brush: Brush) -> Sprite:
     fill_line = int(h * (shoulder - 0.06))
     skin[:fill_line] = mix(liquid, WHITE, 55)
     label = pick(brush.color, PASTEL + VIVID)
-    skin[a:b] = print_package(brush.color, w, b - a, label)
+    skin[a:b] = brush.print(w, b - a, label)
     skin[-max(h // 30, 1) :] = shade(liquid, 55)
     skin[: max(h // 11, 2)] = cap
     skin[max(h // 11, 2)] = shade(cap, 50)
@@ -57,7 +57,7 @@ def jar(brush: Brush) -> Sprite:
     h, w = skin.shape[:2]
     n = max(h // 6, 2)
     a, b = int(h * 0.34), int(h * 0.86)
-    skin[a:b] = print_package(brush.color, w, b - a, pick(brush.color, (*PASTEL, WHITE)))
+    skin[a:b] = brush.print(w, b - a, pick(brush.color, (*PASTEL, WHITE)))
     skin[n : n + max(h // 18, 1)] = shade(content, 130)
     skin[:n] = lid
     skin[1:n, ::3] = shade(lid, 75)
@@ -67,11 +67,28 @@ def jar(brush: Brush) -> Sprite:
     return brush.turn(heights, radii, skin, 0.65, Top(shade(lid, 112), lid, 0, 0.1))
 
 
+def flask(brush: Brush) -> Sprite:
+    item, rng = brush.item, brush.shape
+    body, cap = pick(brush.color, VIVID + PASTEL), pick(brush.color, (*VIVID, *METAL, WHITE))
+    skin = blank(item.width, item.height, body)
+    h, w = skin.shape[:2]
+    top, shoulder = 0.08 + 0.14 * rng.random(), 0.04 + 0.12 * rng.random()
+    start = int(h * (top + shoulder))
+    skin[start : h - h // 12] = brush.print(w, h - h // 12 - start, body)
+    skin[: int(h * top)] = cap
+    skin[int(h * top)] = shade(cap, 45)
+    skin[-1] = shade(body, 50)
+    neck, waist = 0.35 + 0.6 * rng.random(), 0.85 + 0.15 * rng.random()
+    heights = [0, top, top + 0.01, top + shoulder, 0.6, 0.97, 1]
+    radii = [neck, neck, neck, 1, waist, 1, 0.93]
+    return brush.turn(heights, radii, skin, 0.5, Top(cap, shade(cap, 110), 0, 0.1))
+
+
 def paper_roll(brush: Brush) -> Sprite:
     item = brush.item
     color = mix(pick(brush.color, PASTEL), WHITE, 60)
     if brush.shape.integers(2):
-        skin = print_package(brush.color, item.width, item.height, color)
+        skin = brush.print(item.width, item.height, color)
     else:
         skin = blank(item.width, item.height, color)
         skin[:: max(len(skin) // 7, 2), :: max(skin.shape[1] // 9, 2)] = shade(color, 80)

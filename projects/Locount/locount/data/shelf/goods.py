@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import cuboids, cylinders, vessels
+from . import bags, cuboids, cylinders, vessels
 from .brush import Brush
-from .categories import CATALOGUE
+from .categories import GOODS
 from .sprites import Sprite
 
 _DRAW: dict[str, Callable[[Brush], Sprite]] = {
@@ -27,8 +27,13 @@ _DRAW: dict[str, Callable[[Brush], Sprite]] = {
     "Book": cuboids.book,
     "Tissue pack": cuboids.tissue_pack,
     "Paper roll": cylinders.paper_roll,
+    "Pack": cuboids.pack,
+    "Bag": bags.bag,
+    "Bar": cuboids.food_box,
+    "Flask": cylinders.flask,
+    "Case": cuboids.case,
 }
 
 
 def draw_item(brush: Brush) -> Sprite:
-    return _DRAW[CATALOGUE[brush.item.category].name](brush)
+    return _DRAW[GOODS[brush.item.category].name](brush)

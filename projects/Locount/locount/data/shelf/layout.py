@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .categories import CATALOGUE, DRAWN_PITCH, MAX_COUNT
+from .categories import DRAWN_PITCH, GOODS, MAX_COUNT
 
 # Free space between items that are boxed one by one, as a share of their width. Items of a group
 # have none.
@@ -30,11 +30,18 @@ class View(NamedTuple):
         tilt: share of its width by which a circle on the shelf looks high.
         yaw: sideways shift of what lies one pixel further back.
         scale: pixels per unit of the catalogue.
+        pixel: what must be seen of items is not less than its length times this.
     """
 
     tilt: float
     yaw: float
     scale: float
+    pixel: float = 0
+
+    @property
+    def pitch(self) -> float:
+        """The least distance between the items of a group, in pixels."""
+        return DRAWN_PITCH * max(self.scale, self.pixel)
 
 
 class Item(NamedTuple):
@@ -91,7 +98,7 @@ def choose_item(
     rng: np.random.Generator, category: int, form: str, view: View, room: float
 ) -> Item:
     """A product of a category, as large as goods are on a shelf of height ``room``."""
-    goods = CATALOGUE[category]
+    goods = GOODS[category]
     fitting = min(max(room / (105 * view.scale), 1), 1.4)
     scale = view.scale * fitting * uniform(rng, (0.88, 1.12))
     width = uniform(rng, goods.width) * scale
@@ -99,13 +106,13 @@ def choose_item(
     depth = width * goods.depth
     if form == "row":  # books stand: the spine is as wide as the lying book is high
         width, height = (
-            max(height, 1.3 * DRAWN_PITCH * view.scale),
+            max(height, 1.3 * view.pitch),
             width * uniform(rng, (0.8, 1.0)),
         )
         depth = height * 0.7
     elif form in ("stack", "block"):
-        height = max(height, 1.1 * DRAWN_PITCH * view.scale)
-    pitch = max(uniform(rng, goods.pitch) * scale / fitting, DRAWN_PITCH * view.scale)
+        height = max(height, 1.1 * view.pitch)
+    pitch = max(uniform(rng, goods.pitch) * scale / fitting, view.pitch)
     upside_down = goods.name in ("Paper cup", "Bowl") and rng.integers(3) == 0
     variants = 1 if rng.integers(4) else 2
     if goods.name == "Book":
@@ -120,7 +127,7 @@ def pile_up(item: Item, form: str, count: int, columns: int, view: View) -> Pile
     n = np.arange(count)
     x, y = np.zeros(count), np.zeros(count)
     width, height = item.width, item.height
-    boxes = CATALOGUE[item.category].box
+    boxes = GOODS[item.category].box
     if form == "nest":
         y = -n * item.pitch
         height += (count - 1) * item.pitch
@@ -152,7 +159,7 @@ def pile_up(item: Item, form: str, count: int, columns: int, view: View) -> Pile
 
 def queue_step(item: Item, view: View) -> float:
     """How far behind each other the items of a queue stand, so that each can be seen."""
-    return max(item.depth * 1.06, (DRAWN_PITCH + 1.3) * view.scale / view.tilt)
+    return max(item.depth * 1.06, (DRAWN_PITCH + 1.3) * max(view.scale, view.pixel) / view.tilt)
 
 
 def choose_group(
@@ -164,7 +171,7 @@ def choose_group(
         options = [
             (category, form)
             for category in assortment
-            for form, most in CATALOGUE[category].piles.items()
+            for form, most in GOODS[category].piles.items()
             if count <= most
         ]
         for _ in range(3 if options else 0):
@@ -186,7 +193,7 @@ def _fit(item: Item, form: str, count: int, view: View, height: float) -> Pile |
     columns = 1
     if form == "nest":
         # High piles are made to fit, as far as every item can still be seen.
-        pitch = max(min(item.pitch, (free - item.height) / count), DRAWN_PITCH * view.scale)
+        pitch = max(min(item.pitch, (free - item.height) / count), view.pitch)
         item = item._replace(pitch=pitch)
     elif form == "block":
         layers = int(free // item.height)

@@ -7,18 +7,19 @@ from typing import NamedTuple
 import numpy as np
 
 from .brush import Brush
-from .camera import Camera, choose_camera, develop
-from .categories import CATALOGUE
+from .camera import Camera
+from .categories import GOODS
 from .goods import draw_item
-from .layout import Pile, Placed, View, fill_shelf
-from .scene import Shelf, build_rack, cast_shadow, draw_edges, draw_rack, light_up
+from .layout import Pile, Placed
+from .plain import Plain
+from .rules import group
+from .scene import Shelf, cast_shadow
 from .sprites import Sprite, dimmed, paste
+from .varied import Varied
 
 # Part of the name of cached pictures: to be raised whenever any picture changes.
 RENDERER_VERSION = 2
-
-# A single item at the side of the photo is there if this share of it can be seen.
-_VISIBLE = 0.6
+STYLES: dict[str, Plain] = {"plain": Plain(), "varied": Varied()}
 
 
 class Picture(NamedTuple):
@@ -27,7 +28,7 @@ class Picture(NamedTuple):
     Attributes:
         image: H x W x 3, uint8, BGR.
         boxes: (N, 4) int, XYXY, within the image.
-        categories: (N,) int, positions in the catalogue.
+        categories: (N,) int, positions in ``GOODS``.
         counts: (N,) int, from 1 to MAX_COUNT.
         quality: of the JPEG.
     """
@@ -39,54 +40,71 @@ class Picture(NamedTuple):
     quality: int
 
 
-def render(seed: int, index: int, width: int = 640, height: int = 360) -> Picture:
-    """Picture ``index`` of a series. It depends on the arguments and on nothing else."""
+def render(
+    seed: int,
+    index: int,
+    width: int = 640,
+    height: int = 360,
+    style: str = "plain",
+    rule: str = "item",
+) -> Picture:
+    """Picture ``index`` of a series. It depends on the arguments and on nothing else.
+
+    Args:
+        style: a key of STYLES.
+        rule: one of RULES; see :func:`.rules.group`.
+    """
     rng = np.random.Generator(np.random.PCG64([seed, index]))
     scale = height / 360
-    camera = choose_camera(rng, width, height)
+    look = STYLES[style]
+    camera = look.choose_camera(rng, width, height)
     around, within = camera.frame()
-    rack = build_rack(rng, within[1], within[3], scale)
+    rack = look.build_rack(rng, around, within, scale)
     plane = np.empty((*camera.plane[::-1], 3), np.uint8)
-    draw_rack(plane, rack)
+    look.draw_rack(plane, rack, rng)
     light = 0.6 * (2 * rng.random() - 1)
-    size = int(rng.integers(5, 10))
-    assortment = rng.permutation(len(CATALOGUE))[:size].tolist()
+    assortment = look.choose_assortment(rng)
     drawn: dict[tuple, Sprite] = {}
-    piles = [
-        _set_up(placed, shelf, light, drawn, rng)
+    standing = [
+        _set_up(placed, shelf, light, drawn, rng, look)
         for shelf in rack.shelves
-        for placed in fill_shelf(
-            rng,
-            assortment,
-            shelf.view,
-            (around[0] - 30 * scale * rng.random(), around[2]),
-            (within[0], within[2]),
-            shelf.height - 4 * scale,
-        )
+        for placed in look.fill_shelf(rng, assortment, shelf, rack, around, within)
     ]
-    boxes = _boxes(piles, camera)
-    shown = [(box, pile) for box, pile in zip(boxes, piles, strict=True) if box is not None]
-    for _, standing in shown:
-        _draw(plane, standing, light)
-    draw_edges(plane, rack, rng)
-    plane = light_up(plane, rng)
-    image = develop(camera.project(plane), rng)
-    return Picture(
-        image,
-        np.array([box for box, _ in shown], int).reshape(-1, 4),
-        np.array([standing.pile.item.category for _, standing in shown], int),
-        np.array([standing.pile.count for _, standing in shown], int),
-        int(rng.integers(62, 96)),
-    )
+    units = [unit for s in standing for unit in _units(s, rule)]
+    boxes = _boxes(units, camera, look.visible)
+    kept = [(unit, box) for unit, box in zip(units, boxes, strict=True) if box is not None]
+    for pile, sprites in _in_drawing_order(standing, [unit for unit, _ in kept], look):
+        _draw(plane, pile, sprites, light)
+    look.draw_front(plane, rack, rng, np.array([unit.front for unit, _ in kept]).reshape(-1, 4))
+    plane = look.light_up(plane, rng)
+    image = look.develop(camera.project(plane), rng)
+    merged = _merge(kept, rule)
+    return Picture(image, *merged, look.quality(rng))
 
 
 class _Standing(NamedTuple):
     """A pile on its shelf: its sprites with their places, in the order of drawing."""
 
     pile: Pile
-    view: View
+    shelf: Shelf
     sprites: list[tuple[Sprite, int, int]]
+
+
+class _Unit(NamedTuple):
+    """What is boxed by itself before alike neighbours are boxed together.
+
+    Attributes:
+        standing: the pile that it is of.
+        sprites: positions in that pile.
+        outline: (P, 2), points of the plane around it.
+        front: (4,), XYXY of the plane, without lids and sides.
+    """
+
+    standing: _Standing
+    sprites: range
+    count: int
     outline: np.ndarray
+    front: np.ndarray
 
 
 def _set_up(
@@ -95,6 +113,7 @@ def _set_up(
     light: float,
     drawn: dict[tuple, Sprite],
     rng: np.random.Generator,
+    look: Plain,
 ) -> _Standing:
     """Draws the sprites of a pile that are not among those that are ``drawn`` already."""
     pile, item, view = placed.pile, placed.pile.item, shelf.view
@@ -105,24 +124,70 @@ def _set_up(
     for i, (variant, (dx, dy)) in enumerate(
         zip(_variants(pile, rng), pile.feet.tolist(), strict=True)
     ):
-        covered = nested and i > 0 and not (item.upside_down or CATALOGUE[item.category].box)
+        covered = nested and i > 0 and not (item.upside_down or GOODS[item.category].box)
         key = item, variant, nested, covered
         if key not in drawn:
-            drawn[key] = draw_item(Brush(item, view, light, *key[1:]))
+            drawn[key] = look.finish(draw_item(Brush(item, view, light, *key[1:], look.rich)), item)
         wobble = int(rng.integers(-1, 2)) if wobbly else 0
         sprites.append((drawn[key], round(placed.x + dx) + wobble, round(y + dy)))
+    return _Standing(pile, shelf, sprites)
+
+
+def _units(standing: _Standing, rule: str) -> list[_Unit]:
+    """What may get a box of its own.
+
+    By ``item`` that is the whole pile. By the other rules it is a nest, or each item of stacks,
+    blocks and rows; goods behind others of their kind do not count by these.
+    """
+    pile, sprites = standing.pile, standing.sprites
+    n = len(sprites)
+    if rule == "item" or pile.form == "nest":
+        return [_unit(standing, range(n), n)]
+    if pile.form == "queue":
+        return [_unit(standing, range(n - 1, n), 1)]
+    return [_unit(standing, range(i, i + 1), 1) for i in range(n)]
+
+
+def _unit(standing: _Standing, positions: range, count: int) -> _Unit:
+    pile, view = standing.pile, standing.shelf.view
+    item, sprites = pile.item, [standing.sprites[i] for i in positions]
     outline = np.concatenate([sprite.outline + np.array([px, py]) for sprite, px, py in sprites])
-    return _Standing(pile, view, sprites, outline)
+    feet = np.array([(px, py + item.depth / 2 * view.tilt) for _, px, py in sprites])
+    reach = np.array([item.width / 2, item.height])
+    front = np.concatenate([feet.min(0) - reach, feet.max(0) + reach * (1, 0)])
+    if count < pile.count and _has_one_above(pile, positions[0]):
+        outline = np.maximum(outline, (-np.inf, front[1]))  # its lid can't be seen
+    return _Unit(standing, positions, count, outline, front)
 
 
-def _draw(plane: np.ndarray, standing: _Standing, light: float) -> None:
-    pile, view = standing.pile, standing.view
-    (x1, y1), (x2, y2) = standing.outline.min(axis=0), standing.outline.max(axis=0)
+def _has_one_above(pile: Pile, i: int) -> bool:
+    dx, dy = np.abs(pile.feet - pile.feet[i] + (0, pile.item.height)).T
+    return bool(((dx < pile.item.width / 2) & (dy < pile.item.height / 2)).any())
+
+
+def _in_drawing_order(standing: list[_Standing], units: list[_Unit], look: Plain):
+    """The piles and which of their sprites are drawn: those of units that have a box, and what is
+    behind them."""
+    shown: dict[int, set[int]] = {}
+    for unit in units:
+        positions = shown.setdefault(id(unit.standing), set())
+        positions.update(unit.sprites)
+        if unit.standing.pile.form == "queue":
+            positions.update(range(unit.standing.pile.count))
+    parts = [(s, sorted(shown[id(s)])) for s in standing if id(s) in shown]
+    return look.order(parts)
+
+
+def _draw(plane: np.ndarray, standing: _Standing, positions: list[int], light: float) -> None:
+    pile, view = standing.pile, standing.shelf.view
+    sprites = [standing.sprites[i] for i in positions]
+    outline = np.concatenate([sprite.outline + np.array([px, py]) for sprite, px, py in sprites])
+    (x1, y1), (x2, y2) = outline.min(axis=0), outline.max(axis=0)
     rise = pile.item.depth * view.tilt
     reach = 6 * view.scale
     cast_shadow(plane, x1 - reach, y2 - rise * 1.6 - 3, x2 + reach, y2 + 4)
     cast_shadow(plane, x1 - reach * (1 + light), y1 - reach, x2 + reach * (1 - light), y2)
-    for i, (sprite, px, py) in enumerate(standing.sprites):
+    for i, (sprite, px, py) in zip(positions, sprites, strict=True):
         if pile.form == "queue":
             sprite = dimmed(sprite, max(100 - 9 * (pile.count - 1 - i), 50))
         paste(plane, sprite, px, py)
@@ -136,27 +201,48 @@ def _variants(pile: Pile, rng: np.random.Generator) -> list[int]:
     return [i % n for i in range(pile.count)]
 
 
-def _boxes(piles: list[_Standing], camera: Camera) -> list[tuple[int, int, int, int] | None]:
-    """The box of each pile; None if too little of it is in the photo."""
-    if not piles:
+def _boxes(
+    units: list[_Unit], camera: Camera, visible: float
+) -> list[tuple[int, int, int, int] | None]:
+    """The box of each unit; None if too little of it is in the photo."""
+    if not units:
         return []
-    points = camera.locate(np.concatenate([pile.outline for pile in piles]))
-    ends = np.cumsum([len(pile.outline) for pile in piles])[:-1]
+    points = camera.locate(np.concatenate([unit.outline for unit in units]))
+    ends = np.cumsum([len(unit.outline) for unit in units])[:-1]
     return [
-        _box(part, camera, standing.pile)
-        for part, standing in zip(np.split(points, ends), piles, strict=True)
+        _box(part, camera, visible if unit.count == 1 else 1)
+        for part, unit in zip(np.split(points, ends), units, strict=True)
     ]
 
 
-def _box(points: np.ndarray, camera: Camera, pile: Pile) -> tuple[int, int, int, int] | None:
+def _box(points: np.ndarray, camera: Camera, least: float) -> tuple[int, int, int, int] | None:
+    """The part of a box within the photo; None if that is less than a share ``least`` of it."""
     (x1, y1), (x2, y2) = points.min(axis=0), points.max(axis=0)
     a, b = max(x1, 0), min(x2, camera.width)
-    share = (b - a) / (x2 - x1)
-    if share < (_VISIBLE if pile.count == 1 else 1):
+    c, d = max(y1, 0), min(y2, camera.height)
+    if (b - a) / (x2 - x1) < least or (d - c) / (y2 - y1) < min(least, 0.9):
         return None
-    return (
-        int(np.floor(a)),
-        int(np.floor(max(y1, 0))),
-        int(np.ceil(b)),
-        int(np.ceil(min(y2, camera.height))),
+    return int(np.floor(a)), int(np.floor(c)), int(np.ceil(b)), int(np.ceil(d))
+
+
+def _merge(
+    kept: list[tuple[_Unit, tuple[int, int, int, int]]], rule: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Boxes, categories and counts, alike neighbours boxed together where the rule says so."""
+    boxes = np.array([box for _, box in kept], int).reshape(-1, 4)
+    items = [unit.standing.pile.item for unit, _ in kept]
+    number = {item: i for i, item in enumerate(dict.fromkeys(items))}
+    labels = group(
+        np.array([unit.front for unit, _ in kept]).reshape(-1, 4),
+        np.array([number[item] for item in items], int),
+        rule,
     )
+    first, place = np.unique(labels, return_inverse=True)
+    merged = np.empty((len(first), 4), int)
+    counts = np.zeros(len(first), int)
+    np.add.at(counts, place, np.array([unit.count for unit, _ in kept], int))
+    merged[:, :2], merged[:, 2:] = np.iinfo(int).max, -1
+    np.minimum.at(merged[:, :2], place, boxes[:, :2])
+    np.maximum.at(merged[:, 2:], place, boxes[:, 2:])
+    categories = np.array([item.category for item in items], int)
+    return merged, categories[first], counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -84,8 +85,12 @@ def build_rack(rng: np.random.Generator, top: float, bottom: float, scale: float
 
 
 def _band(plane: np.ndarray, y: int, color: Color, percent: np.ndarray) -> None:
-    """Rows from ``y`` on in one colour, each with its own brightness."""
-    column = np.array(color) * np.asarray(percent)[:, None] // 100
+    """Rows from ``y`` on in one colour, each with its own brightness, as far as the plane goes."""
+    percent = np.asarray(percent)[max(-y, 0) : max(len(plane) - y, 0)]
+    if not len(percent):
+        return
+    y = max(y, 0)
+    column = np.array(color) * percent[:, None] // 100
     column = np.minimum(column, 255).astype(np.uint8)[:, None]
     plane[y : y + len(column)] = cv2.repeat(column, 1, plane.shape[1])
 
@@ -106,7 +111,9 @@ def draw_rack(plane: np.ndarray, rack: Rack) -> None:
         if rack.pegs:
             step = max(round(9 * scale), 4)
             for dy in range(max(round(1.4 * scale), 1)):
-                holes = plane[top + step // 2 + dy : floor : step, step // 2 :: step]
+                holes = plane[
+                    max(top, 0) + step // 2 + dy : max(floor, 0) : step, step // 2 :: step
+                ]
                 holes[:] = shade(rack.wall, 58)
         post = max(round(5 * scale), 2)
         for x in range(round(40 * scale), width, round(210 * scale)):
@@ -116,8 +123,13 @@ def draw_rack(plane: np.ndarray, rack: Rack) -> None:
         _band(plane, floor, rack.board, 62 + 43 * np.arange(n) // n)
 
 
-def draw_edges(plane: np.ndarray, rack: Rack, rng: np.random.Generator) -> None:
-    """The fronts of the boards with their price tags, in front of the goods."""
+def draw_edges(
+    plane: np.ndarray, rack: Rack, rng: np.random.Generator, write: Callable[..., None] = write
+) -> None:
+    """The fronts of the boards with their price tags, in front of the goods.
+
+    ``write`` prints the price.
+    """
     width = plane.shape[1]
     for shelf in rack.shelves:
         scale = shelf.view.scale

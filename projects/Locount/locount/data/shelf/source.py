@@ -13,7 +13,6 @@ from ..errors import DatasetError
 from ..index_cache import cache_directory
 from ..locount_folder import LocountFolder
 from ..names import DatasetName
-from .categories import CLASSES, GROUPS
 from .render import RENDERER_VERSION
 from .write import DEFAULT_SIZE, Series, make_shelf, parse_size
 
@@ -31,8 +30,10 @@ class RenderedShelves:
         self.series = series.check()
 
     @classmethod
-    def of(cls, name: DatasetName) -> RenderedShelves:
+    def of(cls, name: DatasetName, **options: str) -> RenderedShelves:
         """The series of ``shelf:IMAGES:SEED`` or ``shelf:IMAGES:SEED:WIDTHxHEIGHT``.
+
+        ``options`` are the style and the rule.
 
         Raises:
             DatasetError: if the name has another form, or there is no such series.
@@ -44,17 +45,23 @@ class RenderedShelves:
                 "such as shelf:500:1, or shelf:IMAGES:SEED:WIDTHxHEIGHT"
             )
         size = parse_size(parts[2]) if len(parts) == 3 else DEFAULT_SIZE
-        return cls(Series(int(parts[0]), int(parts[1]), *size))
+        return cls(Series(int(parts[0]), int(parts[1]), *size, **options))
 
     @property
     def folder(self) -> Path:
         """Where the pictures are kept. Its name says all that they depend on."""
-        images, seed, width, height = self.series
+        images, seed, width, height, *_ = self.series
         name = f"shelf-v{RENDERER_VERSION}-{width}x{height}-seed{seed}-{images}"
-        return cache_directory() / name
+        described = self.series.described()
+        unusual = [described[key] for key in ("style", "rule") if key in described]
+        return cache_directory() / "-".join([name, *unusual])
 
     def metadata(self) -> dict[str, object]:
-        return {"thing_classes": list(CLASSES), "thing_groups": list(GROUPS)}
+        goods = self.series.goods
+        return {
+            "thing_classes": [kind.name for kind in goods],
+            "thing_groups": [kind.group for kind in goods],
+        }
 
     def load(self) -> list[dict]:
         """Renders the pictures if they are not there; other processes wait meanwhile.

@@ -17,10 +17,12 @@ from tqdm import tqdm
 
 from ..category_list import CATEGORIES_FILE
 from ..errors import DatasetError
-from .categories import CLASSES
-from .render import RENDERER_VERSION, render
+from .categories import Goods
+from .render import RENDERER_VERSION, STYLES, render
+from .rules import RULES
 
 DEFAULT_SIZE = (640, 360)
+DEFAULT_STYLE = "plain"
 _MANIFEST = "shelf.json"
 # A worker imports for seconds before its first picture.
 PICTURES_PER_WORKER = 200
@@ -29,12 +31,28 @@ _SIDES = (320, 4096)
 
 
 class Series(NamedTuple):
-    """Which pictures: the first ``images`` of a seed, in one size."""
+    """Which pictures: the first ``images`` of a seed, in one size, style and rule of boxes."""
 
     images: int
     seed: int
     width: int = DEFAULT_SIZE[0]
     height: int = DEFAULT_SIZE[1]
+    style: str = DEFAULT_STYLE
+    rule: str = RULES[0]
+
+    @property
+    def goods(self) -> tuple[Goods, ...]:
+        """The categories."""
+        return STYLES[self.style].goods
+
+    def described(self) -> dict[str, object]:
+        """The fields; style and rule only where they are not the usual ones."""
+        usual = self._field_defaults
+        return {
+            key: value
+            for key, value in self._asdict().items()
+            if key not in ("style", "rule") or value != usual[key]
+        }
 
     def check(self) -> Series:
         """The series itself.
@@ -53,6 +71,9 @@ class Series(NamedTuple):
                 f"size {self.width}x{self.height}: sides may have {low} to {high} pixels, "
                 "and the width must not be less than the height"
             )
+        for what, value, known in (("style", self.style, STYLES), ("rule", self.rule, RULES)):
+            if value not in known:
+                wrong.append(f"{what} {value!r}: there are {', '.join(known)}")
         if wrong:
             raise DatasetError(f"No shelves can be rendered with {'; '.join(wrong)}")
         return self
@@ -84,20 +105,22 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
         raise DatasetError(f"The split {split!r} is no name: write it in lower case, such as train")
     manifest = _read_manifest(out)
     present = manifest["splits"].get(split)
-    if present == series._asdict():
+    if present == series.described():
         return False
     if present is not None:
         raise DatasetError(
             f"{out} holds another split {split!r} ({present}): "
             "remove the folder or name another one"
         )
-    manifest["splits"][split] = series._asdict()
+    manifest["splits"][split] = series.described()
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=_UNFINISHED) as temporary:
             folder = Path(temporary)
             _render_split(folder, split, series)
-            (folder / CATEGORIES_FILE).write_text("\n".join([*CLASSES, ""]), encoding="utf-8")
+            (folder / CATEGORIES_FILE).write_text(
+                "\n".join([*(g.name for g in series.goods), ""]), encoding="utf-8"
+            )
             (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
             # Images last but one: a folder has the split when it has its images.
             names = (f"Locount_GtTxts{split.title()}", CATEGORIES_FILE)
@@ -138,9 +161,7 @@ def _render_split(root: Path, split: str, series: Series) -> None:
     texts = root / f"Locount_GtTxts{split.title()}"
     images.mkdir()
     texts.mkdir()
-    draw = functools.partial(
-        _write_picture, images, texts, series.seed, series.width, series.height
-    )
+    draw = functools.partial(_write_picture, images, texts, series)
     bar = functools.partial(
         tqdm, total=series.images, desc=f"Shelves of seed {series.seed}", unit="image", leave=False
     )
@@ -166,15 +187,14 @@ def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def _write_picture(
-    images: Path, texts: Path, seed: int, width: int, height: int, index: int
-) -> None:
-    picture = render(seed, index, width, height)
+def _write_picture(images: Path, texts: Path, series: Series, index: int) -> None:
+    _, seed, *how = series
+    picture = render(seed, index, *how)
     stem = f"{index + 1:06d}"
     jpeg = cv2.imencode(".jpg", picture.image, [cv2.IMWRITE_JPEG_QUALITY, picture.quality])[1]
     (images / f"{stem}.jpg").write_bytes(jpeg.tobytes())
     lines = [
-        f"{x1},{y1},{x2},{y2},{CLASSES[category]},{count}\n"
+        f"{x1},{y1},{x2},{y2},{series.goods[category].name},{count}\n"
         for (x1, y1, x2, y2), category, count in zip(
             picture.boxes.tolist(),
             picture.categories.tolist(),
