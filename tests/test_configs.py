@@ -26,7 +26,7 @@ every_leaf = pytest.mark.parametrize("path", LEAVES, ids=lambda p: str(p.relativ
 RANDOM_WEIGHTS = [
     *("MODEL.DEVICE", "cpu"),
     *("MODEL.RESNETS.NORM", "GN"),
-    *("MODEL.TIMM.NORM", "BN"),
+    *("MODEL.TIMM.NORM", "BN", "MODEL.BACKBONE.FREEZE_AT", 0),
     *("MODEL.TIMM.PRETRAINED", False),
     *("MODEL.TORCHVISION.PRETRAINED_BACKBONE", False),
     *("MODEL.RESNETS.WIDTH_PER_GROUP", 32, "MODEL.RESNETS.RES2_OUT_CHANNELS", 64),
