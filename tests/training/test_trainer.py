@@ -178,3 +178,20 @@ def test_a_checkpoint_of_another_optimizer_is_an_error(cfg):
     cfg.SOLVER.OPTIMIZER = "ADAMW"
     with pytest.raises(InputError, match=r"SOLVER\.OPTIMIZER"):
         Trainer(cfg).resume_or_load()
+
+
+def test_precise_statistics_are_not_for_averaged_weights(cfg):
+    cfg.MODEL.EMA.ENABLED = cfg.TEST.PRECISE_BN.ENABLED = True
+    with pytest.raises(InputError, match=r"TEST\.PRECISE_BN.*MODEL\.EMA"):
+        Trainer(cfg)
+
+
+def test_precise_statistics_are_those_of_whole_batches(cfg):
+    cfg.TEST.PRECISE_BN.ENABLED, cfg.TEST.PRECISE_BN.NUM_ITER = True, 3
+    cfg.MODEL.RESNETS.NORM, cfg.SOLVER.MAX_ITER = "BN", 1
+    norm = (trainer := Trainer(cfg)).model.backbone.bottom_up.stem.conv1.norm
+    means = []
+    norm.register_forward_pre_hook(lambda _, inputs: means.append(inputs[0].mean((0, 2, 3))))
+    trainer.train()
+    # After the step of training, of which the running mean keeps a tenth.
+    torch.testing.assert_close(norm.running_mean, torch.stack(means[1:]).mean(0))
