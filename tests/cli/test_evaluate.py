@@ -126,6 +126,15 @@ def test_output_that_is_a_file_is_an_error(files, tmp_path, capsys):
     assert "out" in capsys.readouterr().err
 
 
+def test_only_writing_is_said_to_have_failed_in_writing(files, monkeypatch):
+    def closed(*_, **__):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("locount.evaluation.report.evaluate_files", closed)
+    with pytest.raises(BrokenPipeError):
+        main(["evaluate", *files()])
+
+
 def test_self_test(files, capsys):
     crowd = {
         "image_id": 1,

@@ -64,6 +64,27 @@ def test_a_predicted_box_that_is_infinite_stops_training(model, batch, layer):
         train(model, batch)
 
 
+@pytest.fixture
+def ciou_model(tiny_cfg):
+    tiny_cfg.MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE = "ciou"
+    return build_model(tiny_cfg)
+
+
+def test_a_box_loss_that_meets_nan_is_explained(ciou_model, batch):
+    # Infinity less infinity, in the last stage, which hands its boxes only to the loss.
+    weight = ciou_model.roi_heads.box_predictor[1].bbox_pred.weight.data
+    weight.fill_(torch.finfo(torch.float32).max)[:, ::2] *= -1
+    with pytest.raises(DivergenceError, match=r"iteration 7: bad box.* images are full\.jpg"):
+        train(ciou_model, batch)
+
+
+def test_weights_that_a_box_loss_meets_are_traced_to_their_step(ciou_model, batch):
+    layer = ciou_model.roi_heads.box_predictor[1].bbox_pred
+    layer.weight.register_hook(lambda gradient: gradient * math.nan)
+    with pytest.raises(DivergenceError, match=r"7: its gradients made 1 weight.*images are first-"):
+        train(ciou_model, named(batch, "first"), named(batch, "second"))
+
+
 def test_gradients_that_break_weights_are_traced_to_their_step(model, batch):
     layer = model.roi_heads.box_predictor[1].cls_score
     layer.weight.register_hook(lambda gradient: gradient * math.nan)

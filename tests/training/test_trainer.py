@@ -1,4 +1,5 @@
 import math
+import shutil
 
 import pytest
 import torch
@@ -145,3 +146,58 @@ def test_gradients_are_scaled_in_float16_only(cfg, monkeypatch, half, kind):
     monkeypatch.setattr("locount.training.trainer.half_type", lambda device: half)
     cfg.SOLVER.AMP.ENABLED = True
     assert type(Trainer(cfg)._trainer) is kind
+
+
+@pytest.mark.parametrize(("amp", "stopped"), [(False, 0), (False, 2), (True, 1)])
+def test_a_resumed_run_ends_as_one_that_was_not_stopped(cfg, tmp_path, monkeypatch, amp, stopped):
+    cfg.SEED = 5
+    cfg.SOLVER.AMP.ENABLED = amp
+    cfg.MODEL.EMA.ENABLED = True
+    cfg.MODEL.RESNETS.NORM = "BN"
+    # What is left to chance: sizes, mirroring, colors, which regions are trained, evaluation.
+    cfg.INPUT.MIN_SIZE_TRAIN, cfg.AUGMENTATION.COLOR = (48, 64), 0.2
+    cfg.MODEL.RPN.BATCH_SIZE_PER_IMAGE = cfg.MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE = 16
+    cfg.SOLVER.WARMUP_ITERS, cfg.SOLVER.STEPS, cfg.SOLVER.MAX_ITER = 2, (3,), 4
+    cfg.SOLVER.CHECKPOINT_PERIOD, cfg.TEST.EVAL_PERIOD = stopped + 1, 1
+    monkeypatch.setattr(Trainer, "test", lambda *_: {"drawn": torch.rand(()).item()})
+    whole = Trainer(cfg)
+    whole.resume_or_load(resume=False)
+    whole.train()
+
+    cfg.OUTPUT_DIR = str(tmp_path / "resumed")
+    (tmp_path / "resumed").mkdir()
+    checkpoint = f"model_{stopped:07d}.pth"
+    shutil.copy(tmp_path / checkpoint, cfg.OUTPUT_DIR)
+    (tmp_path / "resumed/last_checkpoint").write_text(checkpoint)
+    torch.manual_seed(17)
+    resumed = Trainer(cfg)
+    resumed.resume_or_load()
+    assert resumed.start_iter == stopped + 1
+    resumed.train()
+    assert equal(weights(resumed.model), weights(whole.model))
+    assert equal(weights(resumed._trainer.model), weights(whole._trainer.model))
+
+
+def test_a_checkpoint_of_another_optimizer_is_an_error(cfg):
+    cfg.SOLVER.MAX_ITER = 1
+    Trainer(cfg).train()
+    cfg.SOLVER.OPTIMIZER = "ADAMW"
+    with pytest.raises(InputError, match=r"SOLVER\.OPTIMIZER"):
+        Trainer(cfg).resume_or_load()
+
+
+def test_precise_statistics_are_not_for_averaged_weights(cfg):
+    cfg.MODEL.EMA.ENABLED = cfg.TEST.PRECISE_BN.ENABLED = True
+    with pytest.raises(InputError, match=r"TEST\.PRECISE_BN.*MODEL\.EMA"):
+        Trainer(cfg)
+
+
+def test_precise_statistics_are_those_of_whole_batches(cfg):
+    cfg.TEST.PRECISE_BN.ENABLED, cfg.TEST.PRECISE_BN.NUM_ITER = True, 3
+    cfg.MODEL.RESNETS.NORM, cfg.SOLVER.MAX_ITER = "BN", 1
+    norm = (trainer := Trainer(cfg)).model.backbone.bottom_up.stem.conv1.norm
+    means = []
+    norm.register_forward_pre_hook(lambda _, inputs: means.append(inputs[0].mean((0, 2, 3))))
+    trainer.train()
+    # After the step of training, of which the running mean keeps a tenth.
+    torch.testing.assert_close(norm.running_mean, torch.stack(means[1:]).mean(0))

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..training.comparison import Comparison, Row, compare, key_values, markdown
+    from ..training.comparison import Comparison, compare, key_values, markdown, parse_rows
 
     comparison = Comparison(
         train=args.train,
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         variants=tuple(args.variant),
         threads=args.threads,
     )
-    rows = [Row.parse(text, seed) for seed in args.seeds for text in args.configs]
+    rows = parse_rows(args.configs, args.seeds)
     print(markdown(compare(rows, comparison, args.output, args.jobs)))
     print(f"\n{args.output / 'table.md'}, {args.output / 'rows.csv'}; a folder for each training")
     return 0

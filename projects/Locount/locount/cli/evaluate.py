@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from ..errors import InputError
@@ -62,28 +61,27 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.report import evaluate_files, self_test, write_report
     from ..files import to_json
 
-    try:
-        if args.self_test == (args.dt is not None):
-            raise InputError(
-                "give GT alone with --self-test, or GT and DT without (`locount evaluate --help`)"
-            )
-        if args.self_test:
-            passed, line = self_test(args.gt)
-            print(line)
-            return 0 if passed else 1
-        report = evaluate_files(
-            args.gt,
-            args.dt,
-            args.max_dets,
-            coco_sizes=args.coco_sizes,
-            with_errors=args.errors,
-            score=args.score,
+    if args.self_test == (args.dt is not None):
+        raise InputError(
+            "give GT alone with --self-test, or GT and DT without (`locount evaluate --help`)"
         )
-        if args.output:
+    if args.self_test:
+        passed, line = self_test(args.gt)
+        print(line)
+        return 0 if passed else 1
+    report = evaluate_files(
+        args.gt,
+        args.dt,
+        args.max_dets,
+        coco_sizes=args.coco_sizes,
+        with_errors=args.errors,
+        score=args.score,
+    )
+    if args.output:
+        try:
             write_report(report, args.output)
-    except OSError as error:
-        print(f"locount evaluate: can't write to {args.output}: {error}", file=sys.stderr)
-        return 2
+        except OSError as error:
+            raise InputError(f"can't write to {args.output}: {error}") from error
     if args.json:
         print(to_json(report.as_dict()).decode())
     else:

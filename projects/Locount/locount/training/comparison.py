@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import concurrent.futures
+import hashlib
 import math
 import multiprocessing
 import os
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import MetadataCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import default_setup
 from detectron2.utils.logger import setup_logger
 from tabulate import tabulate
@@ -35,6 +37,16 @@ from .trainer import Trainer
 # of the number of products per image (docs/dense.md).
 METRICS = ("AP", "AP50", "AP75", "AR", "APlc", "APlc50", "APlc75", "ARlc")
 METRICS += ("APlc-IN", "APlc-MN", "APlc-LN", "MAE-cv")
+# Keys that no row has of its own, and what decides instead.
+GIVEN = {
+    "SEED": "give --seeds",
+    "DATASETS.TRAIN": "give --train",
+    "DATASETS.TEST": "give --test",
+    "SOLVER.MAX_ITER": "give --budget",
+    "SOLVER.CHECKPOINT_PERIOD": "only the last weights are kept",
+    "TEST.EVAL_PERIOD": "only the last weights are evaluated",
+    "OUTPUT_DIR": "give --output",
+}
 # How many images the speed is measured on, after some to warm up.
 TIMED_IMAGES, WARM_UP_IMAGES = 20, 3
 
@@ -44,7 +56,7 @@ class Row:
     """One training: a config with options, and a seed.
 
     Attributes:
-        name: of the config and its options, unique in a table but for the seed.
+        name: of the config and its options, as :func:`distinct_names` gives it.
         opts: keys and values in turn.
     """
 
@@ -54,25 +66,62 @@ class Row:
     seed: int
 
     @classmethod
-    def parse(cls, text: str, seed: int) -> Row:
+    def parse(cls, text: str, seed: int, name: str | None = None) -> Row:
         """From ``CONFIG.yaml`` or ``CONFIG.yaml+KEY=VALUE+KEY=VALUE``."""
         config_file, *options = text.split("+")
-        name = "+".join([Path(config_file).stem, *map(_short, options)])
-        return cls(name, config_file, key_values(options), seed)
+        return cls(name or _name(text, 1), config_file, key_values(options), seed)
+
+
+def parse_rows(texts: Sequence[str], seeds: Sequence[int]) -> list[Row]:
+    """For each seed a row of each text, as for :meth:`Row.parse`."""
+    names = distinct_names(texts)
+    return [Row.parse(text, seed, names[text]) for seed in seeds for text in texts]
 
 
 def key_values(options: Sequence[str]) -> tuple[str, ...]:
-    """Keys and values in turn, of ``KEY=VALUE``."""
+    """Keys and values in turn, of ``KEY=VALUE``.
+
+    Raises:
+        InputError: for another form, or a key that the comparison sets.
+    """
     for option in options:
-        if "=" not in option:
-            raise InputError(f"{option!r} is no option of a config: write KEY=VALUE")
+        key, equals, _ = option.partition("=")
+        if not equals:
+            raise InputError(f"{option!r} is not an option of a config: write KEY=VALUE")
+        if key in GIVEN:
+            raise InputError(f"{option!r}: {key} is the same for all rows; {GIVEN[key]}")
     return tuple(part for option in options for part in option.split("=", 1))
 
 
-def _short(option: str) -> str:
-    """``KEY=VALUE`` without the nodes that the key stands in."""
-    key, equals, value = option.partition("=")
-    return key.rpartition(".")[2] + equals + value
+def distinct_names(texts: Iterable[str]) -> dict[str, str]:
+    """A short name of each ``CONFIG.yaml+KEY=VALUE…`` or ``KEY=VALUE+…``.
+
+    Of a path and of each key it has the last part, or where texts would share a name so many of
+    their last parts that they do not.
+    """
+    names: dict[str, str] = {}
+    sharing, length = set(texts), 1
+    while sharing:
+        new = {text: _name(text, length) for text in sharing}
+        count = Counter(new.values())
+        longest = {text for text, name in new.items() if _name(text, length + 1) == name}
+        done = {text for text, name in new.items() if count[name] == 1 or text in longest}
+        names |= {text: new[text] for text in done}
+        sharing -= done
+        length += 1
+    return names
+
+
+def _name(text: str, length: int) -> str:
+    return "+".join(_last_parts(part, length) for part in text.split("+"))
+
+
+def _last_parts(text: str, length: int) -> str:
+    """Of ``KEY=VALUE``, the last parts of the key; else of a path, without its ending."""
+    key, equals, value = text.partition("=")
+    if equals:
+        return ".".join(key.split(".")[-length:]) + equals + value
+    return "/".join(Path(os.path.abspath(text)).with_suffix("").parts[1:][-length:])
 
 
 @dataclass(frozen=True)
@@ -124,30 +173,44 @@ def compare(
     """Train and evaluate every row, and write ``table.md`` and ``rows.csv``.
 
     Each row has a folder. One that ended before with the same config and data is not run again,
-    and the table is written anew after each.
+    and the table is written anew after each. A row that diverges stops no other: the table says so.
 
     Args:
-        jobs: rows that run at the same time, each in a process of its own.
+        jobs: rows that run at the same time, each in a process of its own, on one GPU after the
+            other where there are several.
 
     Returns:
-        For each row and variant, in the order of ``rows``: its name, seed, metrics, speed and size.
+        For each row and variant, in the order of ``rows``: its name, seed, metrics, speed and
+        size, and why it "diverged", or "".
 
     Raises:
         InputError: before anything is trained, for a config or data that can't be used.
     """
-    twice = {(r.name, r.seed) for r in rows if rows.count(r) > 1}
+    twice = [key for key, n in Counter((r.name, r.seed) for r in rows).items() if n > 1]
     if twice:
-        raise InputError(f"named twice: {', '.join(sorted(name for name, _ in twice))}")
+        raise InputError(
+            "named twice: " + ", ".join(f"{name} with seed {seed}" for name, seed in twice)
+        )
     folders = {row: output_dir / row.name / f"seed{row.seed}" for row in rows}
     configs = {row: comparison.config(row, str(folders[row])) for row in rows}
     for cfg in configs.values():
         check_datasets(cfg, (comparison.train, comparison.test))
-    done = {row: _finished(folders[row], configs[row], comparison) for row in rows}
+        for variant in comparison.variants:
+            _varied(cfg, variant)
+    data = [_data_fingerprint(name) for name in (comparison.train, comparison.test)]
+    of = {
+        row: {"config": cfg.dump(), "variants": list(comparison.variants), "data": data}
+        for row, cfg in configs.items()
+    }
+    done = {row: _finished(folders[row], of[row]) for row in rows}
     waiting = [row for row in rows if done[row] is None]
     with concurrent.futures.ProcessPoolExecutor(
         jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1
     ) as pool:
-        running = {pool.submit(_run_row, row, comparison, folders[row]): row for row in waiting}
+        running = {
+            pool.submit(_run_row, row, comparison, folders[row], of[row], i if jobs > 1 else 0): row
+            for i, row in enumerate(waiting)
+        }
         for future in tqdm(
             concurrent.futures.as_completed(running), total=len(waiting), desc="rows", unit="row"
         ):
@@ -156,62 +219,90 @@ def compare(
     return _write_tables(done, output_dir)
 
 
-def _fingerprint(cfg: CfgNode, comparison: Comparison) -> dict:
-    return {"config": cfg.dump(), "variants": list(comparison.variants)}
+def _data_fingerprint(dataset: str) -> str:
+    """Of annotations, and of names and sizes of photos."""
+    records = DatasetCatalog.get(dataset)
+    paths = [Path(record["file_name"]) for record in records]
+    sizes = [path.stat().st_size if path.is_file() else None for path in paths]
+    return hashlib.sha256(msgspec.json.encode([records, sizes], enc_hook=repr)).hexdigest()
 
 
-def _finished(folder: Path, cfg: CfgNode, comparison: Comparison) -> list[dict] | None:
+def _varied(cfg: CfgNode, variant: str) -> CfgNode:
+    """The config with the options of a variant, ``KEY=VALUE+KEY=VALUE`` or none."""
+    varied = cfg.clone()
+    varied.merge_from_list(list(key_values(variant.split("+")) if variant else ()))
+    return varied
+
+
+def _finished(folder: Path, of: dict) -> list[dict] | None:
     """The results of a row that ended before; None if it has to run."""
     path = folder / "results.json"
     if not path.is_file():
         return None
     stored = msgspec.json.decode(path.read_bytes())
-    if stored["of"] != _fingerprint(cfg, comparison):
+    if stored["of"] != of:
         return None
     # JSON has no NaN: an undefined metric is stored as null. Older results lack newer metrics.
-    missing = dict.fromkeys(METRICS, math.nan)
+    missing = dict.fromkeys(METRICS, math.nan) | {"diverged": ""}
     return [
         missing | {k: math.nan if v is None else v for k, v in r.items()} for r in stored["results"]
     ]
 
 
-def _run_row(row: Row, comparison: Comparison, folder: Path) -> list[dict]:
+def _run_row(row: Row, comparison: Comparison, folder: Path, of: dict, gpu: int) -> list[dict]:
+    """
+    Args:
+        of: what the results are stored with, for :func:`_finished`.
+        gpu: a number; the GPUs are dealt out in turn.
+    """
     if comparison.threads:
         torch.set_num_threads(comparison.threads)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, for a process; its log is in the folder
     cfg = comparison.config(row, str(folder))
+    if cfg.MODEL.DEVICE == "cuda":
+        torch.cuda.set_device(gpu % torch.cuda.device_count())  # "cuda" is that one from now on
     default_setup(cfg, None)
     setup_logger(cfg.OUTPUT_DIR, name="locount")
     train_cfg = cfg.clone()
     train_cfg.defrost()
     train_cfg.DATASETS.TEST = ()  # tested below, where the options of the test are known
     train_cfg.freeze()
+    names = distinct_names(comparison.variants)
+    results = [
+        {
+            "model": f"{row.name} → {names[variant]}" if variant else row.name,
+            "seed": row.seed,
+            **dict.fromkeys((*METRICS, "images/s", "parameters", "training s"), math.nan),
+            "diverged": "",
+        }
+        for variant in ("", *comparison.variants)
+    ]
     start = time.perf_counter()
-    trainer = Trainer(train_cfg)
-    trainer.resume_or_load(resume=False)
-    trainer.train()
-    seconds = time.perf_counter() - start
-    results = []
-    for variant in ("", *comparison.variants):
-        test_cfg = cfg.clone()
-        test_cfg.merge_from_list(list(key_values(variant.split("+")) if variant else ()))
-        model = Trainer.build_model(test_cfg)
-        load_weights(model, os.path.join(cfg.OUTPUT_DIR, "model_final.pth"))
-        results_by_task = Trainer.test(test_cfg, model)
-        figures = {**results_by_task["bbox"], **results_by_task["count"]}
-        shown = "+".join(map(_short, variant.split("+")))
-        results.append(
-            {
-                "model": f"{row.name} → {shown}" if variant else row.name,
-                "seed": row.seed,
-                **_metrics(figures, cfg.TEST.DETECTIONS_PER_IMAGE),
-                "images/s": _images_per_second(test_cfg, model),
-                "parameters": sum(p.numel() for p in model.parameters()),
-                "training s": seconds,
-            }
-        )
-    write_json(folder / "results.json", {"of": _fingerprint(cfg, comparison), "results": results})
+    try:
+        trainer = Trainer(train_cfg)
+        trainer.resume_or_load(resume=False)
+        trainer.train()
+    except FloatingPointError as error:
+        for result in results:
+            result["diverged"] = str(error)
+    else:
+        seconds = time.perf_counter() - start
+        for variant, result in zip(("", *comparison.variants), results, strict=True):
+            result |= {**_tested(_varied(cfg, variant)), "training s": seconds}
+    write_json(folder / "results.json", {"of": of, "results": results})
     return results
+
+
+def _tested(cfg: CfgNode) -> dict[str, float]:
+    """Metrics, speed and size of what was trained."""
+    model = Trainer.build_model(cfg)
+    load_weights(model, os.path.join(cfg.OUTPUT_DIR, "model_final.pth"))
+    results = Trainer.test(cfg, model)
+    return {
+        **_metrics({**results["bbox"], **results["count"]}, cfg.TEST.DETECTIONS_PER_IMAGE),
+        "images/s": _images_per_second(cfg, model),
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
 
 
 def _metrics(figures: dict[str, float], max_dets: int) -> dict[str, float]:
@@ -243,25 +334,39 @@ def _write_tables(done: dict[Row, list[dict] | None], output_dir: Path) -> list[
 
 
 def markdown(results: Sequence[dict]) -> str:
-    """Means over the seeds, and behind ± the standard deviation where there are several."""
+    """Means over the seeds, and behind ± the standard deviation where there are several.
+
+    Rows that diverged are left out of the means, and listed below.
+    """
     by_model: dict[str, list[dict]] = {}
     for result in results:
         by_model.setdefault(result["model"], []).append(result)
-    table = [
-        {
-            "model": model,
-            "seeds": len(found),
-            **{name: _mean_and_spread([r[name] for r in found]) for name in METRICS},
-            "images/s": f"{statistics.mean(r['images/s'] for r in found):.1f}",
-            "M parameters": f"{found[0]['parameters'] / 1e6:.1f}",
-        }
-        for model, found in by_model.items()
+    table = []
+    for model, found in by_model.items():
+        ended = [r for r in found if not r["diverged"]]
+        diverged = f", {len(found) - len(ended)} diverged" if len(found) > len(ended) else ""
+        table.append(
+            {
+                "model": model,
+                "seeds": f"{len(ended)}{diverged}",
+                **{name: _mean_and_spread([r[name] for r in ended]) for name in METRICS},
+                "images/s": _mean([r["images/s"] for r in ended]),
+                "M parameters": _mean([r["parameters"] / 1e6 for r in ended]),
+            }
+        )
+    lines = [tabulate(table, headers="keys", tablefmt="github", disable_numparse=True)]
+    lines += [
+        f"\n{r['model']}, seed {r['seed']}, diverged: {r['diverged']}"
+        for r in results
+        if r["diverged"]
     ]
-    return tabulate(table, headers="keys", tablefmt="github", disable_numparse=True)
+    return "\n".join(lines)
+
+
+def _mean(values: Sequence[float]) -> str:
+    return "-" if not values or any(map(math.isnan, values)) else f"{statistics.mean(values):.1f}"
 
 
 def _mean_and_spread(values: Sequence[float]) -> str:
-    if any(map(math.isnan, values)):
-        return "-"
-    mean = f"{statistics.mean(values):.1f}"
-    return f"{mean} ± {statistics.stdev(values):.1f}" if len(values) > 1 else mean
+    mean = _mean(values)
+    return f"{mean} ± {statistics.stdev(values):.1f}" if mean != "-" and len(values) > 1 else mean

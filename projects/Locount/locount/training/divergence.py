@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from detectron2.utils import comm
 from torch import Tensor, nn
 
+# What Detectron2 says of predicted boxes that are NaN or infinite, between the stages of a cascade
+# and in GIoU, DIoU and CIoU losses: of two numbers of which one is NaN, none is the larger.
+ASSERTIONS = ("infinite or NaN", "bad box: ")
+
 
 class DivergenceError(FloatingPointError):
     """Training met a number that is NaN or infinite; the message says where and what to try."""
@@ -58,17 +62,19 @@ class StepWatch:
         except FloatingPointError as error:
             raise DivergenceError(self._explain(iteration, str(error))) from error
         except AssertionError as error:
-            # Boxes.clip, which sees what a stage of the cascade hands to the next.
-            if "infinite or NaN" not in str(error):
+            if not (any(text in str(error) for text in ASSERTIONS) or self._broken_weights()):
                 raise
             raise DivergenceError(self._explain(iteration, str(error))) from error
         # Detectron2 looks at the losses in the main process only, and at their mean over processes.
         if not comm.is_main_process() and (broken := self._steps[-1].broken_losses()):
             raise DivergenceError(_message(iteration, ", ".join(broken), self._steps[-1]))
 
+    def _broken_weights(self) -> list[str]:
+        return [name for name, p in self._model.named_parameters() if not p.isfinite().all()]
+
     def _explain(self, iteration: int, error: str) -> str:
         """What made Detectron2 raise ``error`` before it changed the weights."""
-        weights = [name for name, p in self._model.named_parameters() if not p.isfinite().all()]
+        weights = self._broken_weights()
         if not weights:
             step = self._steps[-1]
             return _message(iteration, ", ".join(step.broken_losses()) or error, step)

@@ -9,11 +9,7 @@ from collections import OrderedDict
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import (
-    DatasetCatalog,
-    build_detection_test_loader,
-    build_detection_train_loader,
-)
+from detectron2.data import DatasetCatalog, build_detection_test_loader
 from detectron2.engine import DefaultTrainer, HookBase, hooks, train_loop
 from detectron2.evaluation import DatasetEvaluator
 from torch import nn
@@ -26,6 +22,7 @@ from ..errors import InputError
 from ..evaluation import LocountEvaluator
 from ..modeling import CountingRCNNWithTTA, balance_counts
 from ..modeling.pretrained import check_frozen
+from .data_stream import DataStream
 from .divergence import StepWatch
 from .ema import WeightAverage
 from .mixed_precision import half_type, train_in_mixed_precision
@@ -44,6 +41,11 @@ class Trainer(DefaultTrainer):
     _average: WeightAverage | None = None
 
     def __init__(self, cfg: CfgNode):
+        if cfg.MODEL.EMA.ENABLED and cfg.TEST.PRECISE_BN.ENABLED:
+            raise InputError(
+                "TEST.PRECISE_BN.ENABLED sets statistics of the weights in training, but with "
+                "MODEL.EMA.ENABLED their average is evaluated and saved: turn one of them off."
+            )
         mixed = cfg.SOLVER.AMP.ENABLED
         if mixed and half_type(torch.device(cfg.MODEL.DEVICE)) == torch.bfloat16:
             cfg = cfg.clone()
@@ -77,13 +79,21 @@ class Trainer(DefaultTrainer):
         super().resume_or_load(resume)
 
     def state_dict(self) -> dict:
-        """As in the base class, with the optimizer's momentum, which Detectron2 v0.6 forgets."""
-        return {**super().state_dict(), "_trainer": self._trainer.state_dict()}
+        """As in the base class, with the place in the data and what v0.6 forgets, the momentum."""
+        return {
+            **super().state_dict(),
+            "_trainer": self._trainer.state_dict(),
+            "data": self._trainer.data_loader.state_dict(),
+        }
 
     def load_state_dict(self, state_dict: dict) -> None:
-        super().load_state_dict(state_dict)
-        if "_trainer" in state_dict:  # not in what v0.6 alone has saved
-            self._trainer.load_state_dict(state_dict["_trainer"])
+        # What is not in a checkpoint of Detectron2, or of another kind of precision, stays.
+        inner = {**self._trainer.state_dict(), **state_dict.get("_trainer", {})}
+        _check_optimizer(self.optimizer, inner["optimizer"])
+        super().load_state_dict({**state_dict, "_trainer": inner})
+        self._trainer.load_state_dict(inner)
+        if "data" in state_dict:
+            self._trainer.data_loader.load_state_dict(state_dict["data"])
 
     def train(self):
         """As in the base class; what stops it with a message of its own is logged by that alone."""
@@ -113,8 +123,8 @@ class Trainer(DefaultTrainer):
         return build_optimizer(cfg, model)
 
     @classmethod
-    def build_train_loader(cls, cfg: CfgNode):
-        return build_detection_train_loader(cfg, mapper=LocountDatasetMapper(cfg, is_train=True))
+    def build_train_loader(cls, cfg: CfgNode) -> DataStream:
+        return DataStream(cfg, LocountDatasetMapper(cfg, is_train=True))
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str):
@@ -151,6 +161,22 @@ class Trainer(DefaultTrainer):
         evaluators = [cls.build_evaluator(cfg, name, folder) for name in cfg.DATASETS.TEST]
         results = cls.test(cfg, CountingRCNNWithTTA(cfg, model), evaluators)
         return OrderedDict((f"{key}_TTA", value) for key, value in results.items())
+
+
+def _check_optimizer(optimizer: torch.optim.Optimizer, saved: dict) -> None:
+    """
+    Raises:
+        InputError: if a checkpoint's optimizer is of another kind, or of other groups.
+    """
+    groups, saved_groups = optimizer.state_dict()["param_groups"], saved["param_groups"]
+    if [(len(g["params"]), "betas" in g) for g in groups] != [
+        (len(g["params"]), "betas" in g) for g in saved_groups
+    ]:
+        raise InputError(
+            "The checkpoint to resume from has another optimizer. Resume with SOLVER.OPTIMIZER, "
+            "SOLVER.BACKBONE_MULTIPLIER and MODEL.BACKBONE.FREEZE_AT of the run that was stopped, "
+            "or start from its weights with MODEL.WEIGHTS."
+        )
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
