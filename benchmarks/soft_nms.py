@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from functools import partial
 
 import torch
 from detectron2.layers import batched_nms
@@ -40,10 +41,9 @@ def main() -> None:
             "nms": lambda d: batched_nms(d.pred_boxes.tensor, d.scores, d.pred_classes, THRESHOLD)
         }
         for method in ("linear", "gaussian"):
-            ways[method] = SoftNMS(
-                method=method,
+            ways[method] = partial(
+                SoftNMS(method),
                 iou_threshold=THRESHOLD,
-                sigma=0.5,
                 score_threshold=0.05,
                 max_detections=300,
             )

@@ -48,3 +48,12 @@ def test_each_stage_is_balanced_by_its_own_bins():
         stages[1].count_loss.bin_weights[[1, 11]], torch.tensor([5 / 6, 5 / 3])
     )
     assert not any("weights" in name for name in stages.state_dict())
+
+
+def test_weights_are_where_the_parameters_are():
+    # Else every step of a training on a GPU would wait for a copy.
+    counting = nn.ModuleList(
+        [nn.Linear(1, 1, device="meta"), CountLoss(CountClassifier(CountPartition(9, 10, 1), 0))]
+    )
+    balance_counts(counting, torch.tensor([1, 2]))
+    assert counting[1].bin_weights.device == counting[0].weight.device

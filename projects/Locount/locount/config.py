@@ -149,9 +149,6 @@ def add_locount_config(cfg: CfgNode) -> None:
     cfg.MODEL.REPPOINTS.NORM = "GN"
     # Points of a location (n): the square of an odd number, since a convolution's taps read them.
     cfg.MODEL.REPPOINTS.NUM_POINTS = 9
-    # The box that points span: "moment" (mean and standard deviation), "minmax" (of all points) or
-    # "partial_minmax" (of the first four).
-    cfg.MODEL.REPPOINTS.TRANSFORM = "moment"
     # A level of stride s is for objects from s * POINT_BASE_SCALE to twice that, by the root of
     # their area; the box losses are in units of s * POINT_BASE_SCALE.
     cfg.MODEL.REPPOINTS.POINT_BASE_SCALE = 4

@@ -15,9 +15,8 @@ from locount.modeling.reppoints.points import (
     scale_gradient,
 )
 
-# The corners of a square of side 4 around (1, 0), and then five points at its right side.
+# The corners of a square of side 4 around (1, 0).
 SQUARE = [[-1.0, -2], [3, -2], [-1, 2], [3, 2]]
-POINTS = torch.tensor([*SQUARE, [5, 0], [5, 0], [5, 0], [5, 0], [5, 0]])
 
 
 def test_centers_go_row_by_row_in_strides():
@@ -62,15 +61,10 @@ def test_a_number_of_points_that_no_kernel_reads_is_an_error(num_points):
         kernel_grid(num_points)
 
 
-def test_minmax_spans_all_points_and_partial_minmax_the_first_four():
-    assert PointsToBoxes("minmax")(POINTS).tolist() == [-1, -2, 5, 2]
-    assert PointsToBoxes("partial_minmax")(POINTS).tolist() == [-1, -2, 3, 2]
-
-
-def test_moment_is_mean_and_deviation():
-    # The square alone: mean (1, 0); squared distances of 4 in x and in y over four points make a
+def test_the_box_is_mean_and_deviation():
+    # Mean (1, 0); squared distances of 4 in x and in y over four points make a
     # variance of 16 / 3. Multipliers 1 at first, then e in x.
-    transform = PointsToBoxes("moment")
+    transform = PointsToBoxes()
     d = math.sqrt(16 / 3)
     points = torch.tensor(SQUARE)
     torch.testing.assert_close(transform(points), torch.tensor([1 - d, -d, 1 + d, d]))
@@ -79,16 +73,16 @@ def test_moment_is_mean_and_deviation():
     torch.testing.assert_close(transform(points), expected)
 
 
-def test_moment_of_points_in_one_place_has_a_gradient():
+def test_points_in_one_place_have_a_gradient():
     points = torch.ones(3, 9, 2, requires_grad=True)
-    PointsToBoxes("moment")(points)[..., 2:].sum().backward()
+    PointsToBoxes()(points)[..., 2:].sum().backward()
     # Each of nine points moves the mean by a ninth, and the deviation not at all.
     torch.testing.assert_close(points.grad, torch.full((3, 9, 2), 1 / 9))
 
 
 def test_the_multipliers_get_a_hundredth_of_their_gradient():
     # The width is 2 d exp(s), whose derivative in s is itself at s = 0; likewise the height.
-    transform = PointsToBoxes("moment")
+    transform = PointsToBoxes()
     x1, y1, x2, y2 = transform(torch.tensor(SQUARE))
     (x2 - x1 + y2 - y1).backward()
     width = 2 * math.sqrt(16 / 3)
@@ -101,8 +95,3 @@ def test_scaled_gradient_leaves_the_value():
     (y * 5).backward()
     torch.testing.assert_close(y.detach(), torch.tensor(3.0))
     torch.testing.assert_close(x.grad, torch.tensor(0.5))
-
-
-def test_an_unknown_transform_is_an_error():
-    with pytest.raises(InputError, match="moment, minmax, partial_minmax"):
-        PointsToBoxes("median")

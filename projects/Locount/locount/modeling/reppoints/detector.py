@@ -110,7 +110,7 @@ class RepPoints(DenseDetector):
             "count_loss": counting.loss,
             "count_decoder": counting.decoder,
             "head_in_features": node.IN_FEATURES,
-            "points_to_boxes": PointsToBoxes(node.TRANSFORM),
+            "points_to_boxes": PointsToBoxes(),
             "matcher": Matcher(node.IOU_THRESHOLDS, [0, -1, 1], allow_low_quality_matches=True),
             "point_base_scale": node.POINT_BASE_SCALE,
             "loss_weights": {

@@ -22,8 +22,6 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 
-TRANSFORMS = ("moment", "minmax", "partial_minmax")
-
 
 def level_centers(size: tuple[int, int], stride: int, device: torch.device) -> Tensor:
     """Centres of the locations of an H x W feature map, row by row.
@@ -83,12 +81,9 @@ def scale_gradient(x: Tensor, factor: float) -> Tensor:
 
 
 class PointsToBoxes(nn.Module):
-    """The pseudo box of P points (section 3.2 of the paper), by one of three functions.
+    """The pseudo box of P points: mean ± standard deviation times a multiplier, by axis.
 
-    * "moment": mean ± standard deviation times a multiplier, one for each axis, which is learnt.
-    * "minmax": the smallest box around all points.
-    * "partial_minmax": the smallest box around the first four; the others are free to lie where
-      classification wants them.
+    The multipliers are learnt. This is the "moment" function of the paper's section 3.2.
     """
 
     # Of the multipliers' gradient, as the authors train: one number for all objects of all images
@@ -97,17 +92,10 @@ class PointsToBoxes(nn.Module):
     # Of the variance, in squared strides: the root has no gradient where all points coincide.
     EPS = 1e-6
 
-    def __init__(self, transform: str):
+    def __init__(self):
         super().__init__()
-        if transform not in TRANSFORMS:
-            raise InputError(
-                f"MODEL.REPPOINTS.TRANSFORM is {transform!r}; it must be one of "
-                f"{', '.join(TRANSFORMS)}."
-            )
-        self.transform = transform
-        if transform == "moment":
-            # Logarithms, so that the multipliers are above 0.
-            self.log_scale = nn.Parameter(torch.zeros(2))
+        # Logarithms, so that the multipliers are above 0.
+        self.log_scale = nn.Parameter(torch.zeros(2))
 
     def forward(self, points: Tensor) -> Tensor:
         """
@@ -117,13 +105,6 @@ class PointsToBoxes(nn.Module):
         Returns:
             ... x 4, (x1, y1, x2, y2) relative to the same centre and in the same unit.
         """
-        if self.transform == "moment":
-            return self._moment(points)
-        if self.transform == "partial_minmax":
-            points = points[..., :4, :]
-        return torch.cat((points.amin(dim=-2), points.amax(dim=-2)), dim=-1)
-
-    def _moment(self, points: Tensor) -> Tensor:
         mean = points.mean(dim=-2)
         deviation = (points.var(dim=-2) + self.EPS).sqrt()
         half = deviation * scale_gradient(self.log_scale, self.GRADIENT_FACTOR).exp()
