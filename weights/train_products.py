@@ -25,6 +25,11 @@ from locount.training import Trainer
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs/Photos/products_lite0.yaml"
+# As in the photos, one box holds like items side by side.
+RENDERED = [
+    "shelf:2500:11?style=varied&rule=row&as=product",
+    "shelf:1500:12?style=varied&rule=touching&as=product",
+]
 # Iterations that are timed, after as many to warm up.
 TIMED = 30
 
@@ -41,15 +46,15 @@ class Stopwatch(HookBase):
         self.seconds = (time.perf_counter() - self.start) / steps
 
 
-def datasets(args: argparse.Namespace) -> tuple[list[str], list[str]]:
+def datasets(args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the training and of the validation sets."""
-    photos = {
-        f"locount:{args.packs}:train": args.repeat_packs,
-        f"locount:{args.groceries}:train": 1,
-    }
-    train = [f"{name}?part=1-9/10&repeat={n}&as=product" for name, n in photos.items()]
-    train += [f"{name}?as=product" for name in args.rendered]
-    return train, [f"{name}?part=0/10&as=product" for name in photos]
+    train, held_back = [], []
+    # Neighbors show one shelf or one kind of goods: what is held back is runs of them.
+    for folder, runs, repeat in ((args.packs, 3, args.repeat_packs), (args.groceries, 25, 1)):
+        name = f"locount:{folder}:train?as=product&runs={runs}"
+        train.append(f"{name}&part=1-9/10&repeat={repeat}")
+        held_back.append(f"{name}&part=0/10")
+    return (*train, *args.rendered), tuple(held_back)
 
 
 def seconds_per_step(cfg: CfgNode) -> float:
@@ -69,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--packs", required=True)
     parser.add_argument("--groceries", required=True)
-    parser.add_argument("--rendered", nargs="*", default=["shelf:3000:11"], help="dataset names")
+    parser.add_argument("--rendered", nargs="*", default=RENDERED, help="dataset names")
     parser.add_argument("--repeat-packs", type=int, default=8)
     parser.add_argument("--config-file", default=str(CONFIG))
     parser.add_argument("--minutes", type=float, default=60, help="that the training takes")
