@@ -132,12 +132,8 @@ def test_pictures_change_with_the_version_only():
         picture = render(11, i)
         digest.update(repr((picture.boxes.tolist(), picture.counts.tolist())).encode())
         digest.update(str(picture.quality).encode())
-    assert (
-        digest.hexdigest()
-        == {2: "0ccf262f7da4c0622b03d27e9df4ad7615f9fadc49e1c0120266b41c83f3773d"}[
-            renderer.RENDERER_VERSION
-        ]
-    ), "raise RENDERER_VERSION"
+    of_version = {2: "0ccf262f7da4c062"}
+    assert digest.hexdigest()[:16] == of_version[renderer.RENDERER_VERSION]
 
 
 def standing(form, count, columns):

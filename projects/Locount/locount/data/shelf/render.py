@@ -166,9 +166,10 @@ def _has_one_above(pile: Pile, i: int) -> bool:
     return bool(((dx < pile.item.width / 2) & (dy < pile.item.height / 2)).any())
 
 
-def _in_drawing_order(standing: list[_Standing], units: list[_Unit], look: Plain):
-    """The piles and which of their sprites are drawn: those of units that have a box, and what is
-    behind them."""
+def _in_drawing_order(
+    standing: list[_Standing], units: list[_Unit], look: Plain
+) -> list[tuple[_Standing, list[int]]]:
+    """The piles and which of their sprites are drawn: of units with a box, and behind these."""
     shown: dict[int, set[int]] = {}
     for unit in units:
         positions = shown.setdefault(id(unit.standing), set())
