@@ -19,6 +19,14 @@ def test_a_second_run_finds_the_work_done(tmp_path, capsys):
     assert "there already" in capsys.readouterr().out
 
 
+def test_style_and_rule(tmp_path, capsys):
+    out = str(tmp_path / "out")
+    assert main(["make-shelf", out, "--images", "1", "--style", "varied", "--rule", "row"]) == 0
+    assert (tmp_path / "out" / "categories.txt").read_text().splitlines()[-1] == "Case"
+    assert main(["make-shelf", str(tmp_path / "other"), "--rule", "shelf"]) == 2
+    assert "there are item, row, touching" in capsys.readouterr().err
+
+
 def test_bad_sizes_are_explained(tmp_path, capsys):
     assert main(["make-shelf", str(tmp_path / "out"), "--size", "big"]) == 2
     assert "WIDTHxHEIGHT" in capsys.readouterr().err

@@ -6,7 +6,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from locount.data import DatasetError, register_datasets
 from locount.data.datasets import source_of
-from locount.data.shelf.categories import CLASSES, GROUPS
+from locount.data.shelf.categories import CLASSES, GOODS, GROUPS
+from locount.data.shelf.render import render
 
 
 @pytest.fixture
@@ -30,6 +31,22 @@ def test_the_name_is_enough(name):
 def test_names_say_the_size():
     (record,) = source_of("shelf:1:9:480x320").load()
     assert (record["width"], record["height"]) == (480, 320)
+
+
+def test_names_say_the_style_and_the_rule():
+    source = source_of("shelf:1:9?style=varied&rule=touching")
+    picture = render(9, 0, style="varied", rule="touching")
+    (record,) = source.load()
+    assert [a["count"] for a in record["annotations"]] == picture.counts.tolist()
+    assert source.metadata()["thing_classes"] == [goods.name for goods in GOODS]
+    assert source.metadata()["thing_groups"] == [goods.group for goods in GOODS]
+    folders = {
+        source_of(f"shelf:1:9{query}").folder
+        for query in ("", "?rule=row", "?style=varied", "?style=varied&rule=row")
+    }
+    assert len(folders) == 4
+    with pytest.raises(DatasetError, match=r"not one of plain, varied: write style=plain\|varied"):
+        source_of("shelf:1:9?style=shiny")
 
 
 def test_pictures_are_rendered_once(name, cache_folder):

@@ -8,7 +8,7 @@ import pytest
 from locount.data import DatasetError
 from locount.data.locount_folder import LocountFolder
 from locount.data.shelf import write
-from locount.data.shelf.categories import CLASSES
+from locount.data.shelf.categories import CLASSES, GOODS
 from locount.data.shelf.render import render
 from locount.data.shelf.write import Series, make_shelf, parse_size
 
@@ -65,10 +65,31 @@ def test_a_second_split_joins_the_first(tmp_path):
     assert before.items() <= content(tmp_path).items()
 
 
+def test_style_and_rule(tmp_path):
+    series = Series(1, 5, style="varied", rule="row")
+    make_shelf(tmp_path, "train", series)
+    split = LocountFolder(str(tmp_path), "train")
+    assert split.metadata()["thing_classes"] == [goods.name for goods in GOODS]
+    picture = render(5, 0, style="varied", rule="row")
+    assert [a["count"] for a in split.load()[0]["annotations"]] == picture.counts.tolist()
+    assert not make_shelf(tmp_path, "train", series)
+    with pytest.raises(DatasetError, match="style 'varied', which have other categories"):
+        make_shelf(tmp_path, "test", Series(1, 6))
+
+
+def test_what_is_usual_is_not_in_the_manifest(tmp_path):
+    # So that folders from before there were styles are still found complete.
+    make_shelf(tmp_path, "train", Series(1, 5))
+    manifest = json.loads((tmp_path / "shelf.json").read_text())
+    assert set(manifest["splits"]["train"]) == {"images", "seed", "width", "height"}
+
+
 @pytest.mark.parametrize(
     "series",
     [
         Series(0, 1),
+        Series(1, 1, style="shiny"),
+        Series(1, 1, rule="shelf"),
         Series(-3, 1),
         Series(1, -1),
         Series(1, 1, 640, 100),

@@ -71,9 +71,14 @@ class Plain:
         return parts
 
     def draw_front(
-        self, plane: np.ndarray, rack: Rack, rng: np.random.Generator, fronts: np.ndarray
+        self,
+        plane: np.ndarray,
+        rack: Rack,
+        rng: np.random.Generator,
+        fronts: np.ndarray,
+        counts: np.ndarray,
     ) -> None:
-        """What is in front of the goods, whose fronts are ``fronts``, (N, 4) XYXY."""
+        """What is in front of the goods: ``fronts`` (N, 4) XYXY, ``counts`` (N,) items."""
         draw_edges(plane, rack, rng)
 
     def light_up(self, plane: np.ndarray, rng: np.random.Generator) -> np.ndarray:

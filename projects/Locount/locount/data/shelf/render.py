@@ -75,11 +75,12 @@ def render(
     kept = [(unit, box) for unit, box in zip(units, boxes, strict=True) if box is not None]
     for pile, sprites in _in_drawing_order(standing, [unit for unit, _ in kept], look):
         _draw(plane, pile, sprites, light)
-    look.draw_front(plane, rack, rng, np.array([unit.front for unit, _ in kept]).reshape(-1, 4))
+    fronts = np.array([unit.front for unit, _ in kept]).reshape(-1, 4)
+    counts = np.array([unit.count for unit, _ in kept], int)
+    look.draw_front(plane, rack, rng, fronts, counts)
     plane = look.light_up(plane, rng)
     image = look.develop(camera.project(plane), rng)
-    merged = _merge(kept, rule)
-    return Picture(image, *merged, look.quality(rng))
+    return Picture(image, *_merge(kept, rule), look.quality(rng))
 
 
 class _Standing(NamedTuple):
@@ -165,9 +166,10 @@ def _has_one_above(pile: Pile, i: int) -> bool:
     return bool(((dx < pile.item.width / 2) & (dy < pile.item.height / 2)).any())
 
 
-def _in_drawing_order(standing: list[_Standing], units: list[_Unit], look: Plain):
-    """The piles and which of their sprites are drawn: those of units that have a box, and what is
-    behind them."""
+def _in_drawing_order(
+    standing: list[_Standing], units: list[_Unit], look: Plain
+) -> list[tuple[_Standing, list[int]]]:
+    """The piles and which of their sprites are drawn: of units with a box, and behind these."""
     shown: dict[int, set[int]] = {}
     for unit in units:
         positions = shown.setdefault(id(unit.standing), set())

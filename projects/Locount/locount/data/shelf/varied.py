@@ -6,7 +6,7 @@ at random and wider than in reality, so that a detector can't rely on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -36,7 +36,7 @@ _MOST_FACINGS = 14
 # Shops sell more packages than dishes.
 _ODDS = np.cumsum([1 if g.group in ("Tableware", "Storage", "Paper") else 5 for g in GOODS])
 _DARK: tuple[Color, ...] = ((28, 28, 30), (45, 42, 40), (60, 58, 62), (20, 22, 30))
-# An occluder may hide this share of the front of anything, and next to nothing of groups.
+# Of the front of a single item a sign or a hand may hide this share, of a group nothing.
 _MOST_HIDDEN = 0.3
 
 
@@ -183,8 +183,14 @@ class Varied(Plain):
         return ordered
 
     def draw_front(
-        self, plane: np.ndarray, rack: Rack, rng: np.random.Generator, fronts: np.ndarray
+        self,
+        plane: np.ndarray,
+        rack: Rack,
+        rng: np.random.Generator,
+        fronts: np.ndarray,
+        counts: np.ndarray,
     ) -> None:
+        most = _MOST_HIDDEN * (fronts[:, 2:] - fronts[:, :2]).prod(axis=1) * (counts == 1)
         width = plane.shape[1]
         for shelf in rack.shelves:  # the shadow of the board above
             y1, y2 = max(round(shelf.ceiling), 0), max(round(shelf.front), 0)
@@ -205,9 +211,9 @@ class Varied(Plain):
             y = shelf.front + shelf.edge - h * 0.3 - uniform(rng, (0, 0.7)) * h
             if rng.integers(4) == 0:
                 y = shelf.ceiling
-            _cover(plane, rng, (x, y, x + w, y + h), fronts, _sign)
+            _cover(plane, rng, (x, y, x + w, y + h), fronts, most, _sign)
         if rng.integers(6) == 0:
-            _cover(plane, rng, _anywhere(rng, plane, scale), fronts, _hand)
+            _cover(plane, rng, _anywhere(rng, plane, scale), fronts, most, _hand)
 
     def light_up(self, plane: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height, width = plane.shape[:2]
@@ -358,12 +364,13 @@ def _cover(
     rng: np.random.Generator,
     box: tuple[float, float, float, float],
     fronts: np.ndarray,
-    draw: Any,
+    most: np.ndarray,
+    draw: Callable[..., None],
 ) -> None:
-    """Draw something in front, unless it hides too much of anything."""
+    """Draw something in front, unless it hides more than ``most`` pixels of a front."""
     corner = np.minimum(fronts[:, 2:], box[2:]) - np.maximum(fronts[:, :2], box[:2])
     hidden = np.clip(corner, 0, None).prod(axis=1)
-    if (hidden <= _MOST_HIDDEN * (fronts[:, 2:] - fronts[:, :2]).prod(axis=1)).all():
+    if (hidden <= most).all():
         draw(plane, rng, box)
 
 

@@ -112,6 +112,12 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
             f"{out} holds another split {split!r} ({present}): "
             "remove the folder or name another one"
         )
+    styles = {other.get("style", DEFAULT_STYLE) for other in manifest["splits"].values()}
+    if styles - {series.style}:
+        raise DatasetError(
+            f"{out} holds shelves of the style {styles.pop()!r}, which have other categories than "
+            f"{series.style!r}: name another folder"
+        )
     manifest["splits"][split] = series.described()
     try:
         out.mkdir(parents=True, exist_ok=True)
