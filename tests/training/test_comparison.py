@@ -132,11 +132,11 @@ def test_rows_that_diverged_are_left_out_of_the_means_and_listed():
 
 
 def test_rows_are_dealt_to_the_gpus(monkeypatch, tmp_path):
-    class Started(Exception):
+    class StartedError(Exception):
         pass
 
     def default_setup(*_):
-        raise Started
+        raise StartedError
 
     chosen = []
     cfg = SimpleNamespace(MODEL=SimpleNamespace(DEVICE="cuda"))
@@ -147,7 +147,7 @@ def test_rows_are_dealt_to_the_gpus(monkeypatch, tmp_path):
     monkeypatch.setattr("locount.training.comparison.default_setup", default_setup)
     comparison = Comparison("shelf:1:1", "shelf:1:2", iterations=1)
     for number in range(3):
-        with pytest.raises(Started):
+        with pytest.raises(StartedError):
             _run_row(Row.parse("a.yaml", seed=0), comparison, tmp_path, {}, number)
     assert chosen == [0, 1, 0]
 
