@@ -99,17 +99,18 @@ def distinct_names(texts: Iterable[str]) -> dict[str, str]:
     Of a path and of each key it has the last part, or where texts would share a name so many of
     their last parts that they do not.
     """
-    names: dict[str, str] = {}
-    sharing, length = set(texts), 1
-    while sharing:
-        new = {text: _name(text, length) for text in sharing}
-        count = Counter(new.values())
-        longest = {text for text, name in new.items() if _name(text, length + 1) == name}
-        done = {text for text, name in new.items() if count[name] == 1 or text in longest}
-        names |= {text: new[text] for text in done}
-        sharing -= done
-        length += 1
-    return names
+    lengths = dict.fromkeys(texts, 1)
+    while True:
+        names = {text: _name(text, length) for text, length in lengths.items()}
+        count = Counter(names.values())
+        longer = {
+            text: length + 1
+            for text, length in lengths.items()
+            if count[names[text]] > 1 and _name(text, length + 1) != names[text]
+        }
+        if not longer:
+            return names
+        lengths |= longer
 
 
 def _name(text: str, length: int) -> str:
