@@ -19,8 +19,8 @@ from detectron2.utils.logger import setup_logger
 from torch.multiprocessing import ProcessExitedException
 
 from locount.checkpoint import load_weights
-from locount.config import load_config
-from locount.data import check_datasets
+from locount.config import load_config, named_keys
+from locount.data import check_datasets, fill_num_classes
 from locount.errors import InputError
 from locount.training import Trainer
 
@@ -28,10 +28,11 @@ from locount.training import Trainer
 def setup(args) -> CfgNode:
     """The config of this run, with its datasets read and checked against it."""
     cfg = load_config(args.config_file, args.opts)
+    datasets = cfg.DATASETS.TEST if args.eval_only else (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST)
+    fill_num_classes(cfg, datasets, named_keys(args.config_file, args.opts))
     cfg.freeze()
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="locount")
-    datasets = cfg.DATASETS.TEST if args.eval_only else (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST)
     check_datasets(cfg, datasets)
     return cfg
 

@@ -3,7 +3,7 @@
     python benchmarks/dense_memory.py [--size H W] [--boxes N ...]
 
 A Cascade R-CNN with a small backbone, a step on one image with boxes in random places. "Whole" is
-Detectron2's RPN, "in chunks" is BoxLossRPN; both start from the same weights. Each runs in a
+Detectron2's RPN, "in chunks" is ChunkedRPN; both start from the same weights. Each runs in a
 process of its own, and its memory is the most that this process had; "before" is a process that has
 the model and the image and stops there. Times are seconds of the processor.
 """
@@ -31,7 +31,7 @@ OPTIONS = {
     "MODEL.ROI_HEADS.NUM_CLASSES": 1,
     "MODEL.DEVICE": "cpu",
 }
-GENERATORS = {"whole": "RPN", "in chunks": "BoxLossRPN"}
+GENERATORS = {"whole": "RPN", "in chunks": "ChunkedRPN"}
 
 
 def step(

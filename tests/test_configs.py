@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 from torch import nn
 
 from locount.config import load_config
+from locount.data.checks import num_classes_option
 from locount.modeling import balance_counts
 
 ROOT = Path(__file__).parents[1]
@@ -29,9 +29,6 @@ every_leaf = pytest.mark.parametrize("path", LEAVES, ids=lambda p: str(p.relativ
 RANDOM_WEIGHTS = [
     *("MODEL.DEVICE", "cpu"),
     *("MODEL.RESNETS.NORM", "GN"),
-    *("MODEL.TIMM.NORM", "BN"),
-    *("MODEL.TIMM.PRETRAINED", False),
-    *("MODEL.TORCHVISION.PRETRAINED_BACKBONE", False),
     *("MODEL.RESNETS.WIDTH_PER_GROUP", 32, "MODEL.RESNETS.RES2_OUT_CHANNELS", 64),
     *("MODEL.FPN.OUT_CHANNELS", 64, "MODEL.ROI_BOX_HEAD.FC_DIM", 32),
 ]
@@ -40,9 +37,11 @@ RANDOM_WEIGHTS = [
 def untrained(path):
     """The config of a model with random weights, all of whose detections are good enough."""
     cfg = load_config(str(path), RANDOM_WEIGHTS)
-    for node in cfg.MODEL.values():
-        if isinstance(node, CfgNode) and "SCORE_THRESH_TEST" in node:
-            node.SCORE_THRESH_TEST = 0.0
+    cfg.MODEL.TORCHVISION.PRETRAINED_BACKBONE = cfg.MODEL.TIMM.PRETRAINED = False
+    if "timm" in cfg.MODEL.BACKBONE.NAME:
+        cfg.MODEL.TIMM.NORM = "BN"
+    key = num_classes_option(cfg).replace("NUM_CLASSES", "SCORE_THRESH_TEST")
+    cfg.merge_from_list([key, 0.0])
     return cfg
 
 

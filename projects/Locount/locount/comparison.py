@@ -16,7 +16,6 @@ from pathlib import Path
 import msgspec
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import MetadataCatalog
 from detectron2.engine import default_setup
 from detectron2.utils.logger import setup_logger
 from tabulate import tabulate
@@ -24,9 +23,8 @@ from torch import nn
 from tqdm import tqdm
 
 from .checkpoint import load_weights
-from .config import load_config
-from .data import check_datasets, register_datasets
-from .data.checks import num_classes_option
+from .config import load_config, named_keys
+from .data import check_datasets, fill_num_classes, register_datasets
 from .errors import InputError
 from .files import to_csv, write_bytes, write_json
 from .training import Trainer
@@ -101,10 +99,8 @@ class Comparison:
         cfg = load_config(row.config_file, [*row.opts, *self.opts])
         register_datasets((self.train, self.test))
         scale = self.iterations / cfg.SOLVER.MAX_ITER
-        option = num_classes_option(cfg)
-        if option is not None:
-            num_classes = len(MetadataCatalog.get(self.train).thing_classes)
-            cfg.merge_from_list([option, num_classes])
+        named = named_keys(row.config_file, [*row.opts, *self.opts])
+        fill_num_classes(cfg, (self.train,), named)
         cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = (self.train,), (self.test,)
         steps = sorted({round(step * scale) for step in cfg.SOLVER.STEPS})
         cfg.SOLVER.STEPS = tuple(step for step in steps if 0 < step < self.iterations)

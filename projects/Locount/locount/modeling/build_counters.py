@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode
 
-from .count_options import count_partition_from_config
+from ..config.checks import count_partition
 from .counters import CountClassifier, Counter, CountRegressor
 from .ordinal_counters import CumulativeLinkClassifier
 
@@ -17,7 +17,7 @@ def build_counters(cfg: CfgNode, num_stages: int) -> list[Counter]:
     head = cfg.MODEL.COUNT_HEAD
     if head.STRATEGY == "regression":
         return [CountRegressor() for _ in range(num_stages)]
-    partition = count_partition_from_config(cfg, num_stages)
+    partition = count_partition(cfg, num_stages)
     if head.LOSS == "cumulative_link":
         return [CumulativeLinkClassifier(partition, stage) for stage in range(num_stages)]
     return [CountClassifier(partition, stage) for stage in range(num_stages)]

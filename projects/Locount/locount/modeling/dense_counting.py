@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from .build_counters import build_counters
 from .count_decoding import expected_ac_shares, fused_distribution, most_expected_ac, rank_jointly
 from .count_loss import CountLoss
-from .count_options import check_count_config
 from .counters import Counter
 
 
@@ -57,7 +56,6 @@ class DenseCounting(nn.Module):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, *, in_channels: int, num_anchors: int = 1) -> dict:
-        check_count_config(cfg)
         head = cfg.MODEL.COUNT_HEAD
         return {
             "in_channels": in_channels,

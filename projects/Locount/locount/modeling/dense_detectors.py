@@ -11,8 +11,8 @@ from detectron2.modeling.meta_arch.fcos import FCOS, FCOSHead
 from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 
+from ..config.checks import check_config
 from ..counting import IGNORED_COUNT
-from .box_options import check_no_box_options
 from .chunked_matching import match_boxes
 from .count_loss import check_counts_given
 from .dense_counting import DenseCounting, build_dense_counting
@@ -173,7 +173,7 @@ class CountingRetinaNet(_CountingDenseDetector, RetinaNet):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        check_no_box_options(cfg)
+        check_config(cfg)
         ret = super().from_config(cfg)
         box_layer = ret["head"].bbox_pred
         ret["counting"] = build_dense_counting(
@@ -218,7 +218,7 @@ class CountingFCOS(_CountingDenseDetector, FCOS):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        check_no_box_options(cfg)
+        check_config(cfg)
         fcos, backbone = cfg.MODEL.FCOS, build_backbone(cfg)
         shapes = [backbone.output_shape()[f] for f in fcos.IN_FEATURES]
         head = FCOSHead(

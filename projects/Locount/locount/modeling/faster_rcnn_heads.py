@@ -5,24 +5,27 @@ from __future__ import annotations
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling.roi_heads import ROI_HEADS_REGISTRY, StandardROIHeads
 
+from ..config.checks import check_config
 from .box_losses import BoxLossFastRCNNOutputLayers
-from .box_sampling import BoxSamplingMixin
 from .soft_nms import SoftNMSMixin
 
 
 @ROI_HEADS_REGISTRY.register()
-class BoxLossROIHeads(SoftNMSMixin, BoxSamplingMixin, StandardROIHeads):
-    """Detectron2's heads of one stage, with MODEL.BOX_LOSS, MODEL.BOX_SAMPLING and
-    MODEL.SOFT_NMS."""
+class FasterRCNNROIHeads(SoftNMSMixin, StandardROIHeads):
+    """Detectron2's heads of one stage, with balanced L1 loss and MODEL.SOFT_NMS."""
 
     @configurable
     def __init__(self, **kwargs):
         """
         Args:
-            kwargs: as for :class:`StandardROIHeads`, :class:`BoxSamplingMixin` and
-                :class:`SoftNMSMixin`.
+            kwargs: as for :class:`StandardROIHeads` and :class:`SoftNMSMixin`.
         """
         super().__init__(**kwargs)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape) -> dict:
+        check_config(cfg)
+        return super().from_config(cfg, input_shape)
 
     @classmethod
     def _init_box_head(cls, cfg: CfgNode, input_shape) -> dict:

@@ -11,9 +11,9 @@ from detectron2.structures import Boxes, Instances, pairwise_iou
 from detectron2.utils.events import get_event_storage
 from torch import Tensor
 
+from ..config.checks import BALANCED_L1, check_config
 from ..counting import IGNORED_COUNT
-from .box_losses import BoxLoss, BoxLossFastRCNNOutputLayers
-from .box_sampling import BoxSamplingMixin
+from .box_losses import BoxLossFastRCNNOutputLayers
 from .build_counters import build_counters
 from .count_decoding import (
     expected_ac_shares,
@@ -23,22 +23,21 @@ from .count_decoding import (
 )
 from .count_loss import check_counts_given
 from .count_matcher import CountAwareMatcher
-from .count_options import check_cascade_config
 from .counting_inference import counting_inference
 from .counting_output import CountingFastRCNNOutputLayers, Predictions
 from .soft_nms import SoftNMSMixin
 
 
 @ROI_HEADS_REGISTRY.register()
-class CLCNetROIHeads(SoftNMSMixin, BoxSamplingMixin, CascadeROIHeads):
+class CLCNetROIHeads(SoftNMSMixin, CascadeROIHeads):
     """The ROI heads of CLCNet (Cai et al., AAAI 2021): each stage classifies, regresses and counts.
 
     Counts are digits, and each stage holds some more of them than the one before
     (:class:`CountPartition`). Scores are averaged over the stages and boxes come from the last one,
     as in Cascade R-CNN; so does the count.
 
-    With MODEL.COUNT_HEAD.STRATEGY "none" these are the heads of Cascade R-CNN, unchanged but for
-    what MODEL.BOX_LOSS, MODEL.BOX_SAMPLING and MODEL.SOFT_NMS say.
+    With MODEL.COUNT_HEAD.STRATEGY "none" these are the heads of Cascade R-CNN, with balanced L1
+    loss and MODEL.SOFT_NMS.
     """
 
     @configurable
@@ -57,8 +56,7 @@ class CLCNetROIHeads(SoftNMSMixin, BoxSamplingMixin, CascadeROIHeads):
             counts: whether the predictors are :class:`CountingFastRCNNOutputLayers` and the
                 matchers :class:`CountAwareMatcher`; else they are those of
                 :class:`CascadeROIHeads`.
-            kwargs: as for :class:`CascadeROIHeads`, :class:`BoxSamplingMixin` and
-                :class:`SoftNMSMixin`.
+            kwargs: as for :class:`CascadeROIHeads` and :class:`SoftNMSMixin`.
         """
         super().__init__(**kwargs)
         self.counts = counts
@@ -67,7 +65,7 @@ class CLCNetROIHeads(SoftNMSMixin, BoxSamplingMixin, CascadeROIHeads):
 
     @classmethod
     def from_config(cls, cfg, input_shape) -> dict:
-        check_cascade_config(cfg)
+        check_config(cfg)
         ret = super().from_config(cfg, input_shape)
         ret["counts"] = cfg.MODEL.COUNT_HEAD.STRATEGY != "none"
         ret["decode"] = cfg.MODEL.COUNT_HEAD.DECODE
@@ -85,7 +83,7 @@ class CLCNetROIHeads(SoftNMSMixin, BoxSamplingMixin, CascadeROIHeads):
             ]
             matching = cfg.MODEL.COUNT_HEAD.MATCHING
             ret["proposal_matchers"] = [CountAwareMatcher(iou, matching) for iou in ious]
-        elif BoxLoss.from_config(cfg, "roi") is not None:
+        elif cfg.MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE == BALANCED_L1:
             output_layers = [BoxLossFastRCNNOutputLayers] * len(ious)
         else:
             return ret

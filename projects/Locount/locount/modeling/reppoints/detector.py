@@ -14,8 +14,8 @@ from detectron2.modeling.meta_arch.dense_detector import DenseDetector, permute_
 from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor
 
+from ...config.checks import check_config
 from ...counting import IGNORED_COUNT
-from ..box_options import check_no_box_options
 from ..count_loss import check_counts_given
 from .assignment import assign_centers, assign_pseudo_boxes
 from .head import LevelPredictions, RepPointsHead
@@ -92,7 +92,7 @@ class RepPoints(DenseDetector):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        check_no_box_options(cfg)
+        check_config(cfg)
         node = cfg.MODEL.REPPOINTS
         backbone = build_backbone(cfg)
         in_channels = backbone.output_shape()[node.IN_FEATURES[0]].channels

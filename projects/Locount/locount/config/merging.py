@@ -1,0 +1,96 @@
+"""Values of a file or of a command line into a config, with errors that name the key."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+
+import yaml
+from detectron2.config import CfgNode
+from detectron2.utils.file_io import PathManager
+
+from ..errors import InputError, listing
+from .checks import RENAMED, allowed, get, project_keys
+
+# Nodes of earlier versions, and what to write instead.
+GONE = {
+    "MODEL.BOX_LOSS": "delete it. Its TERMS are a value of MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE "
+    '("balanced_l1" or "ciou") now, its WEIGHTS is MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_WEIGHT',
+    "MODEL.BOX_SAMPLING": "delete it. Background is drawn at random, as Detectron2 does",
+}
+
+
+def file_keys(config_file: str) -> dict[str, object]:
+    """The keys and values of a YAML file and of the files it is based on.
+
+    Raises:
+        InputError: for a file that is missing or is not a config.
+    """
+    try:
+        if not PathManager.isfile(config_file):
+            raise InputError(f"{config_file} is not a file: name the YAML of a config.")
+        loaded = CfgNode.load_yaml_with_base(str(config_file), allow_unsafe=False)
+        return dict(_flatten(loaded))
+    except (OSError, yaml.YAMLError, UnicodeError, TypeError, AttributeError) as error:
+        text = " ".join(str(error).split())
+        raise InputError(f"{config_file} can't be read as the YAML of a config: {text}") from error
+
+
+def option_keys(opts: Sequence[object]) -> dict[str, object]:
+    """The keys and values of options, which are keys and values in turn."""
+    if len(opts) % 2:
+        raise InputError(f"Options are KEY VALUE KEY VALUE ...; {opts[-1]!r} has no value.")
+    return {str(key): value for key, value in zip(opts[::2], opts[1::2], strict=True)}
+
+
+def merge(cfg: CfgNode, values: Mapping[str, object], source: str = "") -> None:
+    """Give keys of a config their values.
+
+    Args:
+        source: of the values, for the message.
+
+    Raises:
+        InputError: listing each key that there is not, with the nearest one that there is, and each
+            value of another type.
+    """
+    # Of a node that is gone all keys have one cure.
+    problems = list(dict.fromkeys(filter(None, (_set(cfg, *item) for item in values.items()))))
+    if len(problems) == 1:
+        raise InputError(f"{source}{problems[0]}")
+    if problems:
+        raise InputError(f"{source}{len(problems)} keys can't be used:\n{listing(problems)}")
+
+
+def _set(cfg: CfgNode, key: str, value: object) -> str | None:
+    """Set one value; what is wrong with it if it can't be."""
+    for node, cure in GONE.items():
+        if f"{key}.".startswith(f"{node}."):
+            return f"{node} is gone: {cure}."
+    try:
+        present = get(cfg, key)
+    except (KeyError, TypeError):
+        near = difflib.get_close_matches(key, dict(_flatten(cfg)), n=1)
+        nearest = f"; the nearest one is {near[0]}" if near else ""
+        return f"{key} is not a key of the config{nearest}."
+    if isinstance(present, CfgNode):
+        return f"{key} is a node: give values to its keys, {', '.join(present)}."
+    if isinstance(value, str) and value in RENAMED:
+        return f"{key} is {value!r}, which is called {RENAMED[value]!r} now."
+    if isinstance(present, float) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError, TypeError):
+            value = float(value)  # 1 for 1.0
+    try:
+        cfg.merge_from_list([key, value])
+    except (ValueError, AssertionError):
+        field = project_keys().get(key)
+        return f"{key} is {value!r}; it must be {allowed(field.type if field else type(present))}."
+    return None
+
+
+def _flatten(node: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
