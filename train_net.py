@@ -21,8 +21,8 @@ from detectron2.utils.logger import setup_logger
 from torch.multiprocessing import ProcessExitedException
 
 from locount.checkpoint import Checkpointer, load_weights
-from locount.config import load_config
-from locount.data import check_datasets
+from locount.config import load_config, named_keys
+from locount.data import check_datasets, fill_num_classes
 from locount.errors import InputError
 from locount.training import Trainer
 
@@ -30,11 +30,13 @@ from locount.training import Trainer
 def setup(args) -> CfgNode:
     """The config of this run, with its datasets read and checked against it."""
     start = [] if args.start is None else ["MODEL.WEIGHTS", args.start]
-    cfg = load_config(args.config_file, [*args.opts, *start])
+    opts = [*args.opts, *start]
+    cfg = load_config(args.config_file, opts)
+    datasets = cfg.DATASETS.TEST if args.eval_only else (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST)
+    fill_num_classes(cfg, datasets, named_keys(args.config_file, opts))
     cfg.freeze()
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="locount")
-    datasets = cfg.DATASETS.TEST if args.eval_only else (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST)
     check_datasets(cfg, datasets)
     return cfg
 

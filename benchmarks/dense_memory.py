@@ -3,7 +3,7 @@
     python benchmarks/dense_memory.py [--size H W] [--boxes N ...]
 
 A Cascade R-CNN with a small backbone, a step on one image with boxes in random places. "Whole" is
-Detectron2's RPN, "in chunks" is BoxLossRPN; both start from the same weights. Each runs in a
+Detectron2's RPN, "in chunks" is ChunkedRPN; both start from the same weights. Each runs in a
 process of its own, and its memory is the most that this process had, on a GPU the most that torch
 took; "before" is a process that has the model and the image and stops there. Times are seconds of
 the processor.
@@ -32,7 +32,7 @@ OPTIONS = {
     "MODEL.ROI_BOX_HEAD.FC_DIM": 16,
     "MODEL.ROI_HEADS.NUM_CLASSES": 1,
 }
-GENERATORS = {"whole": "RPN", "in chunks": "BoxLossRPN"}
+GENERATORS = {"whole": "RPN", "in chunks": "ChunkedRPN"}
 
 
 def step(

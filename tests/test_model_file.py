@@ -156,7 +156,7 @@ def test_a_cut_pickle_says_so(tmp_path):
     [
         ("[", "The config in .* can't be used"),
         ("- 1", "can't be used"),
-        ("SEED: {A: 1}", "can't be used"),
+        ("SEED: many\nVERSION: new", "SEED is 'many'.*VERSION is 'new'"),
         ("A: !!python/object/apply:os.getcwd []", "can't be used .*could not determine"),
         ({"SEED": 1}, "'config' in it is not what it should be"),
         (None, "does not hold its config.*--config-file"),

@@ -20,7 +20,6 @@ CONFIG = ROOT / "configs/Shelf/clcnet_s2_cls10_small.yaml"
 
 # Small and short: 64-pixel images, two a step, the learning rate falling at iteration 5.
 TINY = {
-    "MODEL.ROI_HEADS.NUM_CLASSES": 2,
     "MODEL.RPN.POST_NMS_TOPK_TRAIN": 20,
     "MODEL.RPN.POST_NMS_TOPK_TEST": 20,
     "MODEL.ROI_HEADS.SCORE_THRESH_TEST": 0.0,
@@ -155,6 +154,15 @@ def test_a_training_that_diverges_ends_with_one_line(train_net, arguments, tmp_p
     assert re.match(r"train_net\.py: Training broke at iteration [0-3]: .*\.jpg", message)
     assert "Traceback" not in (tmp_path / "output/log.txt").read_text()
     assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_the_number_of_classes_is_that_of_the_data_unless_somebody_names_one(
+    train_net, arguments, tmp_path
+):
+    assert train_net.setup(arguments()).MODEL.ROI_HEADS.NUM_CLASSES == 2
+    written = load_config(str(tmp_path / "output/config.yaml"))
+    assert written.MODEL.ROI_HEADS.NUM_CLASSES == 2
+    assert train_net.setup(arguments("--eval-only")).MODEL.ROI_HEADS.NUM_CLASSES == 2
 
 
 def test_a_wrong_number_of_classes_names_the_option(run):

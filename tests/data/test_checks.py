@@ -12,6 +12,7 @@ def config(train, **options):
     add_locount_config(cfg)
     cfg.DATASETS.TRAIN = (train,)
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = 2
+    cfg.MODEL.COUNT_HEAD.STRATEGY = "classification"
     cfg.merge_from_list([x for key, v in options.items() for x in (key.replace("__", "."), v)])
     return cfg
 

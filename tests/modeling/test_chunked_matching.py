@@ -1,13 +1,9 @@
 import pytest
 import torch
 from detectron2.modeling.matcher import Matcher
-from detectron2.modeling.proposal_generator import RPN
-from detectron2.structures import Boxes, Instances, pairwise_iou
+from detectron2.structures import Boxes, pairwise_iou
 
-from locount.modeling import BoxLossRPN
 from locount.modeling.chunked_matching import match_boxes
-
-from .test_rpn import build
 
 MATCHERS = {
     "rpn": ([0.3, 0.7], [0, -1, 1], True),
@@ -48,18 +44,3 @@ def test_a_tie_in_another_chunk_is_found():
     matches, labels = match_boxes(Matcher(*MATCHERS["rpn"]), gt_boxes, boxes, max_ious=1)
     assert matches.tolist() == [0, 0, 0]
     assert labels.tolist() == [1, 0, 1]
-
-
-@pytest.mark.parametrize("boundary", [-1, 0])
-def test_the_rpn_samples_what_detectron2s_does(tiny_cfg, boundary):
-    tiny_cfg.MODEL.RPN.BATCH_SIZE_PER_IMAGE = 20
-    tiny_cfg.MODEL.RPN.BOUNDARY_THRESH = boundary
-    targets = [Instances((64, 64), gt_boxes=random_boxes(n, 5)) for n in (6, 0)]
-    features = [torch.zeros(2, 32, 4, 4), torch.zeros(2, 32, 2, 2)]
-    sampled = []
-    for cls in (RPN, BoxLossRPN):
-        rpn = build(cls, tiny_cfg)
-        torch.manual_seed(0)  # sampling is random
-        sampled.append(rpn.label_and_sample_anchors(rpn.anchor_generator(features), targets))
-    for theirs, ours in zip(*(labels + boxes for labels, boxes in sampled), strict=True):
-        assert torch.equal(theirs, ours)

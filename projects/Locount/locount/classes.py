@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 
+from .config.checks import get
 from .data.checks import num_classes_option
 from .data.datasets import register_datasets
 from .errors import InputError, listing
@@ -118,7 +119,4 @@ def find_classes(cfg: CfgNode, weights: str) -> Classes:
 
 
 def _num_classes(cfg: CfgNode) -> int:
-    value = cfg
-    for key in num_classes_option(cfg).split("."):
-        value = value[key]
-    return value
+    return get(cfg, num_classes_option(cfg))

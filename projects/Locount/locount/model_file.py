@@ -23,6 +23,7 @@ import yaml
 from detectron2.config import CfgNode, get_cfg
 
 from .config import add_locount_config
+from .config.merging import flatten, merge, renewed
 from .errors import InputError, listing
 
 # Under which a model file holds its parts, beside "model": texts, the first in YAML, the second in
@@ -172,15 +173,17 @@ def stored_config(path: str) -> CfgNode:
         )
     cfg = get_cfg()
     add_locount_config(cfg)
+    known = dict(flatten(cfg))
     try:
-        saved = CfgNode(yaml.safe_load(text))
-        unknown = _remove_unknown(saved, cfg)
-        cfg.merge_from_other_cfg(saved)
+        saved = renewed(dict(flatten(CfgNode(yaml.safe_load(text)))), f"The config in {path}: ")
+        merge(cfg, {key: value for key, value in saved.items() if key in known})
     except Exception as error:  # assertions of yacs, YAML's errors, recursion without end
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        lines = str(error).splitlines() or [type(error).__name__]
+        reason = " ".join(map(str.strip, lines if isinstance(error, InputError) else lines[:1]))
         raise InputError(
             f"The config in {path} can't be used ({reason}): name another one with --config-file."
         ) from error
+    unknown = [f"{key}: {value}" for key, value in saved.items() if key not in known]
     if unknown:
         logger.warning(
             "The config in %s has keys of another version, which are left out:\n%s",
@@ -189,16 +192,6 @@ def stored_config(path: str) -> CfgNode:
         )
     cfg.MODEL.DEVICE = get_cfg().MODEL.DEVICE
     return cfg
-
-
-def _remove_unknown(saved: CfgNode, known: CfgNode, prefix: str = "") -> list[str]:
-    unknown = []
-    for key in list(saved):
-        if key not in known:
-            unknown.append(f"{prefix}{key}: {saved.pop(key)}")
-        elif isinstance(saved[key], CfgNode) and isinstance(known[key], CfgNode):
-            unknown += _remove_unknown(saved[key], known[key], f"{prefix}{key}.")
-    return unknown
 
 
 def _check_archive(path: str) -> bool:

@@ -115,24 +115,6 @@ def test_training_starts_with_few_objects(batch):
     torch.testing.assert_close(said.objectness.sigmoid(), torch.full((1, 40), 0.01))
 
 
-def test_all_that_is_wrong_with_a_config_is_listed():
-    cfg = tiny_cfg(
-        "ppyolo_small",
-        *("MODEL.COUNT_HEAD.STRATEGY", "classification", "MODEL.YOLO.NMS", "soft"),
-        *("MODEL.YOLO.ANCHORS", [[[8, 8], [16]]], "MODEL.YOLO.SCALE_XY", 0.5),
-    )
-    with pytest.raises(InputError) as raised:
-        build_model(cfg)
-    for words in (
-        "STRATEGY is 'classification'",
-        "ANCHORS has 1 level",
-        "NMS is 'soft'",
-        "SCALE_XY",
-    ):
-        assert words in str(raised.value)
-    assert "[width, height]" in str(raised.value)
-
-
 def test_a_last_stage_without_3_x_3_convolutions_can_not_be_deformable():
     with pytest.raises(InputError, match=r"MODEL\.YOLO\.DEFORMABLE.*convnext"):
         build_model(tiny_cfg("ppyolo_small", "MODEL.TIMM.NAME", "convnext_atto"))

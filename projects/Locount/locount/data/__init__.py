@@ -1,7 +1,7 @@
 """Data in: formats, dataset names, checks and the mapper; registers the built-in names."""
 
 from .categories import LOCOUNT_CATEGORIES
-from .checks import check_datasets
+from .checks import check_datasets, fill_num_classes
 from .datasets import register_builtin_datasets, register_datasets
 from .errors import DatasetError
 from .images import read_image
@@ -12,6 +12,7 @@ register_builtin_datasets()
 __all__ = [
     "register_datasets",
     "check_datasets",
+    "fill_num_classes",
     "LocountDatasetMapper",
     "read_image",
     "DatasetError",

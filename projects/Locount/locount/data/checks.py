@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
+from ..config.checks import get
 from ..errors import MAX_LISTED
 from .datasets import register_datasets
 from .errors import DatasetError, Problem
@@ -43,6 +44,23 @@ def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
             check_counts(name, records, head.MAX_COUNT)
 
 
+def fill_num_classes(cfg: CfgNode, names: Sequence[str], named: Collection[str]) -> None:
+    """Give the model as many classes as its data has, unless somebody named a number.
+
+    Args:
+        cfg: not frozen; is changed.
+        names: datasets, of which the first tells; they are registered if they are not yet.
+        named: the keys that a file or options gave a value, as ``locount.config.named_keys`` tells.
+    """
+    option = num_classes_option(cfg)
+    if option is None or option in named or not names:
+        return
+    register_datasets(names[:1])
+    classes = MetadataCatalog.get(names[0]).get("thing_classes")
+    if classes is not None:
+        cfg.merge_from_list([option, len(classes)])
+
+
 def check_classes(cfg: CfgNode, names: Sequence[str]) -> None:
     """Check that all datasets have the same categories, and the model as many classes.
 
@@ -65,9 +83,7 @@ def check_classes(cfg: CfgNode, names: Sequence[str]) -> None:
     option = num_classes_option(cfg)
     if option is None:
         return
-    num_classes = cfg
-    for key in option.split("."):
-        num_classes = num_classes[key]
+    num_classes = get(cfg, option)
     if num_classes != len(classes[first]):
         raise DatasetError(
             f"{option} is {num_classes}, but {first!r} has {len(classes[first])} categories: "

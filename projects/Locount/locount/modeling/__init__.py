@@ -1,6 +1,5 @@
 from .bfp import BalancedFeaturePyramid
 from .box_losses import BoxLossFastRCNNOutputLayers, balanced_l1
-from .box_sampling import sample_iou_balanced
 from .count_balance import balance_counts
 from .count_decoding import CountDecoder
 from .count_loss import CountLoss
@@ -8,12 +7,12 @@ from .count_matcher import CountAwareMatcher
 from .counters import CountClassifier, CountRegressor
 from .counting_output import CountingFastRCNNOutputLayers
 from .dense_detectors import CountingFCOS, CountingRetinaNet
-from .faster_rcnn_heads import BoxLossROIHeads
+from .faster_rcnn_heads import FasterRCNNROIHeads
 from .hrfpn import HRFPN
 from .ordinal_counters import CumulativeLinkClassifier
 from .reppoints import RepPoints
 from .roi_heads import CLCNetROIHeads
-from .rpn import BoxLossRPN
+from .rpn import ChunkedRPN
 from .soft_nms import SoftNMS
 from .test_time_augmentation import CountingRCNNWithTTA
 from .timm_backbone import TimmBackbone
@@ -36,10 +35,9 @@ __all__ = [
     "SoftNMS",
     "balance_counts",
     "BoxLossFastRCNNOutputLayers",
-    "BoxLossROIHeads",
-    "BoxLossRPN",
+    "FasterRCNNROIHeads",
+    "ChunkedRPN",
     "balanced_l1",
-    "sample_iou_balanced",
     "BalancedFeaturePyramid",
     "HRFPN",
     "RepPoints",

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from detectron2.config import CfgNode
 
+from ..config.checks import count_partition
 from .count_decoding import CountDecoder
 from .count_loss import CountLoss
-from .count_options import count_partition_from_config
 from .counters import CountClassifier, Counter, CountRegressor
 from .ordinal_counters import CumulativeLinkClassifier
 
@@ -21,7 +21,7 @@ def build_counters(cfg: CfgNode, num_stages: int) -> list[Counter]:
         return []
     if head.STRATEGY == "regression":
         return [CountRegressor() for _ in range(num_stages)]
-    partition = count_partition_from_config(cfg, num_stages)
+    partition = count_partition(cfg, num_stages)
     if head.LOSS == "cumulative_link":
         return [CumulativeLinkClassifier(partition, stage) for stage in range(num_stages)]
     return [CountClassifier(partition, stage) for stage in range(num_stages)]

@@ -6,7 +6,8 @@ from detectron2.modeling.matcher import Matcher
 from torch import Tensor
 
 from ..counting import IGNORED_COUNT
-from .count_options import COUNT_MATCHINGS
+
+MODES = ("iou", "ignore", "negative")
 
 
 class CountAwareMatcher(Matcher):
@@ -28,8 +29,8 @@ class CountAwareMatcher(Matcher):
             iou_threshold: least IoU of a match, in (0, 1].
             mode: "iou", "ignore" or "negative".
         """
-        if mode not in COUNT_MATCHINGS:
-            raise ValueError(f"mode is {mode!r}; it must be one of {', '.join(COUNT_MATCHINGS)}.")
+        if mode not in MODES:
+            raise ValueError(f"mode is {mode!r}; it must be one of {', '.join(MODES)}.")
         super().__init__([iou_threshold], [0, 1], allow_low_quality_matches=False)
         self.mode = mode
 

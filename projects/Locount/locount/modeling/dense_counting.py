@@ -23,7 +23,6 @@ from ..counting import IGNORED_COUNT
 from .build_counting import build_count_decoder, build_count_loss, build_counters
 from .count_decoding import CountDecoder
 from .count_loss import CountLoss
-from .count_options import check_count_config
 from .counters import init_count_layer
 
 
@@ -47,7 +46,6 @@ def build_dense_counting(cfg: CfgNode, in_channels: int) -> DenseCounting:
     """
     if cfg.MODEL.COUNT_HEAD.STRATEGY == "none":
         return DenseCounting()
-    check_count_config(cfg)
     counters = build_counters(cfg, num_stages=1)
     return DenseCounting(
         layer=init_count_layer(nn.Conv2d(in_channels, counters[0].num_outputs, 3, padding=1)),

@@ -12,8 +12,8 @@ from detectron2.modeling.meta_arch.retinanet import RetinaNetHead
 from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 
+from ..config.checks import check_config
 from ..counting import IGNORED_COUNT
-from .box_options import check_no_box_options
 from .chunked_matching import MAX_IOUS, match_boxes
 from .count_decoding import CountDecoder
 from .count_loss import CountLoss, check_counts_given
@@ -183,7 +183,7 @@ class CountingRetinaNet(_CountingDenseDetector, RetinaNet):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        check_no_box_options(cfg)
+        check_config(cfg)
         plain = cfg.clone()
         plain.defrost()
         plain.MODEL.RETINANET.NORM = ""  # v0.6's own head can't be built with "GN"
@@ -225,7 +225,7 @@ class CountingFCOS(_CountingDenseDetector, FCOS):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        check_no_box_options(cfg)
+        check_config(cfg)
         fcos, backbone = cfg.MODEL.FCOS, build_backbone(cfg)
         shapes = [backbone.output_shape()[f] for f in fcos.IN_FEATURES]
         counting = build_dense_counting(cfg, shapes[0].channels)

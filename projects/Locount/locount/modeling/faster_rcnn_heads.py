@@ -5,22 +5,26 @@ from __future__ import annotations
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling.roi_heads import ROI_HEADS_REGISTRY, StandardROIHeads
 
+from ..config.checks import check_config
 from .box_losses import BoxLossFastRCNNOutputLayers
-from .box_sampling import BoxSamplingMixin
 
 
 @ROI_HEADS_REGISTRY.register()
-class BoxLossROIHeads(BoxSamplingMixin, StandardROIHeads):
-    """Detectron2's heads of one stage, with MODEL.BOX_LOSS, MODEL.BOX_SAMPLING and
-    MODEL.SOFT_NMS."""
+class FasterRCNNROIHeads(StandardROIHeads):
+    """Detectron2's heads of one stage, with balanced L1 loss and MODEL.SOFT_NMS."""
 
     @configurable
     def __init__(self, **kwargs):
         """
         Args:
-            kwargs: as for :class:`StandardROIHeads` and :class:`BoxSamplingMixin`.
+            kwargs: as for :class:`StandardROIHeads`.
         """
         super().__init__(**kwargs)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape) -> dict:
+        check_config(cfg)
+        return super().from_config(cfg, input_shape)
 
     @classmethod
     def _init_box_head(cls, cfg: CfgNode, input_shape) -> dict:

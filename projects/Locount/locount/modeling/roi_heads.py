@@ -11,28 +11,27 @@ from detectron2.structures import Boxes, Instances, pairwise_iou
 from detectron2.utils.events import get_event_storage
 from torch import Tensor
 
+from ..config.checks import check_config
 from ..counting import IGNORED_COUNT
 from .box_losses import BoxLossFastRCNNOutputLayers
-from .box_sampling import BoxSamplingMixin
 from .build_counting import build_count_decoder, build_count_loss, build_counters
 from .count_decoding import CountDecoder
 from .count_loss import check_counts_given
 from .count_matcher import CountAwareMatcher
-from .count_options import check_cascade_config
 from .counting_output import CountingFastRCNNOutputLayers, Predictions
 from .suppression import suppress
 
 
 @ROI_HEADS_REGISTRY.register()
-class CLCNetROIHeads(BoxSamplingMixin, CascadeROIHeads):
+class CLCNetROIHeads(CascadeROIHeads):
     """The ROI heads of CLCNet (Cai et al., AAAI 2021): each stage classifies, regresses and counts.
 
     Counts are digits, and each stage holds some more of them than the one before
     (:class:`CountPartition`). Scores are averaged over the stages and boxes come from the last one,
     as in Cascade R-CNN; so does the count.
 
-    With MODEL.COUNT_HEAD.STRATEGY "none" these are the heads of Cascade R-CNN, unchanged but for
-    what MODEL.BOX_LOSS, MODEL.BOX_SAMPLING and MODEL.SOFT_NMS say.
+    With MODEL.COUNT_HEAD.STRATEGY "none" these are the heads of Cascade R-CNN, with balanced L1
+    loss and MODEL.SOFT_NMS.
     """
 
     @configurable
@@ -42,14 +41,14 @@ class CLCNetROIHeads(BoxSamplingMixin, CascadeROIHeads):
             count_decoder: of all stages; then the predictors are
                 :class:`CountingFastRCNNOutputLayers` and the matchers :class:`CountAwareMatcher`.
                 None for Cascade R-CNN, with :class:`BoxLossFastRCNNOutputLayers`.
-            kwargs: as for :class:`CascadeROIHeads` and :class:`BoxSamplingMixin`.
+            kwargs: as for :class:`CascadeROIHeads`.
         """
         super().__init__(**kwargs)
         self.count_decoder = count_decoder
 
     @classmethod
     def from_config(cls, cfg, input_shape) -> dict:
-        check_cascade_config(cfg)
+        check_config(cfg)
         return super().from_config(cfg, input_shape)
 
     @classmethod

@@ -1,18 +1,15 @@
-"""torchvision's detectors as a Detectron2 meta architecture.
+"""torchvision's SSD as a Detectron2 meta architecture.
 
-Its builders are called by name. An SSD of 512 pixels, which has no builder, is put together from
-torchvision's parts.
+An SSD of 512 pixels, which has no builder there, is put together from torchvision's parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.layers import FrozenBatchNorm2d
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, Instances
@@ -20,77 +17,44 @@ from torch import Tensor, nn
 from torchvision import models
 from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
 from torchvision.models.detection.ssd import SSD, SSDFeatureExtractorVGG
-from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+from ..config.checks import check_config
 from ..errors import InputError
-from .box_options import check_no_box_options
 
 # Boxes of a smaller side, in pixels, train nothing: resized, they may become empty in float32, and
 # torchvision stops at an empty one.
 MIN_SIDE = 0.01
 
 
-class _Family(NamedTuple):
-    """What differs between torchvision's detectors.
-
-    Attributes:
-        num_backgrounds: 1 where label 0 is the background, 0 where it is the first class.
-        prefix: of the keywords for detections.
-        resizes: whether images are resized to a fixed square, whatever their size.
-    """
-
-    num_backgrounds: int
-    prefix: str = ""
-    resizes: bool = False
-
-
-# By the beginning of the name, tried in turn.
-FAMILIES = {
-    "ssd": _Family(num_backgrounds=1, resizes=True),
-    "retinanet": _Family(num_backgrounds=0),
-    "fcos": _Family(num_backgrounds=0),
-    "fasterrcnn": _Family(num_backgrounds=1, prefix="box_"),
-}
-
-
 @META_ARCH_REGISTRY.register()
 class TorchvisionDetector(nn.Module):
-    """A detector of torchvision that takes and gives what Detectron2's do.
+    """An SSD of torchvision that takes and gives what Detectron2's detectors do.
 
-    An SSD resizes every image to its square itself, after INPUT.MIN_SIZE_* has; so these should not
-    be much smaller than the square. The other detectors see images in the size that they come in.
+    It resizes every image to its square itself, after INPUT.MIN_SIZE_* has; so these should not be
+    much smaller than the square.
     """
 
     @configurable
-    def __init__(self, *, detector: nn.Module, num_backgrounds: int, input_format: str):
+    def __init__(self, *, detector: nn.Module, input_format: str):
         """
         Args:
-            detector: takes images as C x H x W, RGB in [0, 1], and has no more to do to them than
-                to normalize and batch them and to bring them to a size of its own.
-            num_backgrounds: the label of the detector for class 0: 1 where 0 is the background.
+            detector: takes images as C x H x W, RGB in [0, 1]; its label 0 is the background.
             input_format: of the images, "BGR" or "RGB".
         """
         super().__init__()
         self.detector = detector
-        self.num_backgrounds = num_backgrounds
         self.input_format = input_format
         # Under autocast: torchvision makes its anchors in the type of the features, and sums its
         # losses in that of the predictions.
-        for name, module in detector.named_modules():
-            if name in ("backbone", "head", "rpn.head", "roi_heads.box_predictor"):
+        for name, module in detector.named_children():
+            if name in ("backbone", "head"):
                 module.register_forward_hook(_to_float32)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        check_no_box_options(cfg)
+        check_config(cfg)
         if cfg.INPUT.FORMAT not in ("BGR", "RGB"):
             raise InputError(f'INPUT.FORMAT is {cfg.INPUT.FORMAT!r}; it must be "BGR" or "RGB".')
-        if cfg.MODEL.COUNT_HEAD.STRATEGY != "none":
-            raise InputError(
-                f"MODEL.COUNT_HEAD.STRATEGY is {cfg.MODEL.COUNT_HEAD.STRATEGY!r}, but no detector "
-                'of torchvision counts: set it to "none", or take CountingRetinaNet or '
-                "CountingFCOS as MODEL.META_ARCHITECTURE."
-            )
         node = cfg.MODEL.TORCHVISION
         detector = build_torchvision_detector(
             node.NAME,
@@ -103,7 +67,6 @@ class TorchvisionDetector(nn.Module):
         )
         return {
             "detector": detector,
-            "num_backgrounds": _family(node.NAME).num_backgrounds,
             "input_format": cfg.INPUT.FORMAT,
         }
 
@@ -137,7 +100,7 @@ class TorchvisionDetector(nn.Module):
         instances = instances[instances.gt_boxes.nonempty(MIN_SIDE)].to(self.device)
         return {
             "boxes": instances.gt_boxes.tensor,
-            "labels": instances.gt_classes + self.num_backgrounds,
+            "labels": instances.gt_classes + 1,  # 0 is the background
         }
 
     def _detections(self, found: dict[str, Tensor], image_size: tuple[int, int]) -> Instances:
@@ -145,14 +108,8 @@ class TorchvisionDetector(nn.Module):
             image_size,
             pred_boxes=Boxes(found["boxes"]),
             scores=found["scores"],
-            pred_classes=found["labels"] - self.num_backgrounds,
+            pred_classes=found["labels"] - 1,
         )
-
-
-def torchvision_names() -> list[str]:
-    """What MODEL.TORCHVISION.NAME can be."""
-    names = models.list_models(module=models.detection)
-    return sorted([*(n for n in names if n.startswith(tuple(FAMILIES))), *BUILDERS])
 
 
 def build_torchvision_detector(
@@ -165,48 +122,25 @@ def build_torchvision_detector(
     nms_thresh: float = 0.45,
     detections_per_img: int = 150,
 ) -> nn.Module:
-    """A detector of torchvision.
+    """An SSD of torchvision.
 
     Args:
+        name: as in MODEL.TORCHVISION.NAME.
         num_classes: without the background.
         pretrained_backbone: whether the backbone starts from torchvision's ImageNet weights.
         load_backbone: whether these are loaded, by torchvision's own loader; if not, it is the
             network that they belong to, for weights that are loaded later.
-
-    Raises:
-        InputError: for an unknown name, or one that has no network for ImageNet weights.
     """
-    if name not in torchvision_names():
-        raise InputError(
-            f"MODEL.TORCHVISION.NAME is {name!r}; it must be one of "
-            f"{', '.join(torchvision_names())}."
-        )
-    if pretrained_backbone and name.startswith("ssdlite"):
-        raise InputError(
-            f"MODEL.TORCHVISION.PRETRAINED_BACKBONE is True, but torchvision gives {name} another "
-            "network with ImageNet weights than without: set it False and train from scratch."
-        )
-    family = _family(name)
     options = {
-        "num_classes": num_classes + family.num_backgrounds,
-        f"{family.prefix}score_thresh": score_thresh,
-        f"{family.prefix}nms_thresh": nms_thresh,
-        f"{family.prefix}detections_per_img": detections_per_img,
+        "num_classes": num_classes + 1,
+        "score_thresh": score_thresh,
+        "nms_thresh": nms_thresh,
+        "detections_per_img": detections_per_img,
     }
     if not (pretrained_backbone and load_backbone):
         options["weights_backbone"] = None
     build = BUILDERS.get(name) or partial(models.get_model, name, weights=None)
-    detector = build(**options)
-    if not family.resizes:
-        detector.transform = _KeepSize.like(detector.transform)
-    if pretrained_backbone and not family.resizes and not name.endswith("_v2"):
-        # torchvision freezes these only where it loads the weights.
-        detector.backbone = FrozenBatchNorm2d.convert_frozen_batchnorm(detector.backbone)
-    return detector
-
-
-def _family(name: str) -> _Family:
-    return next(family for start, family in FAMILIES.items() if name.startswith(start))
+    return build(**options)
 
 
 def _ssd512_vgg16(
@@ -242,23 +176,6 @@ def _ssd512_vgg16(
 
 
 BUILDERS = {"ssd512_vgg16": _ssd512_vgg16}
-
-
-class _KeepSize(GeneralizedRCNNTransform):
-    """torchvision's normalization and batching, for images that the mapper has resized."""
-
-    @classmethod
-    def like(cls, transform: GeneralizedRCNNTransform) -> _KeepSize:
-        return cls(
-            transform.min_size,
-            transform.max_size,
-            transform.image_mean,
-            transform.image_std,
-            size_divisible=transform.size_divisible,
-        )
-
-    def resize(self, image: Tensor, target: dict[str, Tensor] | None = None):
-        return image, target
 
 
 def _to_float32(module: nn.Module, inputs: tuple, outputs):

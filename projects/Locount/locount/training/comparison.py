@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data import DatasetCatalog
 from detectron2.engine import default_setup
 from detectron2.utils.logger import setup_logger
 from tabulate import tabulate
@@ -26,9 +26,8 @@ from torch import nn
 from tqdm import tqdm
 
 from ..checkpoint import load_weights
-from ..config import load_config
-from ..data import check_datasets, register_datasets
-from ..data.checks import num_classes_option
+from ..config import load_config, named_keys
+from ..data import check_datasets, fill_num_classes, register_datasets
 from ..errors import InputError
 from ..files import to_csv, write_bytes, write_json
 from .trainer import Trainer
@@ -148,13 +147,11 @@ class Comparison:
 
     def config(self, row: Row, output_dir: str) -> CfgNode:
         """The config that trains a row."""
-        cfg = load_config(row.config_file, [*row.opts, *self.opts])
+        opts = [*row.opts, *self.opts]
+        cfg = load_config(row.config_file, opts)
         register_datasets((self.train, self.test))
         scale = self.iterations / cfg.SOLVER.MAX_ITER
-        option = num_classes_option(cfg)
-        if option is not None:
-            num_classes = len(MetadataCatalog.get(self.train).thing_classes)
-            cfg.merge_from_list([option, num_classes])
+        fill_num_classes(cfg, (self.train,), named_keys(row.config_file, opts))
         cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = (self.train,), (self.test,)
         steps = sorted({round(step * scale) for step in cfg.SOLVER.STEPS})
         cfg.SOLVER.STEPS = tuple(step for step in steps if 0 < step < self.iterations)

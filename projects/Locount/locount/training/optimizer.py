@@ -9,6 +9,7 @@ from detectron2.config import CfgNode
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from torch import nn
 
+from ..config.checks import node_problems
 from ..errors import InputError
 
 # Names of parameters that SOLVER.BACKBONE_MULTIPLIER is for: of what a backbone builds its pyramid
@@ -59,19 +60,14 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
 def _check(cfg: CfgNode) -> None:
     solver = cfg.SOLVER
     clip = solver.CLIP_GRADIENTS
+    for problem in node_problems(cfg, "SOLVER"):
+        raise InputError(problem)
     for key, value, holds, allowed in (
-        ("OPTIMIZER", solver.OPTIMIZER, solver.OPTIMIZER in ("SGD", "ADAMW"), '"SGD" or "ADAMW"'),
         (
             "NESTEROV",
             solver.NESTEROV,
             not solver.NESTEROV or solver.OPTIMIZER == "SGD",
             "False with SOLVER.OPTIMIZER ADAMW",
-        ),
-        (
-            "BACKBONE_MULTIPLIER",
-            solver.BACKBONE_MULTIPLIER,
-            solver.BACKBONE_MULTIPLIER > 0,
-            "above 0 (MODEL.BACKBONE.FREEZE_AT freezes)",
         ),
         (
             "CLIP_GRADIENTS.CLIP_TYPE",

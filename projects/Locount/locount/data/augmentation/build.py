@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from detectron2.config import CfgNode
 from detectron2.data import transforms as T
 
+from ...config.checks import node_problems
 from ...errors import InputError, listing
 from .autoaugment import AutoAugment
 from .colour import IMAGE_FORMATS, RandomColour
-from .policies import POLICIES
 
 
 def build_augmentations(cfg: CfgNode) -> list[T.Augmentation]:
@@ -31,16 +29,7 @@ def check_augmentation_config(cfg: CfgNode) -> None:
         InputError: listing every key that does not fit and what it should be.
     """
     node = cfg.AUGMENTATION
-    problems = [
-        f"AUGMENTATION.{key} is {node[key]}; it must be from 0 to {largest}."
-        for key, largest in (("MIN_VISIBLE", 1), ("COLOR", 1), ("MAX_HIDDEN_ITEMS", math.inf))
-        if not 0 <= node[key] <= largest
-    ]
-    if node.POLICY not in ("none", *POLICIES):
-        names = ", ".join(("none", *POLICIES))
-        problems.append(f"AUGMENTATION.POLICY is {node.POLICY!r}; it must be one of {names}.")
-    if node.COPY_PASTE < 0:
-        problems.append(f"AUGMENTATION.COPY_PASTE is {node.COPY_PASTE}; it must be 0 or more.")
+    problems = node_problems(cfg, "AUGMENTATION")
     if (node.POLICY != "none" or node.COLOR > 0) and cfg.INPUT.FORMAT not in IMAGE_FORMATS:
         problems.append(
             f"INPUT.FORMAT is {cfg.INPUT.FORMAT!r}; AUGMENTATION.POLICY and AUGMENTATION.COLOR "

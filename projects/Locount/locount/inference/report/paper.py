@@ -16,11 +16,9 @@ _WITHOUT_COUNTS = {
     "RetinaNet": "RetinaNet",
     "RepPoints": "RepPoints",
     "StandardROIHeads": "Faster R-CNN",
-    "BoxLossROIHeads": "Faster R-CNN",
+    "FasterRCNNROIHeads": "Faster R-CNN",
     "CLCNetROIHeads": "Cascade R-CNN",
 }
-# Of these, what reads MODEL.COUNT_HEAD.
-_CAN_COUNT = ("CountingFCOS", "CountingRetinaNet", "RepPoints", "CLCNetROIHeads")
 
 
 def paper_method(cfg: CfgNode) -> str | None:
@@ -31,7 +29,7 @@ def paper_method(cfg: CfgNode) -> str | None:
         architecture = cfg.MODEL.ROI_HEADS.NAME
     elif architecture == "TorchvisionDetector":
         architecture = cfg.MODEL.TORCHVISION.NAME.partition("_")[0]
-    if head.STRATEGY == "none" or architecture not in _CAN_COUNT:
+    if head.STRATEGY == "none":
         return _WITHOUT_COUNTS.get(architecture)
     if architecture != "CLCNetROIHeads":
         return None

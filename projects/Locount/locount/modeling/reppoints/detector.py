@@ -13,8 +13,8 @@ from detectron2.modeling.meta_arch.dense_detector import DenseDetector, permute_
 from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor
 
+from ...config.checks import check_config
 from ...counting import IGNORED_COUNT
-from ..box_options import check_no_box_options
 from ..count_decoding import CountDecoder
 from ..count_loss import CountLoss, check_counts_given
 from ..dense_counting import build_dense_counting, by_location, dense_count_loss
@@ -99,7 +99,7 @@ class RepPoints(DenseDetector):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        check_no_box_options(cfg)
+        check_config(cfg)
         node = cfg.MODEL.REPPOINTS
         backbone = build_backbone(cfg)
         in_channels = backbone.output_shape()[node.IN_FEATURES[0]].channels

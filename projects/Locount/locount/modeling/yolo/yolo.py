@@ -11,14 +11,11 @@ from detectron2.modeling.meta_arch.dense_detector import DenseDetector
 from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
-from ...errors import InputError, listing
-from ..box_options import check_no_box_options
+from ...config.checks import check_config
 from .anchors import anchor_grid, cell_offsets, decode_boxes
 from .detections import DetectionFilter, class_scores
 from .head import YOLOHead
 from .losses import Predictions, YOLOLoss
-
-NMS = ("greedy", "matrix")
 
 
 @META_ARCH_REGISTRY.register()
@@ -59,8 +56,7 @@ class YOLO(DenseDetector):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        check_no_box_options(cfg)
-        check_yolo_config(cfg)
+        check_config(cfg)
         node = cfg.MODEL.YOLO
         backbone = build_backbone(cfg)
         shapes = backbone.output_shape()
@@ -125,45 +121,3 @@ class YOLO(DenseDetector):
             )
             for i, image_size in enumerate(images.image_sizes)
         ]
-
-
-def check_yolo_config(cfg: CfgNode) -> None:
-    """Check the keys that :class:`YOLO` reads against each other.
-
-    Raises:
-        InputError: listing every key that does not fit and what it should be.
-    """
-    node = cfg.MODEL.YOLO
-    problems = []
-    if cfg.MODEL.COUNT_HEAD.STRATEGY != "none":
-        problems.append(
-            f"MODEL.COUNT_HEAD.STRATEGY is {cfg.MODEL.COUNT_HEAD.STRATEGY!r}, but YOLO does not "
-            'count: set it to "none", so that its detections count as 1.'
-        )
-    if len(node.ANCHORS) != len(node.IN_FEATURES):
-        problems.append(
-            f"MODEL.YOLO.ANCHORS has {len(node.ANCHORS)} levels and MODEL.YOLO.IN_FEATURES "
-            f"{len(node.IN_FEATURES)}; each feature needs its anchors."
-        )
-    sizes = [size for level in node.ANCHORS for size in level]
-    if len({len(level) for level in node.ANCHORS}) != 1 or not all(
-        len(size) == 2 and min(size) > 0 for size in sizes
-    ):
-        problems.append(
-            "MODEL.YOLO.ANCHORS must be as many [width, height] on each level, above 0 in pixels."
-        )
-    if node.NMS not in NMS:
-        problems.append(f"MODEL.YOLO.NMS is {node.NMS!r}; it must be one of {', '.join(NMS)}.")
-    for key, least, most in (
-        ("SCALE_XY", 1.0, 2.0),
-        ("IGNORE_THRESH", 0.0, 1.0),
-        ("LABEL_SMOOTH", 0.0, 0.5),
-        ("DROP_BLOCK", 0.0, 1.0),
-        ("IOU_LOSS_WEIGHT", 0.0, float("inf")),
-        ("IOU_AWARE_LOSS_WEIGHT", 0.0, float("inf")),
-        ("IOU_AWARE_EXPONENT", 0.0, 1.0),
-    ):
-        if not least <= node[key] <= most:
-            problems.append(f"MODEL.YOLO.{key} is {node[key]}; it must be from {least} to {most}.")
-    if problems:
-        raise InputError(f"The config cannot build YOLO:\n{listing(problems)}")

@@ -1,0 +1,70 @@
+"""The config: Detectron2's keys and the project's, which nodes.py describes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import msgspec
+import torch
+from detectron2.config import CfgNode, get_cfg
+
+from .checks import check_config
+from .merging import file_keys, merge, option_keys
+from .nodes import NODES
+
+__all__ = ["add_locount_config", "check_config", "load_config", "named_keys", "without_missing_gpu"]
+
+
+def add_locount_config(cfg: CfgNode) -> None:
+    """Add the project's own nodes to a Detectron2 config, and two keys to its SOLVER.
+
+    This also registers what such a config can name, as ``CLCNetROIHeads``.
+    """
+    from .. import modeling as _  # noqa: F401, only registration; modeling imports this module
+
+    for path, struct in NODES.items():
+        *parents, name = path.split(".")
+        node = cfg
+        for parent in parents:
+            node = node[parent]
+        # Through JSON, so that every config has lists of its own.
+        keys = CfgNode(msgspec.json.decode(msgspec.json.encode(struct())))
+        node.setdefault(name, CfgNode()).update(keys)
+
+
+def load_config(config_file: str, opts: Sequence[object] = ()) -> CfgNode:
+    """Detectron2's and the project's defaults, a file over them, and options over the file.
+
+    Without a GPU MODEL.DEVICE becomes "cpu", and a warning says so.
+
+    Args:
+        config_file: YAML, one of configs/ or the config.yaml that a training run leaves.
+        opts: keys and values in turn, as on the command line.
+
+    Returns:
+        A config that is not frozen.
+
+    Raises:
+        InputError: for a file that can't be read, and listing every key that there is not, whose
+            value is of another type or out of range, or that the model does not read.
+    """
+    cfg = get_cfg()
+    add_locount_config(cfg)
+    merge(cfg, file_keys(config_file), source=f"{config_file}: ")
+    merge(cfg, option_keys(opts))
+    check_config(cfg)
+    return without_missing_gpu(cfg)
+
+
+def without_missing_gpu(cfg: CfgNode) -> CfgNode:
+    """The same config, its MODEL.DEVICE the CPU if it named a GPU and there is none."""
+    if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
+        logging.getLogger(__name__).warning("No GPU found: running on the CPU, which is slow.")
+        cfg.MODEL.DEVICE = "cpu"
+    return cfg
+
+
+def named_keys(config_file: str, opts: Sequence[object] = ()) -> set[str]:
+    """The keys that a config file, with what it is based on, or options give a value."""
+    return {*file_keys(config_file), *option_keys(opts)}

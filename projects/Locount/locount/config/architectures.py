@@ -1,0 +1,84 @@
+"""The table of what each part of a model reads of the project's nodes, and the parts of a model."""
+
+from __future__ import annotations
+
+from detectron2.config import CfgNode
+
+from .nodes import CountHead
+
+# Later stages match by the count of earlier ones; a detector without a cascade has none.
+_ONE_STAGE_COUNTING = tuple(
+    f"MODEL.COUNT_HEAD.{key}" for key in CountHead.__struct_fields__ if key != "MATCHING"
+)
+
+# By the name in the config: nodes or single keys.
+READS: dict[str, tuple[str, ...]] = {
+    # MODEL.META_ARCHITECTURE
+    "CountingRetinaNet": _ONE_STAGE_COUNTING,
+    "CountingFCOS": ("MODEL.FCOS", *_ONE_STAGE_COUNTING),
+    "RepPoints": ("MODEL.REPPOINTS", *_ONE_STAGE_COUNTING),
+    "TorchvisionDetector": ("MODEL.TORCHVISION",),
+    "YOLO": ("MODEL.YOLO",),
+    # MODEL.ROI_HEADS.NAME
+    "CLCNetROIHeads": ("MODEL.COUNT_HEAD", "MODEL.SOFT_NMS"),
+    "FasterRCNNROIHeads": ("MODEL.SOFT_NMS",),
+    # MODEL.PROPOSAL_GENERATOR.NAME
+    "ChunkedRPN": (),
+    # MODEL.BACKBONE.NAME
+    "build_timm_fpn_backbone": ("MODEL.TIMM",),
+    "build_timm_retinanet_fpn_backbone": ("MODEL.TIMM",),
+    "build_timm_hrfpn_backbone": ("MODEL.TIMM",),
+    "build_timm_yolo_backbone": ("MODEL.TIMM", "MODEL.YOLO"),
+    "build_bfp_backbone": ("MODEL.BFP",),
+}
+
+# Read whatever the model is.
+READ_ALWAYS = ("MODEL.EMA", "SOLVER", "AUGMENTATION", "PREDICT", "EVALUATION")
+
+_BACKBONE, _PROPOSALS, _HEADS = (
+    f"MODEL.{node}.NAME" for node in ("BACKBONE", "PROPOSAL_GENERATOR", "ROI_HEADS")
+)
+# The keys that name the parts of a meta architecture; of one that is not here the backbone only.
+_PARTS = {
+    "GeneralizedRCNN": (_BACKBONE, _PROPOSALS, _HEADS),
+    "PanopticFPN": (_BACKBONE, _PROPOSALS, _HEADS),
+    "ProposalNetwork": (_BACKBONE, _PROPOSALS),
+    "TorchvisionDetector": (),
+}
+
+
+def registries() -> dict:
+    """Of the names that each key can have."""
+    from detectron2 import modeling
+
+    return {
+        "MODEL.META_ARCHITECTURE": modeling.META_ARCH_REGISTRY,
+        _BACKBONE: modeling.BACKBONE_REGISTRY,
+        _PROPOSALS: modeling.PROPOSAL_GENERATOR_REGISTRY,
+        _HEADS: modeling.ROI_HEADS_REGISTRY,
+        "MODEL.BFP.FPN": modeling.BACKBONE_REGISTRY,
+    }
+
+
+def parts_of(cfg: CfgNode) -> dict[str, str]:
+    """What the model of a config is built of: names, by the keys that they are named in."""
+    architecture = cfg.MODEL.META_ARCHITECTURE
+    parts = {"MODEL.META_ARCHITECTURE": architecture}
+    for key in _PARTS.get(architecture, (_BACKBONE,)):
+        parts[key] = cfg.MODEL[key.split(".")[1]].NAME
+    if parts.get(_BACKBONE) == "build_bfp_backbone":
+        parts["MODEL.BFP.FPN"] = cfg.MODEL.BFP.FPN
+    if parts.get(_PROPOSALS) == "PrecomputedProposals":
+        del parts[_PROPOSALS]
+    return parts
+
+
+def is_read(key: str, names: list[str]) -> bool:
+    """Whether one of the parts called ``names`` reads a key."""
+    readers = [reads for name in names for reads in READS.get(name, ())]
+    return any(f"{key}.".startswith(f"{reads}.") for reads in (*READ_ALWAYS, *readers))
+
+
+def readers_of(key: str) -> list[str]:
+    """The parts that read a key."""
+    return [name for name in READS if is_read(key, [name])]

@@ -1,0 +1,255 @@
+"""Checks of a config: each key by its description, and the keys against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+from detectron2.config import CfgNode
+
+from ..counting import CountPartition
+from ..errors import InputError, listing
+from .architectures import is_read, parts_of, readers_of, registries
+from .nodes import NODES
+
+# Detectron2's box losses, and one of the project's heads.
+BOX_LOSSES = ("smooth_l1", "giou", "diou", "ciou")
+BALANCED_L1 = "balanced_l1"
+BALANCED_L1_HEADS = ("CLCNetROIHeads", "FasterRCNNROIHeads")
+
+WORDS = {
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    tuple: "a list",
+    type(None): "empty",
+}
+
+# What was called otherwise in earlier versions.
+RENAMED = {"BoxLossRPN": "ChunkedRPN", "BoxLossROIHeads": "FasterRCNNROIHeads"}
+
+
+def check_config(cfg: CfgNode) -> None:
+    """Check every key of the project's nodes, and what they have to do with one another.
+
+    Raises:
+        InputError: listing every key that does not fit, its value, and what is allowed.
+    """
+    problems = [problem for node in NODES for problem in node_problems(cfg, node)]
+    problems += _name_problems(cfg)
+    if not problems:
+        problems = [*_unread_problems(cfg), *_problems_between_keys(cfg)]
+    if len(problems) == 1:
+        raise InputError(problems[0])
+    if problems:
+        raise InputError(f"The config does not fit together:\n{listing(problems)}")
+
+
+def project_keys() -> dict[str, msgspec.structs.FieldInfo]:
+    """All keys of the project's nodes, with type and default."""
+    return {
+        f"{node}.{field.name}": field
+        for node, struct in NODES.items()
+        for field in msgspec.structs.fields(struct)
+    }
+
+
+def get(cfg: CfgNode, key: str) -> Any:
+    """The value of a key such as "MODEL.FCOS.NORM"."""
+    for part in key.split("."):
+        cfg = cfg[part]
+    return cfg
+
+
+def node_problems(cfg: CfgNode, node: str) -> list[str]:
+    """What is wrong with the values of one of the project's nodes, each by itself."""
+    problems = []
+    for field in msgspec.structs.fields(NODES[node]):
+        value = get(cfg, node)[field.name]
+        try:
+            msgspec.convert(value, field.type)
+        except msgspec.ValidationError:
+            problems.append(f"{node}.{field.name} is {value!r}; it must be {allowed(field.type)}.")
+    return problems
+
+
+def allowed(kind: Any) -> str:
+    """What a value of a type can be, in words."""
+    limits = getattr(kind, "__metadata__", ())
+    if limits:
+        kind = kind.__origin__
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(repr, get_args(kind)))}"
+    if get_origin(kind) is tuple:
+        of, *more = get_args(kind)
+        number = "a list" if more == [...] else f"a list of {1 + len(more)}"
+        return f"{number}, each {allowed(of)}"
+    signs = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    bounds = [
+        f"{words} {getattr(limit, sign)}"
+        for limit in limits
+        for sign, words in signs.items()
+        if getattr(limit, sign) is not None
+    ]
+    return " ".join([WORDS[kind], *[" and ".join(bounds)][: len(bounds)]])
+
+
+def count_partition(cfg: CfgNode, num_stages: int) -> CountPartition:
+    """The partition that MODEL.COUNT_HEAD describes for the stages of a cascade, or for one.
+
+    Raises:
+        InputError: naming the keys, where more stages are asked for than the counts have digits.
+    """
+    head = cfg.MODEL.COUNT_HEAD
+    try:
+        return CountPartition(head.MAX_COUNT, head.BASE, num_stages)
+    except ValueError as error:
+        stages = (
+            " or the number of stages, which is the length of "
+            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS ({num_stages})"
+        )
+        raise InputError(
+            f"{error} Change MODEL.COUNT_HEAD.MAX_COUNT ({head.MAX_COUNT}) or "
+            f"MODEL.COUNT_HEAD.BASE ({head.BASE}){stages if num_stages > 1 else ''}."
+        ) from error
+
+
+def _name_problems(cfg: CfgNode) -> list[str]:
+    known = registries()
+    return [
+        f"{key} is {name!r}, which is called {RENAMED[name]!r} now."
+        if name in RENAMED
+        else f"{key} is {name!r}; it must be one of {', '.join(sorted(n for n, _ in known[key]))}."
+        for key, name in parts_of(cfg).items()
+        if name not in known[key]
+    ]
+
+
+def _unread_problems(cfg: CfgNode) -> list[str]:
+    parts, known = parts_of(cfg), registries()
+    modules = [known[key].get(name).__module__ for key, name in parts.items()]
+    if any(module.partition(".")[0] not in ("detectron2", "locount") for module in modules):
+        return []  # a part of somebody else's may read anything
+    names = list(parts.values())
+    # Of the data, not of the detector: a config may give it to every node.
+    keys = {k: field for k, field in project_keys().items() if field.name != "NUM_CLASSES"}
+    return [
+        f"{key} is {get(cfg, key)!r}, but none of {', '.join(names)} reads it: leave it at "
+        f"{field.default!r}. It has a meaning for {', '.join(readers_of(key))}."
+        for key, field in keys.items()
+        if not is_read(key, names) and msgspec.convert(get(cfg, key), field.type) != field.default
+    ]
+
+
+def _problems_between_keys(cfg: CfgNode) -> Iterator[str]:
+    names = list(parts_of(cfg).values())
+    yield from _box_loss_problems(cfg, names)
+    if "CLCNetROIHeads" in names:
+        yield from _cascade_problems(cfg.MODEL)
+    if cfg.MODEL.COUNT_HEAD.STRATEGY != "none":
+        yield from _counting_problems(cfg, names)
+    if "RepPoints" in names:
+        yield from _reppoints_problems(cfg.MODEL.REPPOINTS)
+    if "YOLO" in names:
+        yield from _yolo_problems(cfg.MODEL.YOLO)
+    node = cfg.MODEL.TORCHVISION
+    if node.PRETRAINED_BACKBONE and node.NAME.startswith("ssdlite"):
+        yield (
+            f"MODEL.TORCHVISION.PRETRAINED_BACKBONE is True, but torchvision gives {node.NAME} "
+            "another network with ImageNet weights than without: set it False and train from "
+            "scratch."
+        )
+
+
+def _box_loss_problems(cfg: CfgNode, names: list[str]) -> Iterator[str]:
+    balanced = any(name in BALANCED_L1_HEADS for name in names)
+    for node, reader, losses in (
+        ("RPN", {"RPN", "ChunkedRPN"}, BOX_LOSSES),
+        ("RETINANET", {"RetinaNet", "CountingRetinaNet"}, BOX_LOSSES),
+        (
+            "ROI_BOX_HEAD",
+            {"StandardROIHeads", "CascadeROIHeads", *BALANCED_L1_HEADS},
+            (*BOX_LOSSES, *[BALANCED_L1][:balanced]),
+        ),
+    ):
+        loss = cfg.MODEL[node].BBOX_REG_LOSS_TYPE
+        if reader & set(names) and loss not in losses:
+            for_whom = (
+                f' "{BALANCED_L1}" is for MODEL.ROI_BOX_HEAD of {" and ".join(BALANCED_L1_HEADS)}.'
+            )
+            yield (
+                f"MODEL.{node}.BBOX_REG_LOSS_TYPE is {loss!r}; it must be one of "
+                f"{', '.join(losses)}.{for_whom if loss == BALANCED_L1 else ''}"
+            )
+
+
+def _cascade_problems(model: CfgNode) -> Iterator[str]:
+    cascade = model.ROI_BOX_CASCADE_HEAD
+    if len(cascade.IOUS) != len(cascade.BBOX_REG_WEIGHTS):
+        yield (
+            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS has {len(cascade.IOUS)} entries and "
+            f"MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS has {len(cascade.BBOX_REG_WEIGHTS)}; "
+            "each stage needs one of both."
+        )
+    if len(cascade.IOUS) == 0 or list(model.ROI_HEADS.IOU_THRESHOLDS) != [cascade.IOUS[0]]:
+        yield (
+            f"MODEL.ROI_HEADS.IOU_THRESHOLDS is {list(model.ROI_HEADS.IOU_THRESHOLDS)} and "
+            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS is {list(cascade.IOUS)}; the first stage's threshold "
+            "is in both."
+        )
+    if not model.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG:
+        yield (
+            "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG is False; set it True, since a cascade "
+            "refines one box per proposal, not one per class."
+        )
+
+
+def _counting_problems(cfg: CfgNode, names: list[str]) -> Iterator[str]:
+    head = cfg.MODEL.COUNT_HEAD
+    num_stages = len(cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS) if "CLCNetROIHeads" in names else 1
+    if "CLCNetROIHeads" in names and num_stages == 1 and head.MATCHING != "iou":
+        yield (
+            f"MODEL.COUNT_HEAD.MATCHING is {head.MATCHING!r}, which is about the later stages of "
+            "a cascade; with one stage in MODEL.ROI_BOX_CASCADE_HEAD.IOUS leave it at 'iou'."
+        )
+    if head.STRATEGY == "classification":
+        try:
+            count_partition(cfg, num_stages)
+        except InputError as error:
+            yield str(error)
+        return
+    for key in ("LOSS", "BALANCE", "DECODE", "RANKING"):
+        default = project_keys()[f"MODEL.COUNT_HEAD.{key}"].default
+        if head[key] != default:
+            yield (
+                f"MODEL.COUNT_HEAD.{key} is {head[key]!r}, which needs classification over bins; "
+                f'with MODEL.COUNT_HEAD.STRATEGY "regression" set it to {default!r}.'
+            )
+
+
+def _reppoints_problems(node: CfgNode) -> Iterator[str]:
+    low, high = node.IOU_THRESHOLDS
+    if low > high:
+        yield f"MODEL.REPPOINTS.IOU_THRESHOLDS is {[low, high]}; the first can't be the higher one."
+    if node.NORM == "GN" and node.CONV_DIM % 32:
+        yield (
+            f"MODEL.REPPOINTS.CONV_DIM is {node.CONV_DIM}; with MODEL.REPPOINTS.NORM 'GN' it must "
+            "be a multiple of 32."
+        )
+
+
+def _yolo_problems(node: CfgNode) -> Iterator[str]:
+    if len(node.ANCHORS) != len(node.IN_FEATURES):
+        yield (
+            f"MODEL.YOLO.ANCHORS has {len(node.ANCHORS)} levels and MODEL.YOLO.IN_FEATURES "
+            f"{len(node.IN_FEATURES)}; each feature needs its anchors."
+        )
+    numbers = [len(level) for level in node.ANCHORS]
+    if len(set(numbers)) != 1 or 0 in numbers:
+        yield (
+            f"MODEL.YOLO.ANCHORS has {numbers} anchors on its levels; each level needs as many, "
+            "at least one."
+        )

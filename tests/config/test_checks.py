@@ -1,0 +1,240 @@
+"""Each key by its description, and the keys against each other; the tables hold for all configs."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+from detectron2.config import get_cfg
+from detectron2.modeling import ROI_HEADS_REGISTRY, StandardROIHeads, build_model
+
+from locount import add_locount_config
+from locount.config import check_config, load_config
+from locount.config.architectures import READ_ALWAYS, READS, registries
+from locount.config.checks import allowed, get, project_keys
+from locount.config.merging import flatten
+from locount.config.nodes import NODES
+from locount.errors import InputError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+CLCNET = "Locount/clcnet_s2_cls10_R_50_FPN_1x"
+FASTER = "Locount/faster_rcnn_R_50_FPN_1x"
+
+
+def load(path, *opts):
+    return load_config(str(CONFIGS / f"{path}.yaml"), ["MODEL.DEVICE", "cpu", *opts])
+
+
+def refused(path, *opts):
+    with pytest.raises(InputError) as caught:
+        load(path, *opts)
+    return str(caught.value)
+
+
+def test_every_default_is_in_its_range_and_every_key_is_described():
+    cfg = get_cfg()
+    add_locount_config(cfg)
+    check_config(cfg)
+    schema = msgspec.json.schema_components(list(NODES.values()), ref_template="{name}")[1]
+    for node, struct in NODES.items():
+        assert struct.__doc__, node
+        for key, value in schema[struct.__name__]["properties"].items():
+            assert value.get("description") or key in ("ENABLED", "CLS_LOSS_WEIGHT"), (node, key)
+
+
+def test_detectron2s_nodes_keep_their_keys_and_only_the_solver_gets_some():
+    cfg, plain = get_cfg(), get_cfg()
+    add_locount_config(cfg)
+    before, now = dict(flatten(plain)), dict(flatten(cfg))
+    assert {key: now[key] for key in before} == before
+    new = {key.rpartition(".")[0] for key in now.keys() - before.keys()}
+    assert new == set(NODES)
+    assert new & {key.rpartition(".")[0] for key in before} == {"SOLVER"}
+
+
+def test_a_config_of_detectron2_with_the_projects_keys_does_not_count():
+    cfg = get_cfg()
+    add_locount_config(cfg)
+    assert cfg.MODEL.ROI_HEADS.NAME == "Res5ROIHeads"
+    assert cfg.MODEL.COUNT_HEAD.STRATEGY == "none"
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value", "words"),
+    [
+        (CLCNET, "MODEL.COUNT_HEAD.STRATEGY", "guess", "'none', 'classification', 'regression'"),
+        (CLCNET, "MODEL.COUNT_HEAD.LOSS_WEIGHT", -1.0, "a number at least 0"),
+        (CLCNET, "MODEL.COUNT_HEAD.BASE", 1, "a whole number at least 2"),
+        (CLCNET, "MODEL.SOFT_NMS.SIGMA", 0.0, "a number above 0"),
+        (CLCNET, "MODEL.EMA.DECAY", 1.5, "a number at least 0 and below 1"),
+        (CLCNET, "PREDICT.SCORE", 7.0, "a number at least 0 and at most 1"),
+        (CLCNET, "AUGMENTATION.POLICY", "v9", "one of 'none', 'v0'"),
+        (CLCNET, "EVALUATION.MAX_DETS", (0,), "a list, each a whole number at least 1"),
+        ("Locount/fcos_R_50_FPN_1x", "MODEL.FCOS.PRIOR_PROB", 0.0, "above 0 and below 1"),
+        ("Locount/fcos_R_50_FPN_1x", "MODEL.FCOS.NUM_CONVS", -1, "at least 0"),
+        (
+            "Locount/reppoints_R_50_FPN_1x",
+            "MODEL.REPPOINTS.IOU_THRESHOLDS",
+            [0.5],
+            "a list of 2, each a number above 0 and at most 1",
+        ),
+        ("Shelf/yolov3_small", "MODEL.YOLO.SCALE_XY", 0.5, "at least 1 and at most 2"),
+        ("Shelf/ssd_small", "MODEL.TORCHVISION.NAME", "ssd3", "'ssd512_vgg16'"),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_what_is_allowed(path, key, value, words):
+    message = refused(path, key, value)
+    assert message.startswith(f"{key} is {value!r}; it must be ")
+    assert words in message
+    assert "\n" not in message
+
+
+def test_all_problems_are_listed():
+    message = refused(CLCNET, "PREDICT.SCORE", 7.0, "MODEL.COUNT_HEAD.BALANCE", "mean")
+    assert re.search(r"\n  MODEL.COUNT_HEAD.BALANCE is 'mean'.*\n  PREDICT.SCORE is 7.0", message)
+
+
+@pytest.mark.parametrize(
+    ("path", "opts", "where"),
+    [
+        (FASTER, ("MODEL.COUNT_HEAD.STRATEGY", "classification"), "CLCNetROIHeads"),
+        (FASTER, ("MODEL.COUNT_HEAD.LOSS_WEIGHT", 1.0), "CLCNetROIHeads"),
+        (FASTER, ("MODEL.BFP.LEVEL", 1), "build_bfp_backbone"),
+        (FASTER, ("MODEL.TIMM.NAME", "resnet18"), "build_timm_fpn_backbone"),
+        (CLCNET, ("MODEL.FCOS.NUM_CONVS", 2), "CountingFCOS"),
+        (CLCNET, ("MODEL.YOLO.SPP", True), "YOLO"),
+        ("Locount/retinanet_cls_R_50_FPN_1x", ("MODEL.COUNT_HEAD.MATCHING", "ignore"), "CLCNet"),
+        ("Locount/fcos_R_50_FPN_1x", ("MODEL.SOFT_NMS.METHOD", "linear"), "FasterRCNNROIHeads"),
+        ("Shelf/yolov3_small", ("MODEL.COUNT_HEAD.STRATEGY", "regression"), "CountingRetinaNet"),
+        ("Shelf/ssd_small", ("MODEL.COUNT_HEAD.STRATEGY", "regression"), "CountingFCOS"),
+        ("Shelf/ssd_small", ("MODEL.TIMM.NAME", "resnet18"), "build_timm_fpn_backbone"),
+    ],
+)
+def test_a_key_that_the_model_does_not_read_is_named_with_where_it_has_a_meaning(path, opts, where):
+    message = refused(path, *opts)
+    assert message.startswith(f"{opts[0]} is {opts[1]!r}, but none of ")
+    assert f"leave it at {project_keys()[opts[0]].default!r}" in message
+    assert where in message.partition("It has a meaning for")[2]
+
+
+def test_detectron2s_own_heads_do_not_read_the_counting(tiny_cfg):
+    with pytest.raises(InputError, match=r"none of .*StandardROIHeads reads it"):
+        load(CLCNET, "MODEL.ROI_HEADS.NAME", "StandardROIHeads")
+
+
+def test_heads_of_somebody_else_may_read_anything():
+    @ROI_HEADS_REGISTRY.register()
+    class HeadsOfSomebodyElse(StandardROIHeads):
+        pass
+
+    load(CLCNET, "MODEL.ROI_HEADS.NAME", "HeadsOfSomebodyElse")
+
+
+def test_matching_has_no_meaning_with_one_stage():
+    s1 = CLCNET.replace("s2", "s1")
+    message = refused(s1, "MODEL.COUNT_HEAD.MATCHING", "ignore")
+    assert "MODEL.COUNT_HEAD.MATCHING is 'ignore'" in message
+    assert "MODEL.ROI_BOX_CASCADE_HEAD.IOUS" in message
+    load(CLCNET, "MODEL.COUNT_HEAD.MATCHING", "ignore")
+
+
+@pytest.mark.parametrize(
+    ("opts", "words"),
+    [
+        (
+            ("MODEL.ROI_BOX_CASCADE_HEAD.IOUS", (0.5, 0.6, 0.7)),
+            ["MODEL.ROI_BOX_CASCADE_HEAD.IOUS has 3", "BBOX_REG_WEIGHTS has 2"],
+        ),
+        (
+            ("MODEL.ROI_HEADS.IOU_THRESHOLDS", [0.6]),
+            ["MODEL.ROI_HEADS.IOU_THRESHOLDS is [0.6]", "[0.5, 0.7]"],
+        ),
+        (
+            ("MODEL.COUNT_HEAD.STRATEGY", "regression", "MODEL.COUNT_HEAD.LOSS", "cumulative_link"),
+            ["MODEL.COUNT_HEAD.LOSS is 'cumulative_link'", "set it to 'cross_entropy'"],
+        ),
+        (("MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG", False), ["CLS_AGNOSTIC_BBOX_REG is False"]),
+        (
+            ("MODEL.COUNT_HEAD.MAX_COUNT", 9),
+            ["MAX_COUNT (9)", "BASE (10)", "MODEL.ROI_BOX_CASCADE_HEAD.IOUS (2)"],
+        ),
+        (
+            ("MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE", "l7"),
+            ["MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE is 'l7'", "smooth_l1", "ciou, balanced_l1"],
+        ),
+        (
+            ("MODEL.RPN.BBOX_REG_LOSS_TYPE", "balanced_l1"),
+            ["MODEL.RPN.BBOX_REG_LOSS_TYPE is 'balanced_l1'", "MODEL.ROI_BOX_HEAD of CLCNet"],
+        ),
+        (("MODEL.ROI_HEADS.NAME", "CLCNetHeads"), ["'CLCNetHeads'; it must be", "CLCNetROIHeads"]),
+    ],
+)
+def test_keys_that_do_not_fit_each_other_are_named(opts, words):
+    assert re.search(".*".join(map(re.escape, words)), refused(CLCNET, *opts))
+
+
+def test_too_many_stages_do_not_matter_without_counting():
+    load(CLCNET, "MODEL.COUNT_HEAD.MAX_COUNT", 9, "MODEL.COUNT_HEAD.STRATEGY", "none")
+
+
+@pytest.mark.parametrize(
+    ("path", "opts", "words"),
+    [
+        ("reppoints", ("MODEL.REPPOINTS.IOU_THRESHOLDS", [0.6, 0.5]), "[0.6, 0.5]"),
+        ("reppoints", ("MODEL.REPPOINTS.CONV_DIM", 48), "multiple of 32"),
+        ("yolov3", ("MODEL.YOLO.ANCHORS", [[[8, 8]]]), "ANCHORS has 1 levels"),
+        ("yolov3", ("MODEL.YOLO.ANCHORS", [[[8, 8]], [[8, 8]], []]), "[1, 1, 0] anchors"),
+        ("yolov3", ("MODEL.YOLO.ANCHORS", [[[8]], [[8, 8]], [[8, 8]]]), "a list of 2"),
+        ("ssd", ("MODEL.TORCHVISION.PRETRAINED_BACKBONE", True), "another network"),
+    ],
+)
+def test_one_stage_keys_that_do_not_fit_each_other_are_named(path, opts, words):
+    assert words in refused(f"Shelf/{path}_small", *opts)
+
+
+@pytest.mark.parametrize("name", ["retinanet", "fcos", "reppoints", "yolov3", "ssd", "faster_rcnn"])
+def test_what_changes_after_loading_is_checked_when_the_model_is_built(name):
+    cfg = load(f"Shelf/{name}_small")
+    cfg.MODEL.COUNT_HEAD.MATCHING = "negative"
+    with pytest.raises(InputError, match=r"COUNT_HEAD.MATCHING is 'negative', but none of"):
+        build_model(cfg)
+
+
+def test_what_the_project_registers_is_in_the_table():
+    ours = {
+        name
+        for registry in registries().values()
+        for name, part in registry
+        if part.__module__.startswith("locount.")
+    }
+    assert ours == set(READS)
+
+
+def test_every_key_is_read_by_something():
+    known = {*project_keys(), *NODES}
+    read = {key for keys in READS.values() for key in keys}
+    assert {*read, *READ_ALWAYS} <= known
+    for node in NODES:
+        assert node in READ_ALWAYS or any(key.startswith(node) for key in read)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda p: p.name)
+def test_no_yaml_names_a_number_of_classes_that_the_data_tells(path):
+    text = path.read_text()
+    # Those of the shipped weights can be used without data.
+    assert "NUM_CLASSES" not in text or path.name in (
+        "clcnet_s2_cls10_shelf.yaml",
+        "products_lite0.yaml",
+    )
+    assert isinstance(yaml.safe_load(text), dict)
+
+
+def test_what_is_allowed_in_words():
+    assert allowed(bool) == "True or False"
+    assert allowed(str) == "a text"
+    assert allowed(tuple) == "a list"
+
+
+def test_a_key_is_found_by_its_name(tiny_cfg):
+    assert get(tiny_cfg, "MODEL.COUNT_HEAD.BASE") == 10
