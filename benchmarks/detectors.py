@@ -53,13 +53,13 @@ def detector_config(row: Row) -> CfgNode:
             *("MODEL.WEIGHTS", "", "MODEL.TIMM.PRETRAINED", False),
             *("MODEL.TORCHVISION.PRETRAINED_BACKBONE", False),
             # As fast as frozen ones in a test, and can be fitted to random weights.
-            *("MODEL.RESNETS.NORM", "BN", "MODEL.TIMM.NORM", "BN", "MODEL.BACKBONE.FREEZE_AT", 0),
+            *("MODEL.RESNETS.NORM", "BN", "MODEL.BACKBONE.FREEZE_AT", 0),
             *(num_classes_option(cfg), 1),
         ]
     )
-    for node in cfg.MODEL.values():
-        if isinstance(node, CfgNode) and "SCORE_THRESH_TEST" in node:
-            node.SCORE_THRESH_TEST = 0.0
+    if "timm" in cfg.MODEL.BACKBONE.NAME:
+        cfg.MODEL.TIMM.NORM = "BN"
+    cfg.merge_from_list([num_classes_option(cfg).replace("NUM_CLASSES", "SCORE_THRESH_TEST"), 0.0])
     return cfg
 
 

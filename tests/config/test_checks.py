@@ -70,7 +70,7 @@ def test_a_config_of_detectron2_with_the_projects_keys_does_not_count():
         (CLCNET, "MODEL.EMA.DECAY", 1.5, "a number at least 0 and below 1"),
         (CLCNET, "PREDICT.SCORE", 7.0, "a number at least 0 and at most 1"),
         (CLCNET, "AUGMENTATION.POLICY", "v9", "one of 'none', 'v0'"),
-        (CLCNET, "EVALUATION.MAX_DETS", (0,), "a list, each a whole number at least 1"),
+        (CLCNET, "EVALUATION.MAX_DETS", [0], "a list, each a whole number at least 1"),
         ("Locount/fcos_R_50_FPN_1x", "MODEL.FCOS.PRIOR_PROB", 0.0, "above 0 and below 1"),
         ("Locount/fcos_R_50_FPN_1x", "MODEL.FCOS.NUM_CONVS", -1, "at least 0"),
         (
@@ -118,7 +118,7 @@ def test_a_key_that_the_model_does_not_read_is_named_with_where_it_has_a_meaning
     assert where in message.partition("It has a meaning for")[2]
 
 
-def test_detectron2s_own_heads_do_not_read_the_counting(tiny_cfg):
+def test_detectron2s_own_heads_do_not_read_the_counting():
     with pytest.raises(InputError, match=r"none of .*StandardROIHeads reads it"):
         load(CLCNET, "MODEL.ROI_HEADS.NAME", "StandardROIHeads")
 
