@@ -8,7 +8,8 @@ same random weights, and see the same batch of noise images with the boxes and c
 synthetic_shelves.py. Each repeat is a training step and a prediction of both, the one that goes
 first taking turns. The fastest repeat of each counts, since other work on the machine can only
 slow it down; ``--cpu-time`` counts seconds of the processor instead of the wall. Peak memory, of
-training steps, is taken from a process of each one's own, or from the GPU.
+training steps, is taken from a process of each one's own, or from the GPU; of a GPU also how often
+a training step makes the host wait for it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import math
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +109,17 @@ def peak_memory(cfg: CfgNode, strategy: str, batch: list[dict]) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def main() -> None:
+def num_syncs(contestant: Contestant, batch: list[dict]) -> int:
+    """How often the host waits for the GPU in a training step."""
+    torch.cuda.set_sync_debug_mode("warn")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        contestant.train(batch)
+    torch.cuda.set_sync_debug_mode("default")
+    return sum("synchroniz" in str(warning.message) for warning in caught)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--config-file", default=str(CONFIG))
     parser.add_argument("--batch", type=int, default=4)
@@ -115,7 +127,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--cpu-time", action="store_true")
     parser.add_argument("opts", nargs="*", metavar="KEY VALUE")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     clock = time.process_time if args.cpu_time else time.perf_counter
     logging.disable(logging.INFO)
 
@@ -143,10 +155,14 @@ def main() -> None:
     for task in ("train", "predict"):
         plain, ours = seconds[task, PLAIN], seconds[task, OURS]
         print(f"{task + ', s a batch':24}{plain:16.3f}{ours:16.3f}{ours / plain:9.3f}")
-    for what, plain, ours in (
+    integers = [
         ("parameters", contestants[PLAIN].num_parameters, contestants[OURS].num_parameters),
         ("peak memory, MiB", memory[PLAIN] >> 20, memory[OURS] >> 20),
-    ):
+    ]
+    if contestants[OURS].device.type == "cuda":
+        syncs = {name: num_syncs(contestant, batch) for name, contestant in contestants.items()}
+        integers.append(("host syncs a step", syncs[PLAIN], syncs[OURS]))
+    for what, plain, ours in integers:
         print(f"{what:24}{plain:16,}{ours:16,}{ours / plain:9.3f}")
 
 

@@ -166,7 +166,7 @@ def mappers() -> dict[str, Callable[[dict], dict]]:
         "ours": ours(),
         "ours, COLOR 0.2": ours(COLOR=0.2),
         "ours, COPY_PASTE 3": ours(COPY_PASTE=3),
-        **{f"ours, POLICY {policy}": ours(POLICY=policy) for policy in ("v0", "v1", "v2", "v3")},
+        **{f"ours, POLICY {policy}": ours(POLICY=policy) for policy in ("v0", "v1")},
     }
 
 

@@ -22,6 +22,7 @@ import argparse
 import logging
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,10 @@ from detectron2.data.transforms import ResizeShortestEdge
 from torch import nn
 
 from locount.checkpoint import load_weights
-from locount.comparison import Row
 from locount.config import load_config
 from locount.data import read_image
 from locount.data.checks import num_classes_option
+from locount.training.comparison import Row
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 REFERENCE = CONFIGS / "SKU110K/faster_rcnn_R_50_FPN.yaml"
@@ -100,13 +101,13 @@ def fit_batch_norms(model: nn.Module, batch: list[dict]) -> None:
     model.eval()
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("configs", nargs="*", metavar="CONFIG.yaml+KEY=VALUE")
     parser.add_argument("--size", type=int, nargs=2, metavar=("SHORT", "LONG"))
     parser.add_argument("--photo", help="instead of noise of the size of a photo of SKU-110K")
     parser.add_argument("--rounds", type=int, default=10, help="times that each takes its turn")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     logging.disable(logging.WARNING)
 
     noise = np.random.default_rng(0).integers(0, 256, (3264, 2448, 3), dtype=np.uint8)

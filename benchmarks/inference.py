@@ -20,7 +20,7 @@ from locount.data import read_image
 from locount.inference import Predictor
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("config")
     parser.add_argument("weights")
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="times that each takes its turn")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--amp", action="store_true")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
 
     cfg = load_config(args.config, ["MODEL.WEIGHTS", args.weights])
     theirs = DefaultPredictor(cfg)

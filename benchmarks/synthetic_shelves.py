@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import orjson
+from msgspec import json
 
 WIDTH, HEIGHT = 1920, 1080
 NUM_CATEGORIES = 140
@@ -119,8 +119,8 @@ def write(folder: Path, num_images: int, per_image: int, seed: int) -> None:
         "categories": [{"id": k + 1, "name": f"category {k}"} for k in range(NUM_CATEGORIES)],
         "annotations": annotations,
     }
-    (folder / "gt.json").write_bytes(orjson.dumps(ground_truth))
-    (folder / "dt.json").write_bytes(orjson.dumps(entries(dt)))
+    (folder / "gt.json").write_bytes(json.encode(ground_truth))
+    (folder / "dt.json").write_bytes(json.encode(entries(dt)))
     columns = {k: dt[k] for k in ("bbox", "score", "count")}
     np.savez(folder / "dt.npz", image_id=dt["image"] + 1, category_id=dt["category"] + 1, **columns)
 

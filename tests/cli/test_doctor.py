@@ -1,6 +1,7 @@
 import argparse
 import configparser
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ def test_every_requirement_is_examined():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     lines = setup["options"]["install_requires"].split()
-    assert {line.partition(">=")[0] for line in lines} == set(doctor.REQUIRED)
+    assert {re.split("[=>]", line)[0] for line in lines} == set(doctor.REQUIRED)
 
 
 AS_COMMAND = ["-c", "import sys; from locount.cli import main; sys.exit(main(['doctor']))"]

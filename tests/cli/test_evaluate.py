@@ -49,6 +49,9 @@ def test_json_is_all_there_is_on_stdout(files, capsys):
     assert report["metrics"]["APlc-LS"] is None
     assert report["metrics"]["APlc"] == expected["APlc"]
     assert report["metrics"]["AR1"] == 50
+    assert report["metrics"]["AP"] == pytest.approx(100)
+    # one of two boxes: 51 of 101 recall points
+    assert report["metrics"]["AP@1"] == pytest.approx(100 * 51 / 101)
     assert report["metrics"]["AR150"] == 100
     assert report["metrics_at"]["1"]["AR1"] == 50
     assert report["max_dets"] == 150

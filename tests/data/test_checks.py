@@ -74,7 +74,7 @@ def test_large_counts_matter_only_where_counts_are_learnt_as_classes(train, make
 def test_datasets_of_different_categories_are_an_error(train, make_split, tmp_path):
     root = make_split({"a": "1,2,30,40,bolt,1\n1,2,31,40,screw,1"}, root=tmp_path / "other")
     other = f"locount:{root}:train"
-    with pytest.raises(DatasetError, match="number 1 is 'nut' in one and 'screw' in the other"):
+    with pytest.raises(DatasetError, match="only the first has 'nut'; only the second has 'screw'"):
         check_datasets(config(train), [train, other])
 
 

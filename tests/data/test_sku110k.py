@@ -99,7 +99,7 @@ def test_a_folder_is_a_dataset_by_its_name(make_root, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("option", ["subset", "subset=-1", "seed=x", "skip_invalid=1", "skip=1"])
 def test_an_unknown_option_of_a_name_is_an_error(make_root, option):
-    with pytest.raises(DatasetError, match="skip_invalid, subset=N and seed=N"):
+    with pytest.raises(DatasetError, match=r"subset=N\b"):
         register_datasets([f"sku110k:{make_root(ROW)}:train?{option}"])
 
 

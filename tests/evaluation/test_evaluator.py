@@ -89,7 +89,23 @@ def test_files_evaluate_to_the_same_figures(register, tmp_path):
     assert 10 < metrics["APlc"] < metrics["AP"] < 100
 
 
-def test_recall_at_several_numbers_and_all_else_at_the_largest(register, tmp_path):
+def test_ap_at_100_beside_ap_at_more(register):
+    # 101 boxes, all found: the best 100 reach 100 of the 101 recall points from 0 to 1, the last of
+    # which is 100 / 100, and a recall of 100 / 101.
+    corners = torch.arange(101.0)[:, None] * 10
+    boxes = torch.cat([corners, corners, corners + 10, corners + 10], dim=1)
+    image = {"image_id": 1, "height": 1010, "width": 1010}
+    image["annotations"] = [annotation(box) for box in boxes.tolist()]
+    found = Instances((1010, 1010), pred_boxes=Boxes(boxes), scores=torch.linspace(1, 0.5, 101))
+    found.pred_classes = torch.zeros(101, dtype=torch.int64)
+    metrics = run(register([image]), [image], [{"instances": found}], max_dets=(100, 300, 500))
+    assert metrics["AP@100"] == pytest.approx(100 * 100 / 101)
+    assert metrics["AR100"] == pytest.approx(100 * 100 / 101)
+    assert metrics["AP"] == metrics["AP@300"] == metrics["AR500"] == pytest.approx(100)
+    assert "AP@500" not in metrics
+
+
+def test_ap_and_recall_at_several_numbers_and_all_else_at_the_largest(register, tmp_path):
     dataset, outputs = random_dataset()
     metrics = run(
         register(dataset), dataset, outputs, max_dets=(150, 1, 2), output_dir=str(tmp_path)
@@ -102,6 +118,7 @@ def test_recall_at_several_numbers_and_all_else_at_the_largest(register, tmp_pat
             for k, v in evaluate_detections(*files, max_dets=n).metrics.items()
             if k[-1] == str(n)
         }
+        expected[f"AP@{n}"] = evaluate_detections(*files, max_dets=n).metrics["AP"]
     assert {"AR1", "AR2", "AR150", "ARlc1", "ARlc2", "ARlc150"} <= metrics.keys()
     same({name: expected[name] for name in metrics}, metrics)
 

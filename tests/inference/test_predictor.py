@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
+import torch
 from detectron2.engine import DefaultPredictor
 
 from locount.config import load_config
@@ -149,6 +150,13 @@ def test_weights_of_another_config_do_not_load(cfg):
         Predictor(cfg)
 
 
-def test_half_precision_needs_a_gpu(cfg):
-    with pytest.raises(InputError, match="amp"):
-        Predictor(cfg, device="cpu", amp=True)
+def test_mixed_precision_pools_boxes_where_they_are(cfg, images):
+    seen = []
+    mixed = Predictor(cfg, amp=True)
+    align = mixed.model.roi_heads.box_pooler.level_poolers[0]
+    align.register_forward_pre_hook(lambda module, inputs: seen.append(inputs))
+    scores = mixed(images[0]).instances.scores
+    features, boxes = seen[0]
+    assert features.dtype == boxes.dtype == scores.dtype == torch.float32
+    assert torch.equal(features, features.bfloat16().float())  # convolutions are in bfloat16
+    assert not torch.equal(boxes, boxes.bfloat16().float())

@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+import torch.nn.functional as F
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import get_cfg
 from detectron2.layers import ShapeSpec
@@ -80,6 +81,20 @@ def test_non_local_block_equals_the_definition():
     with torch.no_grad():
         expected = torch.stack([slow_non_local(block, image) for image in x])
         assert_close(block(x), expected)
+
+
+def test_attention_gets_tensors_that_its_fused_kernels_accept(monkeypatch):
+    # They want the channels of a position side by side in memory.
+    given = []
+    attention = F.scaled_dot_product_attention
+
+    def record(*tensors, **options):
+        given.extend(tensors)
+        return attention(*tensors, **options)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", record)
+    NonLocalBlock(4, 2)(torch.randn(2, 4, 3, 5))
+    assert [(tuple(t.shape), t.stride(-1)) for t in given] == [((2, 15, 2), 1)] * 3
 
 
 def test_non_local_block_starts_as_the_identity():

@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from locount.counting import CountPartition
-from locount.modeling import CountClassifier, CountingFastRCNNOutputLayers, balance_counts
+from locount.modeling import (
+    CountClassifier,
+    CountingFastRCNNOutputLayers,
+    CountLoss,
+    balance_counts,
+)
 from locount.modeling.count_balance import inverse_sqrt_weights
 
 
@@ -31,14 +36,15 @@ def test_each_stage_is_balanced_by_its_own_bins():
             ShapeSpec(channels=4),
             box2box_transform=Box2BoxTransform((10.0, 10.0, 5.0, 5.0)),
             num_classes=2,
-            counter=CountClassifier(partition, stage),
-            balance="inverse_sqrt",
+            count_loss=CountLoss(CountClassifier(partition, stage), balance="inverse_sqrt"),
         )
         for stage in range(2)
     )
     balance_counts(stages, torch.tensor([1, 1, 1, 1, 11]))
     # Stage 0: four in bin 0, one in bin 1: 1/2 and 1, times 5 / (2 + 1). Stage 1: the same, of the
     # counts 1 and 11.
-    torch.testing.assert_close(stages[0].count_loss.weights[:2], torch.tensor([5 / 6, 5 / 3]))
-    torch.testing.assert_close(stages[1].count_loss.weights[[1, 11]], torch.tensor([5 / 6, 5 / 3]))
+    torch.testing.assert_close(stages[0].count_loss.bin_weights[:2], torch.tensor([5 / 6, 5 / 3]))
+    torch.testing.assert_close(
+        stages[1].count_loss.bin_weights[[1, 11]], torch.tensor([5 / 6, 5 / 3])
+    )
     assert not any("weights" in name for name in stages.state_dict())

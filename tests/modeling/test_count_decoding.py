@@ -1,11 +1,12 @@
 import numpy as np
+import pytest
 import torch
-from detectron2.structures import Instances
+from detectron2.structures import Boxes, Instances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locount.counting import AC_STEPS, AC_THRESHOLDS, CountPartition
-from locount.modeling import CountClassifier
+from locount.modeling import CountClassifier, CountDecoder, CountRegressor
 from locount.modeling.count_decoding import (
     expected_ac_shares,
     fused_distribution,
@@ -83,3 +84,69 @@ def test_no_object():
     counts, best = most_expected_ac(expected_ac_shares(fused))
     assert counts.shape == best.shape == (0,)
     assert counts.dtype == torch.int64
+
+
+def make_detections(scores):
+    return Instances(
+        (64, 64),
+        pred_boxes=Boxes(torch.zeros(len(scores), 4)),
+        scores=torch.tensor(scores),
+        pred_classes=torch.zeros(len(scores), dtype=torch.int64),
+    )
+
+
+def certain_of(*bins, num_bins=100):
+    """Logits of a classifier that is certain of each bin."""
+    return 99.0 * torch.nn.functional.one_hot(torch.tensor(bins, dtype=torch.int64), num_bins)
+
+
+def make_decoder(num_stages=1, **kwargs):
+    partition = CountPartition(56, 10, num_stages)
+    return CountDecoder(
+        [CountClassifier(partition, stage) for stage in range(num_stages)], **kwargs
+    )
+
+
+def test_detections_get_the_counts_of_the_last_stage():
+    outputs = [certain_of(5, 5, num_bins=10), certain_of(12, 1)]
+    detections = make_decoder(num_stages=2)(make_detections([0.9, 0.8]), outputs)
+    assert detections.pred_counts.tolist() == [12, 1]
+    assert detections.pred_counts.dtype == torch.int64
+    torch.testing.assert_close(detections.count_scores, torch.ones(2))
+
+
+def test_regressed_counts_are_certain():
+    decoder = CountDecoder([CountRegressor()])
+    detections = decoder(make_detections([0.9]), [torch.tensor([[16.5]])])
+    assert (detections.pred_counts.tolist(), detections.count_scores.tolist()) == ([17], [1.0])
+
+
+def test_ranking_jointly_takes_doubtful_counts_to_the_end():
+    # The first detection wavers between 1 and 4, which have no AC in common: 1 passes all
+    # thresholds or none, an expected share of one half.
+    outputs = certain_of(1, 2)
+    outputs[0, 4] = 99.0
+    detections = make_decoder(ranking="joint")(make_detections([0.9, 0.6]), [outputs])
+    torch.testing.assert_close(detections.scores, torch.tensor([0.6, 0.45]))
+    assert detections.pred_counts.tolist() == [2, 1]
+
+
+def test_the_decoding_of_the_highest_expected_share():
+    # 12 with 36 per cent, 15 and 16 with 32 each; 15 passes 6 of ten thresholds if there are 12,
+    # all if there are 15 and 9 if there are 16.
+    outputs = torch.full((1, 100), -99.0)
+    outputs[0, [12, 15, 16]] = torch.tensor([0.36, 0.32, 0.32]).log()
+    assert make_decoder()(make_detections([0.9]), [outputs]).pred_counts.tolist() == [12]
+    detections = make_decoder(decode="expected_ac")(make_detections([0.9]), [outputs])
+    assert detections.pred_counts.tolist() == [15]
+    share = 0.36 * 0.6 + 0.32 + 0.32 * 0.9
+    torch.testing.assert_close(detections.count_scores, torch.tensor([share]))
+
+
+@pytest.mark.parametrize("decode", ["argmax", "expected_ac"])
+@pytest.mark.parametrize("ranking", ["class", "joint"])
+def test_no_detection(decode, ranking):
+    decoder = make_decoder(decode=decode, ranking=ranking)
+    detections = decoder(make_detections([]), [torch.zeros(0, 100)])
+    assert len(detections.pred_counts) == len(detections.count_scores) == 0
+    assert detections.pred_counts.dtype == torch.int64

@@ -8,22 +8,22 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 
 from locount.counting import CountPartition
-from locount.modeling import CountClassifier, CountingFastRCNNOutputLayers
+from locount.modeling import CountClassifier, CountingFastRCNNOutputLayers, CountLoss
 from locount.modeling.count_matcher import IGNORED_COUNT
 
 NUM_CLASSES = 2
 
 
-def make_layers(weight=0.1, **kwargs):
+def make_layers(weight=0.1, balance="none"):
     """Layers for counts up to 9 whose outputs are all zero: every bin has probability 1 / 10."""
     layers = CountingFastRCNNOutputLayers(
         ShapeSpec(channels=4),
         box2box_transform=Box2BoxTransform((10.0, 10.0, 5.0, 5.0)),
         num_classes=NUM_CLASSES,
         cls_agnostic_bbox_reg=True,
-        loss_weight={"loss_count": weight},
-        counter=CountClassifier(CountPartition(9, 10, 1), 0),
-        **kwargs,
+        count_loss=CountLoss(
+            CountClassifier(CountPartition(9, 10, 1), 0), weight=weight, balance=balance
+        ),
     )
     for parameter in layers.parameters():
         torch.nn.init.zeros_(parameter)
@@ -46,10 +46,16 @@ def losses(layers, proposals, features=None):
         return layers.losses(layers(features), proposals), storage
 
 
-def test_count_loss_is_the_foreground_sum_over_all_rois():
-    # Two of four ROIs are foreground, each costs log 10: 0.1 * 2 log 10 / 4.
-    result, _ = losses(make_layers(0.1), [make_proposals([0, 2, 1, 2], [5, 5, 1, 1])])
-    torch.testing.assert_close(result["loss_count"], torch.tensor(0.1 * 2 * math.log(10) / 4))
+def test_count_loss_is_the_mean_over_the_foreground():
+    # Of equal logits every count costs log 10. With output 5 at log 11 the bin of count 5 has the
+    # probability 11 / 20 and each other one 1 / 20. Two of four ROIs are foreground, of the counts
+    # 5 and 1; the background's counts and its number do not matter.
+    layers = make_layers(0.1)
+    with torch.no_grad():
+        layers.count_pred.bias[5] = math.log(11)
+    result, _ = losses(layers, [make_proposals([0, 2, 1, 2], [5, 5, 1, 1])])
+    expected = 0.1 * (math.log(20 / 11) + math.log(20)) / 2
+    torch.testing.assert_close(result["loss_count"], torch.tensor(expected))
 
 
 def test_classification_and_box_losses_are_those_of_the_base_class():
@@ -60,15 +66,15 @@ def test_classification_and_box_losses_are_those_of_the_base_class():
     assert result["loss_box_reg"] == 0
 
 
-def test_an_ignored_count_costs_nothing():
+def test_an_ignored_count_is_not_in_the_mean():
     result, _ = losses(make_layers(1.0), [make_proposals([0, 1], [5, IGNORED_COUNT])])
-    torch.testing.assert_close(result["loss_count"], torch.tensor(math.log(10) / 2))
+    torch.testing.assert_close(result["loss_count"], torch.tensor(math.log(10)))
 
 
 def test_an_image_without_ground_truth_beside_one_with_it():
     # As Detectron2 gives it: gt_classes is the background, no other gt_* field.
     result, _ = losses(make_layers(1.0), [make_proposals([2, 2]), make_proposals([0, 1], [5, 6])])
-    torch.testing.assert_close(result["loss_count"], torch.tensor(2 * math.log(10) / 4))
+    torch.testing.assert_close(result["loss_count"], torch.tensor(math.log(10)))
 
 
 def test_no_ground_truth_and_no_proposal_give_zero_losses_that_keep_the_graph():
@@ -88,9 +94,9 @@ def test_balanced_losses_are_weighted_by_the_bin():
     layers = make_layers(1.0, balance="inverse_sqrt")
     weights = torch.ones(10)
     weights[5], weights[1] = 3.0, 0.5
-    layers.count_loss.set_weights(weights)
+    layers.count_loss.bin_weights = weights
     result, _ = losses(layers, [make_proposals([0, 1, 2], [5, 1, 5])])
-    torch.testing.assert_close(result["loss_count"], torch.tensor(3.5 * math.log(10) / 3))
+    torch.testing.assert_close(result["loss_count"], torch.tensor(3.5 * math.log(10) / 2))
 
 
 def test_balance_without_the_counts_of_the_data_is_refused():
@@ -108,15 +114,3 @@ def test_logged_accuracy_and_ac():
     latest = {name: value for name, (value, _) in storage.latest().items()}
     assert latest["count/accuracy"] == 0.5
     assert latest["count/ac"] == 0.75
-
-
-def test_inference_adds_counts_of_each_image():
-    layers = make_layers()
-    with torch.no_grad():
-        layers.count_pred.weight[3, 0] = 9.0
-        layers.count_pred.weight[6, 1] = 9.0
-        layers.cls_score.bias[0] = 5.0
-    features = torch.tensor([[1.0, 0, 0, 0], [0, 1.0, 0, 0]])
-    proposals = [make_proposals([0]), make_proposals([0])]
-    instances, _ = layers.inference(layers(features), proposals)
-    assert [i.pred_counts[i.pred_classes == 0].tolist() for i in instances] == [[3], [6]]

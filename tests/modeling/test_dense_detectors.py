@@ -1,5 +1,7 @@
 """RetinaNet and FCOS: Detectron2's own, and with counts."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from detectron2.modeling import build_model
@@ -10,8 +12,8 @@ from detectron2.utils.events import EventStorage
 
 from locount.config import load_config
 from locount.counting import IGNORED_COUNT
-from locount.mixed_precision import train_in_bfloat16
-from locount.modeling import CountingFCOS, CountingRetinaNet
+from locount.modeling import CountingFCOS, CountingRetinaNet, dense_detectors
+from locount.training.mixed_precision import train_in_mixed_precision
 
 DETECTORS = {"RetinaNet": CountingRetinaNet, "FCOS": CountingFCOS}
 PLAIN = {"RetinaNet": RetinaNet, "FCOS": FCOS}
@@ -55,11 +57,13 @@ def predict(model, batch):
 def test_without_counting_it_is_detectron2s(name, batch):
     ours = build_model(make_cfg(name, STRATEGY="none"))
     arguments = DETECTORS[name].from_config(make_cfg(name, STRATEGY="none"))
-    assert arguments.pop("counting") is None
+    assert arguments.pop("count_loss") is arguments.pop("count_decoder") is None
     plain = PLAIN[name](**arguments)
-    plain.load_state_dict(ours.state_dict())  # strict: the same parameters
+    weights = ours.state_dict()
+    del weights["loss_normalizer"]
+    plain.load_state_dict(weights)  # strict: the same parameters
     objects = batch[:1]  # v0.6's FCOS can't do without
-    assert train(ours, objects) == train(plain, objects)
+    torch.testing.assert_close(train(ours, objects), train(plain, objects))
     (found,), (expected,) = predict(ours, objects), predict(plain, objects)
     assert len(found) > 0
     assert torch.equal(found.pred_boxes.tensor, expected.pred_boxes.tensor)
@@ -82,21 +86,16 @@ def test_counting_changes_neither_classes_nor_boxes(name, batch):
 
 
 class _Position(torch.nn.Module):
-    """Instead of a counting convolution: certain of 1 + the place of an anchor in its level."""
-
-    def __init__(self, num_anchors):
-        super().__init__()
-        self.num_anchors = num_anchors
+    """Instead of a counting convolution: certain of 1 + the place of a location in its level."""
 
     def forward(self, features):
         n, _, h, w = features.shape
-        places = torch.arange(h * w * self.num_anchors).reshape(h, w, -1).permute(2, 0, 1)
-        bins = torch.nn.functional.one_hot(places + 1, 100).permute(0, 3, 1, 2)
-        return 99.0 * bins.flatten(0, 1).expand(n, -1, -1, -1)
+        bins = torch.nn.functional.one_hot(torch.arange(1, h * w + 1).view(h, w), 100)
+        return 99.0 * bins.permute(2, 0, 1).expand(n, -1, -1, -1)
 
 
 @pytest.mark.parametrize("topk", [1000, 5])
-def test_each_detection_has_the_count_of_its_anchor(name, batch, topk):
+def test_each_detection_has_the_count_of_its_location(name, batch, topk):
     # Every anchor predicts its own box, so that a detection's box says which anchor it is from.
     cfg = make_cfg(name, MAX_COUNT=99)
     cfg.MODEL[name.upper()].TOPK_CANDIDATES_TEST = topk
@@ -106,26 +105,32 @@ def test_each_detection_has_the_count_of_its_anchor(name, batch, topk):
     if name == "FCOS":  # whose anchors have the side of a stride
         torch.nn.init.constant_(model.head.bbox_pred.bias, 0.5)
     torch.nn.init.normal_(model.head.cls_score.weight, std=1.0)
-    model.counting.count_pred = _Position(model.head.cls_score.out_channels // 3)
+    model.head.count_pred = _Position()
+    num_anchors = model.head.cls_score.out_channels // 3
     levels = model.anchor_generator([torch.zeros(1, 32, 4, 4), torch.zeros(1, 32, 2, 2)])
     for detections in predict(model, batch):
         assert len(detections) > 0
         for box, count in zip(detections.pred_boxes.tensor, detections.pred_counts, strict=True):
             assert count in [
-                place + 1
+                place // num_anchors + 1
                 for level in levels
                 for place, anchor in enumerate(level.tensor)
                 if torch.allclose(anchor.clamp(0, 64), box, atol=1e-3)
             ]
 
 
-def test_each_anchor_is_trained_with_its_own_outputs(name, batch):
-    # Its outputs are certain of 1 + its place in its level; with these as targets nothing is lost.
+def test_each_anchor_is_trained_with_the_outputs_of_its_location(name, batch, monkeypatch):
+    # The anchors of object c are those of location c - 1 of both levels, and outputs are certain of
+    # that place: nothing is lost.
     model = build_model(make_cfg(name, MAX_COUNT=99))
     num_anchors = model.head.cls_score.out_channels // 3
-    model.counting.count_pred = _Position(num_anchors)
-    places = torch.cat([torch.arange(16 * num_anchors), torch.arange(4 * num_anchors)])
-    model._matched_counts = lambda anchors, targets: (1 + places).expand(2, -1)
+    model.head.count_pred = _Position()
+    counts = torch.tensor([*range(1, 17), *range(1, 5)]).repeat_interleave(num_anchors)
+    monkeypatch.setattr(
+        dense_detectors,
+        "_classes_and_counts",
+        lambda labels, k: (labels.clamp(max=k), counts.expand_as(labels)),
+    )
     assert train(model, batch)["loss_count"] < 1e-6
 
 
@@ -138,21 +143,122 @@ def make_targets(boxes, counts):
     )
 
 
-def test_anchors_learn_the_count_of_the_object_that_they_find(name, batch):
+def test_anchors_learn_the_count_of_the_object_that_they_find(name, batch, monkeypatch):
     # The locations of p4 are 16 pixels apart, so that some are within each object of 24.
     model = build_model(make_cfg(name))
-    targets = [make_targets([[4.0, 4, 28, 28], [36, 36, 60, 60]], [12, 3]), batch[1]["instances"]]
-    features = [torch.zeros(2, 32, 4, 4), torch.zeros(2, 32, 2, 2)]
-    anchors = model.anchor_generator(features)
-    counts = model._matched_counts(anchors, targets)
-    labels, boxes = model.label_anchors(anchors, targets)
-    foreground = (labels[0] >= 0) & (labels[0] < 3)
-    assert foreground.any()
+    targets = [make_targets([[4.0, 4, 28, 28], [36, 36, 60, 60]], [12, 3])]
+    targets[0].gt_classes = torch.tensor([2, 0])
+    targets.append(batch[1]["instances"])
+    anchors = model.anchor_generator([torch.zeros(2, 32, 4, 4), torch.zeros(2, 32, 2, 2)])
+    expected, boxes = model.label_anchors(anchors, targets)
+    seen = {}
+
+    def losses(anchors, logits, labels, deltas, boxes, *others):
+        seen["classes"] = labels
+        return {}
+
+    def count_loss(loss, levels, gt_counts):
+        seen["counts"] = gt_counts
+
+    monkeypatch.setattr(model, "losses", losses)
+    monkeypatch.setattr(dense_detectors, "dense_count_loss", count_loss)
+    for image, objects in zip(batch, targets, strict=True):
+        image["instances"] = objects
+    train(model, batch)
+    classes, counts = seen["classes"], seen["counts"]
+    assert all(map(torch.equal, classes, expected))
+    foreground = (classes[0] >= 0) & (classes[0] < 3)
     tops = getattr(boxes[0], "tensor", boxes[0])[foreground, 1]  # v0.6's FCOS has Boxes here
+    assert set(tops.tolist()) == {4, 36}
     assert counts[0][foreground].tolist() == [12 if top == 4 else 3 for top in tops]
-    assert set(counts[0][foreground].tolist()) == {12, 3}
     assert (counts[0][~foreground] == IGNORED_COUNT).all()
     assert (counts[1] == IGNORED_COUNT).all()
+
+
+def test_class_and_count_in_one_label():
+    objects = make_targets([[0.0, 0, 1, 1]] * 3, [1, IGNORED_COUNT, 56])
+    objects.gt_classes = torch.tensor([0, 1, 2])
+    joined = dense_detectors._label_with_counts(objects, 3).gt_classes
+    labels = torch.cat([joined, torch.tensor([3, -1])])  # and background, and what is ignored
+    classes, counts = dense_detectors._classes_and_counts(labels, 3)
+    assert classes.tolist() == [0, 1, 2, 3, -1]
+    assert counts.tolist() == [1, IGNORED_COUNT, 56, IGNORED_COUNT, IGNORED_COUNT]
+
+
+def test_anchors_are_labelled_once(name, batch, monkeypatch):
+    model, calls = build_model(make_cfg(name)), []
+    label_anchors = model.label_anchors
+    monkeypatch.setattr(model, "label_anchors", lambda *a: calls.append(a) or label_anchors(*a))
+    train(model, batch)
+    assert len(calls) == 1
+
+
+def with_batch_norm(name):
+    """A detector with batch norm in its head, whose levels have statistics that differ."""
+    cfg = make_cfg(name)
+    cfg.MODEL[name.upper()].NORM = "BN"
+    model = build_model(cfg)
+    torch.nn.init.normal_(model.head.cls_score.weight, std=1.0)
+    for module in model.head.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.running_mean)
+    return model.eval()
+
+
+def test_a_failed_call_changes_no_later_one(name, batch):
+    model = with_batch_norm(name)
+    expected = predict(model, batch)
+    hook = model.head.cls_score.register_forward_hook(lambda *_: 1 / 0)  # on the first level
+    with pytest.raises(ZeroDivisionError):
+        predict(model, batch)
+    hook.remove()
+    for found, wanted in zip(predict(model, batch), expected, strict=True):
+        assert torch.equal(found.scores, wanted.scores)
+
+
+def test_threads_do_not_get_each_others_levels(name, batch):
+    model = with_batch_norm(name)
+    (expected,) = predict(model, batch[:1])
+    # In each call the second one runs as a whole before the first one's second level.
+    nested = []
+
+    def call(*_):
+        if not nested:
+            nested.append(None)
+            with ThreadPoolExecutor(1) as pool:
+                nested.append(pool.submit(predict, model, batch[:1]).result())
+
+    model.head.cls_score.register_forward_hook(call)
+    (found,) = predict(model, batch[:1])
+    for detections in (found, nested[1][0]):
+        assert torch.equal(detections.scores, expected.scores)
+
+
+@pytest.mark.parametrize("norm", ["", "GN", "BN"])
+def test_norms_of_the_head_train(name, batch, norm):
+    cfg = make_cfg(name)
+    cfg.MODEL[name.upper()].NORM = norm
+    model = build_model(cfg)
+    sum(train(model, batch).values()).backward()
+    assert all(p.grad is not None for p in model.head.parameters())
+
+
+def test_the_normalizer_of_the_losses_is_in_the_checkpoint(name, batch):
+    model, resumed = build_model(make_cfg(name)), build_model(make_cfg(name))
+    for _ in range(5):
+        train(model, batch)
+    first = resumed.loss_normalizer.clone()
+    assert model.loss_normalizer != first
+    resumed.load_state_dict(model.state_dict())
+    torch.testing.assert_close(train(resumed, batch), train(model, batch))
+
+
+def test_a_checkpoint_without_the_normalizer_loads_with_detectron2s(name):
+    model = build_model(make_cfg(name))
+    weights = model.state_dict()
+    del weights["loss_normalizer"]
+    model.load_state_dict(weights)
+    assert model.loss_normalizer == {"RetinaNet": 100, "FCOS": 300}[name]
 
 
 def test_an_unknown_count_trains_box_and_class_alone(name, batch):
@@ -190,8 +296,8 @@ def test_losses_in_bfloat16_are_nearly_those_of_float32(name, batch):
     torch.manual_seed(0)  # else a label at the very threshold of a matcher could flip
     model = build_model(make_cfg(name))
     expected = train(model, batch)
-    del model.loss_normalizer  # a running mean over the steps
-    train_in_bfloat16(model)
+    model.loss_normalizer.fill_(model.INITIAL_NORMALIZER)  # a running mean over the steps
+    train_in_mixed_precision(model)
     losses = train(model, batch)
     for key, loss in losses.items():
         # 8 significant bits: 0.4 % in each of some twenty layers.
@@ -213,3 +319,20 @@ def test_retinanet_labels_anchors_as_detectron2(batch):
     assert {-1, 0, 1, 2, 3} == set(torch.cat(labels).tolist())  # ignored, classes, background
     assert all(map(torch.equal, labels, expected_labels))
     assert all(map(torch.equal, matched, expected))
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_fcos_labels_locations_in_chunks_as_detectron2(size):
+    model = build_model(make_cfg("FCOS"))
+    anchors = model.anchor_generator([torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 2, 2)])
+    # Two in each other, of which the smaller is found; one twice, of which the first is; one apart.
+    twin = [2.0, 36, 24, 60]
+    boxes = [[0.0, 0, 60, 60], twin, twin, [40, 40, 60, 60], [12, 12, 36, 36]]
+    objects = Instances((64, 64), gt_boxes=Boxes(torch.tensor(boxes)))
+    objects.gt_classes = torch.tensor([0, 1, 0, 0, 2])
+    (expected_labels,), (expected,) = FCOS.label_anchors(model, anchors, [objects])
+    labels, matched = model._label_in_chunks(anchors, objects, size)
+    assert {0, 1, 2, 3} == set(labels.tolist())
+    assert torch.equal(labels, expected_labels)
+    found = labels < 3
+    assert torch.equal(*(getattr(b, "tensor", b)[found] for b in (matched, expected)))

@@ -16,14 +16,8 @@ from .test_roi_heads import NUM_CLASSES, PROPOSALS, make_cfg, predict
 SIGMA = 0.5
 
 
-def make(method="linear", score_threshold=0.0, max_detections=-1):
-    return SoftNMS(
-        method=method,
-        iou_threshold=0.5,
-        sigma=SIGMA,
-        score_threshold=score_threshold,
-        max_detections=max_detections,
-    )
+def soft_nms(detections, method="linear", score_threshold=0.0, max_detections=-1):
+    return SoftNMS(method, SIGMA)(detections, 0.5, score_threshold, max_detections)
 
 
 def make_detections(boxes, scores, classes):
@@ -60,13 +54,13 @@ NESTED = [[0, 0, 10, 10], [0, 0, 10, 8], [0, 0, 10, 4]]
 )
 def test_scores_fall_as_in_the_paper(method, expected):
     detections = make_detections(NESTED, [1.0, 0.9, 0.8], [0, 0, 0])
-    result, kept = make(method)(detections)
+    result, kept = soft_nms(detections, method)
     assert kept.tolist() == result.pred_counts.tolist() == list(expected)
     torch.testing.assert_close(result.scores, torch.tensor(list(expected.values())))
 
 
 def test_other_classes_keep_their_scores():
-    result, _ = make()(make_detections(NESTED, [1.0, 0.9, 0.8], [0, 1, 2]))
+    result, _ = soft_nms(make_detections(NESTED, [1.0, 0.9, 0.8], [0, 1, 2]))
     torch.testing.assert_close(result.scores, torch.tensor([1.0, 0.9, 0.8]))
 
 
@@ -96,18 +90,18 @@ def test_equals_the_obvious_loop_over_each_class(method):
         places = (classes == k).nonzero().squeeze(1)
         found = obvious_soft_nms(boxes[places], scores[places].tolist(), method, 0.05)
         expected |= {int(places[i]): score for i, score in found.items()}
-    result, kept = make(method, score_threshold=0.05)(make_detections(boxes, scores, classes))
+    result, kept = soft_nms(make_detections(boxes, scores, classes), method, 0.05)
     assert kept.tolist() == sorted(expected, key=expected.get, reverse=True)
     np.testing.assert_allclose(result.scores, [expected[i] for i in kept.tolist()], rtol=1e-5)
 
 
 def test_at_most_so_many_stay_and_those_are_the_best():
     detections = make_detections(NESTED, [1.0, 0.9, 0.8], [0, 0, 0])
-    assert make(max_detections=2)(detections)[1].tolist() == [0, 2]
+    assert soft_nms(detections, max_detections=2)[1].tolist() == [0, 2]
 
 
 def test_none_of_none_with_all_fields():
-    result, kept = make()(make_detections([], [], []))
+    result, kept = soft_nms(make_detections([], [], []))
     assert len(result) == len(kept) == 0
     assert result.get_fields().keys() == make_detections([], [], []).get_fields().keys()
 
@@ -147,7 +141,7 @@ def test_heads_rescore_what_their_nms_would_drop(name, strategy):
     everything, found = infer(plain), infer(soft)
     # two of the three proposals overlap by more than 0.5
     assert len(everything) == 3 * NUM_CLASSES > len(hard)
-    expected, _ = soft.soft_nms(everything)
+    expected, _ = soft_nms(everything)
     assert found.get_fields().keys() == hard.get_fields().keys()
     assert_instances_allclose(found, expected)
 

@@ -1,5 +1,7 @@
 """timm's networks as Detectron2 backbones, and the FPN on them."""
 
+import copy
+
 import pytest
 import torch
 from detectron2.config import get_cfg
@@ -50,6 +52,63 @@ def test_frozen_batch_norm(name):
         torch.testing.assert_close(frozen(images), normal(images))
 
 
+# The blocks of each feature's stage: timm builds all of an EfficientNet's.
+@pytest.mark.parametrize(("feature", "stages"), [("res2", 2), ("res4", 5), ("res5", 7)])
+def test_stages_of_an_efficientnet_behind_the_last_feature_are_not_built(feature, stages):
+    backbone = TimmBackbone(name="tf_efficientnet_lite0", out_features=[feature])
+    assert len(backbone.model.blocks) == stages
+    assert backbone(torch.zeros(1, 3, 64, 64))[feature].shape[1:] == (
+        backbone.output_shape()[feature].channels,
+        *(64 // backbone.output_shape()[feature].stride,) * 2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "freeze_at", "frozen"),
+    [
+        ("resnet18", 0, ()),
+        ("resnet18", 1, ("conv1", "bn1")),
+        ("resnet18", 2, ("conv1", "bn1", "layer1")),
+        ("darknet53", 1, ("stem_conv1", "stages_0")),
+        ("tf_efficientnet_lite0", 2, ("conv_stem", "bn1", "blocks.0", "blocks.1")),
+        ("hrnet_w18_small", 2, ("conv1", "bn1", "conv2", "bn2", "layer1")),
+    ],
+)
+def test_freezing_ends_at_a_feature(name, freeze_at, frozen):
+    backbone = TimmBackbone(name=name, out_features=["res3"], freeze_at=freeze_at)
+    expected = tuple(f"{layer}." for layer in frozen)
+    parameters = dict(backbone.model.named_parameters())
+    assert {n for n, p in parameters.items() if not p.requires_grad} == {
+        n for n in parameters if n.startswith(expected)
+    }
+
+
+@pytest.mark.parametrize("norm", ["BN", "SyncBN"])
+def test_a_copy_of_a_backbone_in_training_keeps_the_statistics_of_frozen_layers(norm):
+    arguments = {"name": "resnet18", "out_features": ["res3"], "norm": norm}
+    # A copy, as averaged weights make one.
+    backbone = copy.deepcopy(TimmBackbone(**arguments, freeze_at=2)).train()
+    before = {name: value.clone() for name, value in backbone.model.state_dict().items()}
+    backbone(torch.rand(2, 3, 32, 32))
+    changed = {n for n, v in backbone.model.state_dict().items() if not torch.equal(v, before[n])}
+    assert changed == {n for n in before if "layer2" in n and ("running" in n or "num_" in n)}
+    assert before.keys() == TimmBackbone(**arguments).model.state_dict().keys()
+
+
+# DarkNet's batch norms include an activation.
+@pytest.mark.parametrize("name", ["resnet18", "darknet53"])
+def test_shared_batch_norm(name):
+    normal = TimmBackbone(name=name, out_features=["res3"]).eval()
+    shared = TimmBackbone(name=name, out_features=["res3"], norm="SyncBN").eval()
+    batch_norms = [m for m in shared.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    assert batch_norms
+    assert all(isinstance(m, nn.SyncBatchNorm) for m in batch_norms)
+    shared.load_state_dict(normal.state_dict())
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(shared(images), normal(images))
+
+
 def small_fpn(name, in_features):
     cfg = get_cfg()
     add_locount_config(cfg)
@@ -94,6 +153,9 @@ def test_retinanets_fpn_has_two_more_levels_behind_its_last(in_features):
         ({"name": "resnet1", "out_features": ["res2"]}, "MODEL.TIMM.NAME is 'resnet1'"),
         ({"name": "resnet18", "out_features": ["res2", "res6"]}, "has no feature res6"),
         ({"name": "resnet18", "out_features": ["res2"], "norm": "GN"}, "MODEL.TIMM.NORM is 'GN'"),
+        ({"name": "resnet18", "out_features": ["res2"], "freeze_at": 7}, "FREEZE_AT is 7"),
+        ({"name": "resnet18", "out_features": ["res2"], "freeze_at": -1}, "FREEZE_AT is -1"),
+        ({"name": "hrnet_w18_small", "out_features": ["res3"], "freeze_at": 3}, "FREEZE_AT is 3"),
     ],
 )
 def test_bad_config_names_the_key(arguments, message):

@@ -11,9 +11,9 @@ from torch import nn
 
 from locount.config import load_config
 from locount.errors import InputError
-from locount.mixed_precision import train_in_bfloat16
 from locount.modeling import TorchvisionDetector
 from locount.modeling.torchvision_detector import build_torchvision_detector
+from locount.training.mixed_precision import train_in_mixed_precision
 
 # One of each kind.
 NAMES = (
@@ -155,7 +155,7 @@ def test_losses_in_bfloat16_are_nearly_those_of_float32(batch):
             module.momentum = 0.0
     with EventStorage():
         expected = model.train()(batch)
-        train_in_bfloat16(model)
+        train_in_mixed_precision(model)
         losses = model(batch)
     for key, loss in losses.items():
         torch.testing.assert_close(loss, expected[key], rtol=0.05, atol=0.05)

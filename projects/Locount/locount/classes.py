@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
-import pickle
 from dataclasses import asdict, dataclass
 
-import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 
 from .data.checks import num_classes_option
 from .data.datasets import register_datasets
 from .errors import InputError, listing
+from .model_file import stored
 
 # Under which a checkpoint holds the classes, beside "model" and "optimizer".
 CHECKPOINT_KEY = "classes"
@@ -52,16 +50,10 @@ class Classes:
     @classmethod
     def of_checkpoint(cls, path: str) -> Classes | None:
         """Those that a training run saved with its weights; None if it saved none."""
-        # What is no file of torch.save, as the pickles of Detectron2's model zoo, holds no classes.
-        if not os.path.isfile(path) or not path.endswith((".pth", ".pt")):
-            return None
-        try:
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except (RuntimeError, pickle.UnpicklingError):
-            # Files of another age; load_weights says whether the weights can be used.
-            return None
-        state = checkpoint.get(CHECKPOINT_KEY)
-        return state and cls(**{key: tuple(values) for key, values in state.items()})
+        classes = stored(path, CHECKPOINT_KEY, cls)
+        if classes and not len(classes.names) == len(classes.groups) == len(classes.ids):
+            raise InputError(f"{path} is damaged: not every class in it has a name and an id.")
+        return classes
 
     def state_dict(self) -> dict[str, list]:
         return {key: list(values) for key, values in asdict(self).items()}

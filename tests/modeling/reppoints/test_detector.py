@@ -5,7 +5,6 @@ from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import EventStorage
 
 from locount.config import load_config
-from locount.modeling.reppoints.detector import best_candidates
 from locount.modeling.reppoints.head import LevelPredictions
 
 from ...overfit import needs_packs, overfit
@@ -31,7 +30,7 @@ def predictions(num_count_outputs):
             logits=torch.full((1, 3, n, n), -10.0),
             init=torch.zeros(1, 18, n, n),
             refined=torch.zeros(1, 18, n, n),
-            counts=torch.zeros(1, 1, num_count_outputs, n, n),
+            counts=torch.zeros(1, num_count_outputs, n, n),
         )
         for n in (4, 2, 1, 1)
     ]
@@ -42,7 +41,7 @@ def place(level, row, column, *, width, height, label, logit, count):
     level.refined[0, 0::2, row, column] = torch.linspace(-height / 2, height / 2, 9)
     level.refined[0, 1::2, row, column] = torch.linspace(-width / 2, width / 2, 9)
     level.logits[0, label, row, column] = logit
-    level.counts[0, 0, count, row, column] = 10.0
+    level.counts[0, count, row, column] = 10.0
 
 
 def infer(cfg, levels):
@@ -90,15 +89,6 @@ def test_nothing_found_has_all_fields(cfg):
     assert len(found) == 0
     assert found.pred_counts.dtype == torch.int64
     assert found.pred_boxes.tensor.shape == (0, 4)
-
-
-def test_candidates_are_the_best_of_each_level():
-    scores = torch.tensor([[0.1, 0.9], [0.8, 0.7], [0.2, 0.3], [0.6, 0.0]])
-    # Levels of 2 and 2 locations, of each the best two above 0.25.
-    locations, classes = best_candidates(scores, [2, 2], 0.25, 2)
-    assert list(zip(locations.tolist(), classes.tolist(), strict=True)) == [
-        (0, 1), (1, 0), (3, 0), (2, 1),
-    ]  # fmt: skip
 
 
 def test_losses_are_zero_at_the_ground_truth_and_known_beside_it(cfg):

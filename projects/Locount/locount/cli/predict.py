@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, listing
+from .options import add_model_arguments, open_predictor
 
 if TYPE_CHECKING:
     from ..inference.run import Summary
@@ -22,14 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help="photos, folders of photos, patterns, videos; - reads a list of paths from stdin",
     )
-    parser.add_argument("--config-file", required=True, help="config.yaml of a training run")
-    parser.add_argument("--weights", required=True, help="checkpoint, such as model_final.pth")
+    add_model_arguments(parser)
     parser.add_argument(
         "--output",
-        required=True,
+        default=Path("output/predict"),
         type=Path,
         metavar="DIR",
-        help="folder for the results; an interrupted run into it goes on where it stopped",
+        help="folder for the results; a run into it goes on where another one stopped (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--score", type=float, help="least score of a box (default: PREDICT.SCORE of the config)"
@@ -43,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="such as cuda:1 (default: MODEL.DEVICE of the config)")
     parser.add_argument("--batch-size", type=int, metavar="N", help="images a step, at most")
-    parser.add_argument("--amp", action="store_true", help="half precision, on a GPU only")
+    parser.add_argument(
+        "--amp", action="store_true", help="mixed precision: faster where the hardware has it"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,18 +54,11 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     from tqdm import tqdm
 
-    from ..inference import Predictor
     from ..inference.inputs import expand_inputs, is_video, listed_paths
     from ..inference.run import Run
 
     paths = expand_inputs(name for name in args.inputs if name != "-")
-    predictor = Predictor(
-        args.config_file,
-        args.weights,
-        device=args.device,
-        batch_size=args.batch_size,
-        amp=args.amp,
-    )
+    predictor = open_predictor(args, device=args.device, batch_size=args.batch_size, amp=args.amp)
     # How many there are is known only without a list and without videos.
     known = "-" not in args.inputs and not any(map(is_video, paths))
     bar = tqdm(
@@ -106,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     if not args.json:
         _print_totals(job.summary, args.output, time.perf_counter() - start)
+        print(f"model: {predictor.description}")
     if job.summary.failures:
         print(
             f"locount predict: {len(job.summary.failures)} inputs were not used, or not all of "

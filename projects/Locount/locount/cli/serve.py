@@ -9,11 +9,11 @@ import socket
 import sys
 
 from ..errors import InputError
+from .options import add_model_arguments, open_predictor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config-file", required=True, help="config.yaml of a training run")
-    parser.add_argument("--weights", required=True, help="checkpoint, such as model_final.pth")
+    add_model_arguments(parser)
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -35,10 +35,9 @@ def run(args: argparse.Namespace) -> int:
             f"{error.name} is not installed: pip install 'locount[serve]', or -e '.[serve]' in a "
             "checkout"
         ) from error
-    from ..inference import Predictor
 
     with _listen(args.host, args.port) as listener:
-        app = build_app(Predictor(args.config_file, args.weights, device=args.device))
+        app = build_app(open_predictor(args, device=args.device))
         host, port = listener.getsockname()[:2]
         if not ipaddress.ip_address(host).is_loopback:
             print(

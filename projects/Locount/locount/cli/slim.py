@@ -3,18 +3,51 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+
+from ..errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", metavar="IN.pth", type=Path, help="as train_net.py leaves it")
     parser.add_argument("output", metavar="OUT.pth", type=Path)
+    parser.add_argument(
+        "--config-file",
+        type=Path,
+        metavar="FILE",
+        help="config.yaml of the training run (default: the config in the checkpoint)",
+    )
+    parser.add_argument(
+        "--card",
+        type=Path,
+        metavar="FILE",
+        help="Markdown that says what the model is for; its first paragraph is shown with results",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     from ..checkpoint import slim_checkpoint
 
-    slim_checkpoint(args.checkpoint, args.output)
-    before, after = (path.stat().st_size / 1e6 for path in (args.checkpoint, args.output))
-    print(f"{args.output}: {after:.1f} MB of {before:.1f} MB")
+    before = args.checkpoint.stat().st_size if args.checkpoint.is_file() else 0
+    has_config = slim_checkpoint(
+        args.checkpoint,
+        args.output,
+        config_file=args.config_file,
+        card=None if args.card is None else _read_card(args.card),
+    )
+    print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB of {before / 1e6:.1f} MB")
+    if not has_config:
+        print(
+            f"locount slim: {args.checkpoint} does not hold its config, so to predict with "
+            f"{args.output} takes one, too; --config-file puts it in",
+            file=sys.stderr,
+        )
     return 0
+
+
+def _read_card(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} can't be read ({error}): --card takes text in UTF-8.") from error

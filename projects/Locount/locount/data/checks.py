@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
+from ..errors import MAX_LISTED
 from .datasets import register_datasets
 from .errors import DatasetError, Problem
+from .names import with_option
 
 
 def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
@@ -32,6 +34,11 @@ def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
     head = cfg.MODEL.COUNT_HEAD
     for name in names:
         records = DatasetCatalog.get(name)
+        if name in cfg.DATASETS.TEST and len({r["image_id"] for r in records}) < len(records):
+            raise DatasetError(
+                f"{name!r} of DATASETS.TEST has photos more than once: leave out repeat=N, which "
+                "is for training"
+            )
         if head.STRATEGY == "classification" and name in cfg.DATASETS.TRAIN:
             check_counts(name, records, head.MAX_COUNT)
 
@@ -50,8 +57,10 @@ def check_classes(cfg: CfgNode, names: Sequence[str]) -> None:
         if classes[name] != classes[first]:
             raise DatasetError(
                 f"The datasets {first!r} and {name!r} have different categories, so that one model "
-                f"can't serve both: {_difference(classes[first], classes[name])}. "
-                "Give both the same categories in the same order (Locount layout: categories.txt)."
+                f"can't serve both: {_difference(classes[first], classes[name])}. Give both the "
+                "same categories in the same order (Locount layout: categories.txt), or one map: "
+                f"?map=FILE.csv with lines from,to, or {with_option(first, 'as=product')!r} and "
+                f"{with_option(name, 'as=product')!r} for one category."
             )
     option = num_classes_option(cfg)
     if option is None:
@@ -110,7 +119,16 @@ def _large_counts(records: Iterable[dict], max_count: int) -> Iterator[Problem]:
 
 
 def _difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
-    if len(ours) != len(theirs):
-        return f"{len(ours)} and {len(theirs)}"
+    only = [
+        f"only the {which} has {', '.join(map(repr, names[:MAX_LISTED]))}"
+        + (f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else "")
+        for which, names in (
+            ("first", [name for name in ours if name not in theirs]),
+            ("second", [name for name in theirs if name not in ours]),
+        )
+        if names
+    ]
+    if only:
+        return "; ".join(only)
     i = next(i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b)
     return f"number {i} is {ours[i]!r} in one and {theirs[i]!r} in the other"

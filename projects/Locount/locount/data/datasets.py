@@ -6,14 +6,16 @@ import contextlib
 import functools
 import gc
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from .coco_json import CocoJson
-from .errors import DatasetError
 from .locount_folder import LocountFolder
+from .names import DatasetName, Option, flag, whole_number
+from .selection import OPTIONS, select
 from .shelf.source import RenderedShelves
 from .sku110k import Sku110k
 
@@ -28,36 +30,41 @@ class Source(Protocol):
         """Detectron2's dataset dicts, ``count`` in every annotation."""
 
 
-def _two_parts(name: str, form: str) -> tuple[str, str]:
-    """What stands between the prefix and the last colon, and behind it: paths may hold colons."""
-    first, _, second = name.partition(":")[2].rpartition(":")
-    if not first or not second:
-        raise DatasetError(f"The dataset name {name!r} is incomplete: write {form}")
-    return os.path.expanduser(first), os.path.expanduser(second)
-
-
-def _locount(name: str) -> Source:
+def _locount(name: DatasetName) -> Source:
     return LocountFolder(
-        *_two_parts(name, "locount:ROOT:SPLIT, such as locount:datasets/locount:train")
+        *name.two_parts("locount:ROOT:SPLIT, such as locount:datasets/locount:train")
     )
 
 
-def _coco(name: str) -> Source:
-    return CocoJson(*_two_parts(name, "coco:ANNOTATIONS.json:IMAGE_ROOT"))
+def _coco(name: DatasetName) -> Source:
+    return CocoJson(*name.two_parts("coco:ANNOTATIONS.json:IMAGE_ROOT"))
 
 
-def _sku110k(name: str) -> Source:
-    return Sku110k.from_name(
-        *_two_parts(name, "sku110k:ROOT:SPLIT, such as sku110k:datasets/sku110k:train")
-    )
+def _sku110k(name: DatasetName, **options) -> Source:
+    parts = name.two_parts("sku110k:ROOT:SPLIT, such as sku110k:datasets/sku110k:train")
+    return Sku110k(*parts, **options)
+
+
+class Prefix(NamedTuple):
+    """A kind of dataset: its source from its name and options, and which options it has."""
+
+    open: Callable[..., Source]
+    options: Mapping[str, Option] = MappingProxyType({})
 
 
 # By what stands before the first colon of a name.
-PREFIXES: dict[str, Callable[[str], Source]] = {
-    "coco": _coco,
-    "locount": _locount,
-    "shelf": RenderedShelves.from_name,
-    "sku110k": _sku110k,
+PREFIXES: dict[str, Prefix] = {
+    "coco": Prefix(_coco),
+    "locount": Prefix(_locount),
+    "shelf": Prefix(RenderedShelves.of),
+    "sku110k": Prefix(
+        _sku110k,
+        {
+            "skip_invalid": Option("skip_invalid", flag),
+            "subset": Option("subset=N", whole_number),
+            "seed": Option("seed=N", whole_number),
+        },
+    ),
 }
 
 # Names for folders below $DETECTRON2_DATASETS.
@@ -71,12 +78,23 @@ BUILTIN = {
 }
 
 
-def source_of(name: str) -> Source | None:
-    """Where the data of a name comes from; None for a name that is none of ours."""
-    if name in BUILTIN:
-        name = BUILTIN[name].format(root=os.environ.get("DETECTRON2_DATASETS", "datasets"))
-    prefix, colon, _ = name.partition(":")
-    return PREFIXES[prefix](name) if colon and prefix in PREFIXES else None
+def source_of(text: str) -> Source | None:
+    """Where the data of a name comes from; None for a name that is none of ours.
+
+    Raises:
+        DatasetError: for a name or an option that can't be read.
+    """
+    name = DatasetName(text)
+    if name.place in BUILTIN:
+        root = os.environ.get("DETECTRON2_DATASETS", "datasets")
+        name = name.moved(BUILTIN[name.place].format(root=root))
+    if name.prefix not in PREFIXES:
+        return None
+    prefix = PREFIXES[name.prefix]
+    options = name.options({**prefix.options, **OPTIONS})
+    of_source = {key: value for key, value in options.items() if key in prefix.options}
+    selection = {key: value for key, value in options.items() if key in OPTIONS}
+    return select(prefix.open(name, **of_source), name, selection)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import logging
 import os
-from urllib.parse import parse_qsl
 
 import numpy as np
 
@@ -21,8 +20,6 @@ from .sku110k_index import RowImages, find_splits, read_images, read_rows
 from .survey import Survey
 
 logger = logging.getLogger(__name__)
-
-_OPTIONS = "skip_invalid, subset=N and seed=N, such as train?subset=3828&seed=0&skip_invalid"
 
 
 class Sku110k:
@@ -55,23 +52,6 @@ class Sku110k:
         self.root, self.split, self.csv_file = root, split, splits[split]
         self.skip_invalid, self.subset, self.seed = skip_invalid, subset, seed
         self.image_root = os.path.join(root, "images")
-
-    @classmethod
-    def from_name(cls, root: str, split: str) -> Sku110k:
-        """The split may carry options as in a URL: ``train?subset=3828&seed=0&skip_invalid``."""
-        split, _, query = split.partition("?")
-        options: dict[str, int | bool] = {}
-        for key, value in parse_qsl(query, keep_blank_values=True):
-            if key == "skip_invalid" and not value:
-                options[key] = True
-            elif key in ("subset", "seed") and value.isascii() and value.isdigit():
-                options[key] = int(value)
-            else:
-                raise DatasetError(
-                    f"The dataset sku110k:{root}:{split} has no option {f'{key}={value}'!r}: "
-                    f"there are {_OPTIONS}"
-                )
-        return cls(root, split, **options)
 
     def metadata(self) -> dict[str, object]:
         """Detectron2's metadata: ``thing_classes``, the classes of all splits of the root, sorted.

@@ -48,8 +48,8 @@ class LocountEvaluator(DatasetEvaluator):
         Args:
             distributed: gather over processes and evaluate on the main one; else on each its own.
             output_dir: where to write the files; None writes nothing.
-            max_dets: detections per image and category that count. With several, AR and ARlc are
-                given at each, all else at the largest.
+            max_dets: detections per image and category that count. With several, AP, AR and
+                ARlc are given at each, all else at the largest.
             score: from which on detections add to the number of products of an image.
         """
         if dataset_name not in DatasetCatalog:

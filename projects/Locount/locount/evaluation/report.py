@@ -49,7 +49,7 @@ class Report:
     def as_dict(self) -> dict:
         """Plain data: what metrics.json and ``--json`` hold.
 
-        "metrics" is like COCO's table: all at the largest number of detections, AR at each.
+        "metrics" is that of :func:`.result.merge_metrics`.
         """
         last = self.results[-1]
         data = {

@@ -118,7 +118,9 @@ def _per_category(gt: GroundTruth, whole: SubsetScores, max_dets: int) -> Iterat
 
 
 def merge_metrics(results: Sequence[EvaluationResult]) -> dict[str, float]:
-    """All figures at the largest ``max_dets``, AR and ARlc at every one, like COCO's table."""
+    """All figures at the largest ``max_dets``; at every other one AR and ARlc as in COCO's table,
+    and AP as "AP@" and the number, so that COCO's own AP is "AP@100".
+    """
     *others, largest = sorted(results, key=lambda result: result.max_dets)
     merged = {}
     for name, value in largest.metrics.items():
@@ -126,4 +128,6 @@ def merge_metrics(results: Sequence[EvaluationResult]) -> dict[str, float]:
             if name == f"{stem}{largest.max_dets}":
                 merged |= {f"{stem}{r.max_dets}": r.metrics[f"{stem}{r.max_dets}"] for r in others}
         merged[name] = value
+        if name == "AP":
+            merged |= {f"AP@{r.max_dets}": r.metrics["AP"] for r in others}
     return merged

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from ..errors import InputError, listing
 from ..files import write_bytes
-from ..modeling import counting_output, roi_heads
+from ..modeling import roi_heads
 from .predictor import Predictor, model_input
 
 FORMATS = ("onnx", "torchscript")
@@ -182,7 +182,7 @@ def _traceable() -> Iterator[None]:
     """Where models can be traced, with numbers of boxes as a part of the trace."""
     with contextlib.ExitStack() as stack:
         # The builtin makes an int of __len__, which would freeze it.
-        for module in (cascade_rcnn, fast_rcnn, counting_output, roi_heads):
+        for module in (cascade_rcnn, fast_rcnn, roi_heads):
             stack.enter_context(mock.patch.object(module, "len", _length, create=True))
         # It does nothing in inference, and TorchScript can't hold functions of Python.
         stack.enter_context(mock.patch.object(cascade_rcnn._ScaleGradient, "apply", _first))

@@ -23,6 +23,8 @@ from ..classes import find_classes
 from ..config import load_config
 from ..data import read_image
 from ..errors import InputError
+from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
+from ..training import mixed_precision
 from .inputs import Failure, NamedImage
 from .prediction import Prediction
 
@@ -49,7 +51,7 @@ class Predictor:
 
     def __init__(
         self,
-        cfg: CfgNode | str | os.PathLike,
+        cfg: CfgNode | str | os.PathLike | None = None,
         weights: str | os.PathLike | None = None,
         *,
         device: str | None = None,
@@ -59,30 +61,33 @@ class Predictor:
     ):
         """
         Args:
-            cfg: a config, or the YAML file of one, such as the config.yaml of a training run.
-            weights: a checkpoint; by default MODEL.WEIGHTS.
+            cfg: a config, or the YAML file of one, such as the config.yaml of a training run; by
+                default the one in the model file. A path that does not end in .yaml or .yml is that
+                of a model file.
+            weights: a model file, or "products", the weights that come with the project. By default
+                MODEL.WEIGHTS, without a config those of the project.
             device: such as "cuda:1"; by default MODEL.DEVICE, or the CPU where there is no GPU.
             batch_size: images that go through the model together at most; by default 8 on a GPU
                 and 1 on a CPU.
             workers: threads that read and resize photos; by default one for each CPU, at most 8.
-            amp: compute in half precision on a GPU, which changes the detections a little.
+            amp: compute in mixed precision, which changes the detections a little.
 
         Raises:
             InputError: if the weights do not fit the config, or an option makes no sense.
         """
-        cfg = cfg.clone() if isinstance(cfg, CfgNode) else load_config(os.fspath(cfg))
-        cfg.defrost()
+        cfg = _open_config(cfg, weights)
         if weights is not None:
             cfg.MODEL.WEIGHTS = os.fspath(weights)
+        cfg.MODEL.WEIGHTS = find_weights(cfg.MODEL.WEIGHTS)
         if device is not None:
             cfg.MODEL.DEVICE = device
         cfg.freeze()
         self.device = torch.device(cfg.MODEL.DEVICE)
-        if amp and self.device.type == "cpu":
-            raise InputError("Half precision (amp) is for GPUs: leave it off on the CPU.")
         self.cfg = cfg
         self.model = build_model(cfg.clone()).eval()  # models may change their config
         load_weights(self.model, cfg.MODEL.WEIGHTS)
+        if amp:
+            mixed_precision.prepare(self.model)
         self.classes = find_classes(cfg, cfg.MODEL.WEIGHTS)
         self._batch_size = batch_size or (1 if self.device.type == "cpu" else 8)
         self._workers = workers or min(os.cpu_count() or 1, 8)
@@ -173,9 +178,17 @@ class Predictor:
             {"image": item.tensor, "height": item.pixels.shape[0], "width": item.pixels.shape[1]}
             for item in batch
         ]
-        with torch.inference_mode(), torch.autocast(self.device.type, enabled=self._amp):
+        with torch.inference_mode(), mixed_precision.autocast(self.device, self._amp):
             outputs = self.model(inputs)
         return [_on_cpu(output["instances"]) for output in outputs]
+
+    @property
+    def description(self) -> str:
+        """The name of the weights, and the first paragraph of their card if they have one."""
+        path = self.cfg.MODEL.WEIGHTS
+        paragraphs = (stored(path, CARD_KEY, str) or "").split("\n\n")
+        texts = [" ".join(p.split()) for p in paragraphs if p.strip() and p.lstrip()[0] != "#"]
+        return ": ".join([os.path.basename(path), *texts[:1]])
 
     @contextlib.contextmanager
     def _model_threads(self) -> Iterator[Executor]:
@@ -189,6 +202,24 @@ class Predictor:
             # The number is each thread's own, but new threads start with the last one set.
             if self._parallel > 1:
                 torch.set_num_threads(self._threads)
+
+
+def _open_config(
+    cfg: CfgNode | str | os.PathLike | None, weights: str | os.PathLike | None
+) -> CfgNode:
+    """A config that may be changed, its MODEL.WEIGHTS set if it is that of a model file."""
+    if isinstance(cfg, CfgNode):
+        cfg = cfg.clone()
+        cfg.defrost()
+        return cfg
+    if cfg is not None and os.fspath(cfg).endswith((".yaml", ".yml")):
+        return load_config(os.fspath(cfg))
+    if cfg is not None and weights is not None:
+        raise InputError(f"{cfg} is not a config: name a .yaml file.")
+    path = find_weights(cfg or weights or DEFAULT)
+    cfg = stored_config(path)
+    cfg.MODEL.WEIGHTS = path
+    return cfg
 
 
 INPUT_VIEWS = {"BGR": lambda pixels: pixels, "RGB": lambda pixels: pixels[:, :, ::-1]}

@@ -2,12 +2,14 @@ from .bfp import BalancedFeaturePyramid
 from .box_losses import BoxLossFastRCNNOutputLayers, balanced_l1
 from .box_sampling import sample_iou_balanced
 from .count_balance import balance_counts
+from .count_decoding import CountDecoder
+from .count_loss import CountLoss
 from .count_matcher import CountAwareMatcher
 from .counters import CountClassifier, CountRegressor
 from .counting_output import CountingFastRCNNOutputLayers
-from .dense_counting import DenseCounting
 from .dense_detectors import CountingFCOS, CountingRetinaNet
 from .faster_rcnn_heads import BoxLossROIHeads
+from .hrfpn import HRFPN
 from .ordinal_counters import CumulativeLinkClassifier
 from .reppoints import RepPoints
 from .roi_heads import CLCNetROIHeads
@@ -26,7 +28,8 @@ __all__ = [
     "CountClassifier",
     "CountingFCOS",
     "CountingRetinaNet",
-    "DenseCounting",
+    "CountDecoder",
+    "CountLoss",
     "CountRegressor",
     "CumulativeLinkClassifier",
     "TimmBackbone",
@@ -38,6 +41,7 @@ __all__ = [
     "balanced_l1",
     "sample_iou_balanced",
     "BalancedFeaturePyramid",
+    "HRFPN",
     "RepPoints",
     "YOLO",
     "TorchvisionDetector",

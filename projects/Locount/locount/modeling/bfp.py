@@ -45,8 +45,11 @@ class NonLocalBlock(nn.Module):
         Returns:
             Of the same shape.
         """
-        # N x HW x inner channels
-        theta, phi, g = (f(x).flatten(2).transpose(1, 2) for f in (self.theta, self.phi, self.g))
+        # N x HW x inner channels; only where those lie side by side the attention has a kernel
+        # without the HW x HW matrix.
+        theta, phi, g = (
+            f(x).flatten(2).transpose(1, 2).contiguous() for f in (self.theta, self.phi, self.g)
+        )
         y = F.scaled_dot_product_attention(theta, phi, g, scale=1.0)
         return x + self.w_z(y.transpose(1, 2).unflatten(2, x.shape[2:]))
 

@@ -12,8 +12,9 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec, ciou_loss
 from detectron2.modeling.box_regression import Box2BoxTransform
-from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
 from torch import Tensor
+
+from .suppression import SuppressingOutputLayers
 
 
 def balanced_l1(
@@ -123,7 +124,7 @@ class BoxLoss:
         return loss
 
 
-class BoxLossFastRCNNOutputLayers(FastRCNNOutputLayers):
+class BoxLossFastRCNNOutputLayers(SuppressingOutputLayers):
     """Fast R-CNN's output layers with the box loss that MODEL.BOX_LOSS asks for."""
 
     @configurable
@@ -131,7 +132,7 @@ class BoxLossFastRCNNOutputLayers(FastRCNNOutputLayers):
         """
         Args:
             box_loss: None for the base class's.
-            kwargs: as for :class:`FastRCNNOutputLayers`.
+            kwargs: as for :class:`SuppressingOutputLayers`.
         """
         super().__init__(input_shape, **kwargs)
         self.box_loss = box_loss

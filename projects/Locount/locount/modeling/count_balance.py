@@ -26,8 +26,9 @@ def balance_counts(model: nn.Module, counts: Tensor) -> None:
     Args:
         counts: of all objects of the training data, integers in [1, max_count], at least one.
     """
+    device = next(model.parameters()).device
     for module in model.modules():
         if isinstance(module, CountLoss):
             counter = module.counter
             num_objects = counter.encode(counts).bincount(minlength=counter.num_bins)
-            module.set_weights(inverse_sqrt_weights(num_objects))
+            module.bin_weights = inverse_sqrt_weights(num_objects).to(device)

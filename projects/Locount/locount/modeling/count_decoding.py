@@ -12,7 +12,48 @@ from detectron2.structures import Instances
 from torch import Tensor
 
 from ..counting import AC_THRESHOLDS, num_passed_ac_thresholds
-from .counters import CountClassifier
+from .counters import CountClassifier, Counter
+
+
+class CountDecoder:
+    """Counts of detections from what the counting layers of all stages say about them.
+
+    It is for every detector that counts: a cascade has several stages, other detectors have one.
+    """
+
+    def __init__(
+        self, counters: Sequence[Counter], *, decode: str = "argmax", ranking: str = "class"
+    ):
+        """
+        Args:
+            counters: one for each stage.
+            decode: "argmax" or "expected_ac", as MODEL.COUNT_HEAD.DECODE.
+            ranking: "class" or "joint", as MODEL.COUNT_HEAD.RANKING. What is not the default needs
+                counters that are classifiers.
+        """
+        self.counters = list(counters)
+        self.decode = decode
+        self.ranking = ranking
+
+    def __call__(self, detections: Instances, outputs: Sequence[Tensor]) -> Instances:
+        """Detections with ``pred_counts`` (int64, >= 1) and ``count_scores`` in [0, 1].
+
+        Args:
+            detections: R of an image, with ``scores``, after suppression; they are changed.
+            outputs: of each stage's counting layer, R x B of that stage: those of the region,
+                location or query that each detection comes from.
+
+        Returns:
+            The detections in their order; sorted anew where ``ranking`` changes the scores.
+        """
+        counter, last = self.counters[-1], outputs[-1]
+        detections.pred_counts, detections.count_scores = counter.decode(last)
+        if self.decode == "argmax" and self.ranking == "class":
+            return detections
+        shares = expected_ac_shares(fused_distribution(self.counters, outputs))
+        if self.decode == "expected_ac":
+            detections.pred_counts, detections.count_scores = most_expected_ac(shares)
+        return rank_jointly(detections, shares) if self.ranking == "joint" else detections
 
 
 def fused_distribution(counters: Sequence[CountClassifier], outputs: Sequence[Tensor]) -> Tensor:

@@ -9,7 +9,6 @@ from detectron2.structures import Instances
 from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
-from ..counting import IGNORED_COUNT
 from .counters import Counter
 
 
@@ -17,57 +16,56 @@ class CountLoss(nn.Module):
     """A counter's loss, weighted by the bins of the counts as MODEL.COUNT_HEAD.BALANCE says.
 
     Attributes:
-        weights: of the bins; None until :meth:`set_weights`.
+        bin_weights: one per bin of the counter; None until :func:`balance_counts`.
     """
 
-    def __init__(self, counter: Counter, balance: str = "none"):
+    def __init__(self, counter: Counter, *, weight: float = 1.0, balance: str = "none"):
         """
         Args:
+            counter: what the outputs of the counting layer mean.
+            weight: of the loss beside class and box (λ2).
             balance: "none", or "inverse_sqrt"; then :func:`balance_counts` must be called on the
                 model before training.
         """
         super().__init__()
         self.counter = counter
+        self.weight = weight
         self.balance = balance
         # Not in checkpoints: they belong to the training data, not to the model.
-        self.register_buffer("weights", None, persistent=False)
-
-    def set_weights(self, weights: Tensor) -> None:
-        """Weights of the loss for objects of each bin, one per bin of the counter."""
-        self.weights = weights
+        self.register_buffer("bin_weights", None, persistent=False)
 
     def forward(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
-        """Sum of the losses of all objects; the training log gets their statistics.
+        """λ2 times the mean of the losses of objects; the training log gets their statistics.
 
         Args:
-            outputs: F x B, or of any other shape that ends in B.
-            gt_counts: counts, of the same shape without B; IGNORED_COUNT is left out.
+            outputs: F x B, those of the foreground whose count is known.
+            gt_counts: F counts.
 
         Returns:
-            A scalar, float32. Zero, with its graph, where no count is left.
+            A scalar, float32. Zero, with its graph, where F is 0.
         """
-        known = gt_counts != IGNORED_COUNT
-        outputs, gt_counts = outputs[known], gt_counts[known]
         losses = self.counter.loss(outputs, gt_counts)
         if self.balance != "none":
             losses = losses * self._weights_of(gt_counts)
         self._log(outputs, gt_counts)
-        return losses.sum()
+        return self.weight * losses.sum() / max(losses.numel(), 1)
 
     def _weights_of(self, gt_counts: Tensor) -> Tensor:
-        if self.weights is None:
+        if self.bin_weights is None:
             raise ValueError(
                 f'MODEL.COUNT_HEAD.BALANCE is "{self.balance}", but the counts of the training '
                 "data are not known. Train with locount.training.Trainer, or call "
                 "locount.modeling.balance_counts(model, counts) before training."
             )
-        return self.weights.to(gt_counts.device)[self.counter.encode(gt_counts)]
+        return self.bin_weights[self.counter.encode(gt_counts)]
 
     @torch.no_grad()
     def _log(self, outputs: Tensor, gt_counts: Tensor) -> None:
         if gt_counts.numel() > 0:
-            for name, value in self.counter.statistics(outputs, gt_counts).items():
-                get_event_storage().put_scalar(f"count/{name}", value.item())
+            figures = self.counter.statistics(outputs, gt_counts)
+            values = torch.stack(list(figures.values())).tolist()  # one transfer from a GPU
+            for name, value in zip(figures, values, strict=True):
+                get_event_storage().put_scalar(f"count/{name}", value)
 
 
 def check_counts_given(targets: Sequence[Instances]) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..counting import CountPartition, counting_accuracy, num_passed_ac_thresholds
@@ -169,3 +169,11 @@ class CountRegressor:
             "accuracy": (counts == gt_counts).float().mean(),
             "ac": counting_accuracy(counts, gt_counts).mean(),
         }
+
+
+def init_count_layer(layer: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
+    """The layer itself, with weights that tell no count from another yet, as Detectron2's output
+    layers start."""
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.zeros_(layer.bias)
+    return layer

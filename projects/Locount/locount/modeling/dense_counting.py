@@ -1,122 +1,78 @@
 """The counting layer of one-stage detectors, which predict at every location of a feature map.
 
+A location has one count, whatever its number of anchors: they see the same features, and where some
+of them match an object they mostly match the same one.
+
 Shape shorthand, beside that of counters.py:
 
     A: number of anchors at a location, 1 without anchors
-    R: number of anchors of an image, over all locations and levels
+    L: number of locations of an image, over all levels
+    R: number of anchors of an image, A * L; those of a location follow each other
 """
 
 from __future__ import annotations
 
-from detectron2.config import CfgNode, configurable
-from detectron2.structures import Instances
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from detectron2.config import CfgNode
 from torch import Tensor, nn
 
-from .build_counters import build_counters
-from .count_decoding import expected_ac_shares, fused_distribution, most_expected_ac, rank_jointly
+from ..counting import IGNORED_COUNT
+from .build_counting import build_count_decoder, build_count_loss, build_counters
+from .count_decoding import CountDecoder
 from .count_loss import CountLoss
 from .count_options import check_count_config
-from .counters import Counter
+from .counters import init_count_layer
 
 
-class DenseCounting(nn.Module):
-    """A convolution that counts at each location, its loss, and the counts of detections.
+class DenseCounting(NamedTuple):
+    """What counts in a one-stage detector; all None in one that does not.
 
-    The counter is that of one stage: a single partition of the counts.
+    Attributes:
+        layer: from the features of the boxes to B outputs of a single partition of the counts.
     """
 
-    @configurable
-    def __init__(
-        self,
-        *,
-        in_channels: int,
-        counter: Counter,
-        num_anchors: int = 1,
-        balance: str = "none",
-        loss_weight: float = 1.0,
-        decode: str = "argmax",
-        ranking: str = "class",
-    ):
-        """
-        Args:
-            in_channels: of the feature maps, such as those behind the tower of the box regression.
-            loss_weight: λ2.
-            balance, decode, ranking: as in MODEL.COUNT_HEAD.
-        """
-        super().__init__()
-        self.counter = counter
-        self.loss_weight = loss_weight
-        self.decoding = decode
-        self.ranking = ranking
-        self.count_loss = CountLoss(counter, balance)
-        self.count_pred = nn.Conv2d(
-            in_channels, num_anchors * counter.num_outputs, kernel_size=3, padding=1
-        )
-        nn.init.normal_(self.count_pred.weight, std=0.01)
-        nn.init.constant_(self.count_pred.bias, 0)
-
-    @classmethod
-    def from_config(cls, cfg: CfgNode, *, in_channels: int, num_anchors: int = 1) -> dict:
-        check_count_config(cfg)
-        head = cfg.MODEL.COUNT_HEAD
-        return {
-            "in_channels": in_channels,
-            "num_anchors": num_anchors,
-            "counter": build_counters(cfg, num_stages=1)[0],
-            "balance": head.BALANCE,
-            "loss_weight": head.LOSS_WEIGHT,
-            "decode": head.DECODE,
-            "ranking": head.RANKING,
-        }
-
-    def forward(self, features: Tensor) -> Tensor:
-        """
-        Args:
-            features: of one level, N x C x H x W.
-
-        Returns:
-            N x A x B x H x W.
-        """
-        return self.count_pred(features).unflatten(1, (-1, self.counter.num_outputs))
-
-    def loss(self, outputs: Tensor, gt_counts: Tensor, normalizer: float) -> Tensor:
-        """The counting loss, summed over the foreground and divided like the box loss.
-
-        Args:
-            outputs: N x R x B, or any other shape that ends in B.
-            gt_counts: integers of the same shape without B: the count of the object that an anchor
-                is matched with. IGNORED_COUNT for one that is not to be trained: background, or an
-                object whose count is not known.
-            normalizer: of the detector's box loss.
-
-        Returns:
-            A scalar with λ2 in it. Zero, with its graph, where no count is to be trained.
-        """
-        return self.count_loss(outputs, gt_counts) / normalizer * self.loss_weight
-
-    def decode(self, detections: Instances, outputs: Tensor) -> Instances:
-        """Detections with ``pred_counts`` (int64, >= 1) and ``count_scores`` in [0, 1].
-
-        Args:
-            detections: of an image, with ``scores``, after suppression; it is changed.
-            outputs: detections x B, those of the anchor of each.
-
-        Returns:
-            The detections in their order; sorted anew where ``ranking`` changes the scores.
-        """
-        detections.pred_counts, detections.count_scores = self.counter.decode(outputs)
-        if self.decoding == "argmax" and self.ranking == "class":
-            return detections
-        shares = expected_ac_shares(fused_distribution([self.counter], [outputs]))
-        if self.decoding == "expected_ac":
-            detections.pred_counts, detections.count_scores = most_expected_ac(shares)
-        return rank_jointly(detections, shares) if self.ranking == "joint" else detections
+    layer: nn.Conv2d | None = None
+    loss: CountLoss | None = None
+    decoder: CountDecoder | None = None
 
 
-def build_dense_counting(
-    cfg: CfgNode, *, in_channels: int, num_anchors: int = 1
-) -> DenseCounting | None:
-    """The counting layer that MODEL.COUNT_HEAD describes; None for STRATEGY "none"."""
+def build_dense_counting(cfg: CfgNode, in_channels: int) -> DenseCounting:
+    """As MODEL.COUNT_HEAD describes it.
+
+    Args:
+        in_channels: of the feature maps, such as those behind the tower of the box regression.
+    """
     if cfg.MODEL.COUNT_HEAD.STRATEGY == "none":
-        return None
-    return DenseCounting(cfg, in_channels=in_channels, num_anchors=num_anchors)
+        return DenseCounting()
+    check_count_config(cfg)
+    counters = build_counters(cfg, num_stages=1)
+    return DenseCounting(
+        layer=init_count_layer(nn.Conv2d(in_channels, counters[0].num_outputs, 3, padding=1)),
+        loss=build_count_loss(cfg, counters[0]),
+        decoder=build_count_decoder(cfg, counters),
+    )
+
+
+def by_location(levels: Sequence[Tensor]) -> Tensor:
+    """N x L x B of the counting layer's maps, N x B x H x W each."""
+    return torch.cat([level.flatten(2) for level in levels], dim=2).transpose(1, 2)
+
+
+def dense_count_loss(count_loss: CountLoss, levels: Sequence[Tensor], gt_counts: Tensor) -> Tensor:
+    """The counting loss, a mean over the anchors whose count is to be trained.
+
+    Args:
+        levels: the counting layer's maps, N x B x H x W each.
+        gt_counts: N x R, the count of the object that an anchor is matched with. IGNORED_COUNT for
+            one that is not to be trained: background, or an object whose count is not known.
+
+    Returns:
+        A scalar. Zero, with its graph, where no count is to be trained.
+    """
+    outputs = by_location(levels)
+    num_anchors = gt_counts.shape[1] // outputs.shape[1]
+    image, anchor = (gt_counts != IGNORED_COUNT).nonzero(as_tuple=True)
+    return count_loss(outputs[image, anchor // num_anchors], gt_counts[image, anchor])

@@ -8,149 +8,169 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, RetinaNet, build_backbone
 from detectron2.modeling.meta_arch.fcos import FCOS, FCOSHead
+from detectron2.modeling.meta_arch.retinanet import RetinaNetHead
 from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 
 from ..counting import IGNORED_COUNT
 from .box_options import check_no_box_options
-from .chunked_matching import match_boxes
-from .count_loss import check_counts_given
-from .dense_counting import DenseCounting, build_dense_counting
+from .chunked_matching import MAX_IOUS, match_boxes
+from .count_decoding import CountDecoder
+from .count_loss import CountLoss, check_counts_given
+from .dense_counting import build_dense_counting, by_location, dense_count_loss
+from .dense_detections import detect
+from .level_norm import head_norm, run_tower
+
+
+class _CountingHead:
+    """For the heads of RetinaNet and FCOS: a counting layer, and norms that know their level."""
+
+    # The output layers behind the tower of the boxes.
+    BOX_LAYERS: tuple[str, ...] = ("bbox_pred",)
+
+    def __init__(self, *, norm: str, count_pred: nn.Conv2d | None = None, **kwargs):
+        """
+        Args:
+            norm: as for :func:`head_norm`.
+            count_pred: the counting layer; None for a head that does not count.
+            kwargs: as for the head.
+        """
+        super().__init__(norm=head_norm(norm, len(kwargs["input_shape"])), **kwargs)
+        self.count_pred = count_pred
+
+    def forward(self, features: Sequence[Tensor]) -> list[list[Tensor]]:
+        """The maps of the base class by kind and level; those of the counting layer come last."""
+        levels = [self._level(x, level) for level, x in enumerate(features)]
+        return [list(maps) for maps in zip(*levels, strict=True)]
+
+    def _level(self, x: Tensor, level: int) -> list[Tensor]:
+        of_class = run_tower(self.cls_subnet, x, level)
+        of_box = run_tower(self.bbox_subnet, x, level)
+        # Under autocast: the focal loss sums over all anchors, and scores are ranked, for both of
+        # which half precision is too coarse.
+        maps = [self.cls_score(of_class).float()]
+        maps += [getattr(self, name)(of_box).float() for name in self.BOX_LAYERS]
+        return maps if self.count_pred is None else [*maps, self.count_pred(of_box)]
+
+
+class CountingRetinaNetHead(_CountingHead, RetinaNetHead):
+    """The head of RetinaNet."""
+
+
+class CountingFCOSHead(_CountingHead, FCOSHead):
+    """The head of FCOS."""
+
+    BOX_LAYERS = ("bbox_pred", "ctrness")
 
 
 class _CountingDenseDetector:
-    """What turns a :class:`DenseDetector` with the head of RetinaNet into one that counts.
+    """What turns RetinaNet and FCOS into detectors that count, if their heads do."""
 
-    Detectron2 takes the box deltas of each anchor through decoding and suppression to the
-    detections. In inference the outputs of the counting layer travel with them, as B more numbers
-    behind the four, so that each detection is counted by the anchor that it comes from.
-    """
+    # Outputs of the head for each anchor after those for the classes.
+    BOX_DIMS: tuple[int, ...] = (4,)
+    # Positives in a minibatch that the running mean starts from, as in the base class.
+    INITIAL_NORMALIZER = 100.0
 
-    def _add_counting(self, counting: DenseCounting | None) -> None:
-        self.counts = counting is not None
-        if counting is not None:
-            self.head.bbox_pred = _BoxAndCountPredictor(self.head.bbox_pred, counting)
-
-    @property
-    def counting(self) -> DenseCounting:
-        """The counting layer, if the model ``counts``."""
-        return self.head.bbox_pred.counting
-
-    @property
-    def _num_regressed(self) -> int:
-        """Outputs of the regression per anchor: 4 + B."""
-        return 4 + self.counting.counter.num_outputs
-
-    def forward_training(self, images, features, predictions, gt_instances):
-        logits, regressed, *others = predictions
-        if self.counts:
-            check_counts_given(gt_instances)
-            regressed = [level.unflatten(1, (-1, self._num_regressed)) for level in regressed]
-            # N x A x B x H x W to N x H x W x A x B, the order of Detectron2's anchors
-            outputs = [level[:, :, 4:].permute(0, 3, 4, 1, 2) for level in regressed]
-            regressed = [level[:, :, :4].flatten(1, 2) for level in regressed]
-        # Under autocast: focal loss sums over all anchors, for which half precision is too coarse.
-        predictions = [[level.float() for level in p] for p in (logits, regressed, *others)]
-        losses = super().forward_training(images, features, predictions, gt_instances)
-        if self.counts:
-            gt_counts = self._matched_counts(self.anchor_generator(features), gt_instances)
-            losses["loss_count"] = self._count_loss(outputs, gt_counts)
-        return losses
-
-    def _count_loss(self, outputs: list[Tensor], gt_counts: Tensor) -> Tensor:
+    @configurable
+    def __init__(
+        self,
+        *,
+        count_loss: CountLoss | None = None,
+        count_decoder: CountDecoder | None = None,
+        **kwargs,
+    ):
         """
         Args:
-            outputs: of each level, N x H x W x A x B.
-            gt_counts: N x R.
+            count_loss, count_decoder: of the head's counting layer; None if it has none.
+            kwargs: as for the base class, with a :class:`_CountingHead`.
         """
-        gt_counts = gt_counts.split([level[0, ..., 0].numel() for level in outputs], dim=1)
-        gt_counts = [c.reshape(o.shape[:-1]) for c, o in zip(gt_counts, outputs, strict=True)]
-        # Few anchors have an object. To bring the outputs of all into one tensor would copy 100
-        # numbers for each of some 200,000 anchors of an image.
-        trained = [level != IGNORED_COUNT for level in gt_counts]
-        return self.counting.loss(
-            torch.cat([level[t] for level, t in zip(outputs, trained, strict=True)]),
-            torch.cat([level[t] for level, t in zip(gt_counts, trained, strict=True)]),
-            self.loss_normalizer,
-        )
+        super().__init__(**kwargs)
+        self.count_loss = count_loss
+        self.count_decoder = count_decoder
+        # The base classes keep it out of checkpoints, so that a resumed training would start with
+        # losses several times as high.
+        self.register_buffer("loss_normalizer", torch.tensor(self.INITIAL_NORMALIZER))
 
-    def _matched_counts(self, anchors: list[Boxes], gt_instances: Sequence[Instances]) -> Tensor:
-        """The count of the object of each anchor, N x R; IGNORED_COUNT for other anchors.
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+        # Other checkpoints of the same detectors lack it.
+        state_dict.setdefault(f"{prefix}loss_normalizer", self.loss_normalizer)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
-        ``label_anchors`` tells which class an anchor is matched with, but not which object. So it
-        is asked once more, with counts in place of classes.
+    def forward_training(self, images, features, predictions, gt_instances):
+        """As in the base class, and with "loss_count".
+
+        The base method is not called because the labels of the anchors are lost in it.
         """
-        # Counts start at -1, IGNORED_COUNT. Behind the classes and the background, no label of an
-        # anchor without an object is taken for one.
-        first = self.num_classes + 2
-        labels, _ = self.label_anchors(
-            anchors,
-            [
-                Instances(x.image_size, gt_boxes=x.gt_boxes, gt_classes=x.gt_counts + first)
-                if len(x) > 0
-                else x
-                for x in gt_instances
-            ],
+        if self.count_loss is None:
+            return super().forward_training(images, features, predictions, gt_instances)
+        check_counts_given(gt_instances)
+        *predictions, count_maps = predictions
+        logits, deltas, *others = self._transpose_dense_predictions(
+            predictions, [self.num_classes, *self.BOX_DIMS]
         )
-        return (torch.stack(labels) - first).clamp(min=IGNORED_COUNT)
+        anchors = self.anchor_generator(features)
+        labels, boxes = self.label_anchors(
+            anchors, [_label_with_counts(x, self.num_classes) for x in gt_instances]
+        )
+        classes, gt_counts = _classes_and_counts(torch.stack(labels), self.num_classes)
+        losses = self.losses(anchors, logits, list(classes), deltas, boxes, *others)
+        losses["loss_count"] = dense_count_loss(self.count_loss, count_maps, gt_counts)
+        return losses
 
-    def _transpose_dense_predictions(self, predictions, dims_per_anchor):
-        if self.counts and not self.training:
-            classes, _, *others = dims_per_anchor
-            dims_per_anchor = [classes, self._num_regressed, *others]
-        return super()._transpose_dense_predictions(predictions, dims_per_anchor)
-
-    def _decode_per_level_predictions(self, anchors, pred_scores, pred_deltas, *args):
-        if not self.counts:
-            return super()._decode_per_level_predictions(anchors, pred_scores, pred_deltas, *args)
-        deltas = _IndexRecorder(pred_deltas[:, :4])
-        decoded = super()._decode_per_level_predictions(anchors, pred_scores, deltas, *args)
-        decoded.count_outputs = pred_deltas[deltas.index, 4:]
-        return decoded
+    def forward_inference(self, images, features, predictions) -> list[Instances]:
+        if self.count_decoder is None:
+            return super().forward_inference(images, features, predictions)
+        *predictions, count_maps = predictions
+        results = super().forward_inference(images, features, predictions)
+        num_anchors = self.anchor_generator.num_anchors[0]
+        counted = []
+        for detections, outputs in zip(results, by_location(count_maps), strict=True):
+            location = detections.anchor // num_anchors
+            detections.remove("anchor")
+            counted.append(self.count_decoder(detections, [outputs[location]]))
+        return counted
 
     def inference_single_image(self, anchors, box_cls, box_delta, image_size) -> Instances:
-        detections = super().inference_single_image(anchors, box_cls, box_delta, image_size)
-        if not self.counts:
-            return detections
-        outputs = detections.count_outputs
-        detections.remove("count_outputs")
-        return self.counting.decode(detections, outputs)
-
-
-class _BoxAndCountPredictor(nn.Conv2d):
-    """The output layer of the boxes, with the counting layer on the same features.
-
-    It is a convolution, so that the weights of a detector that does not count fit.
-    """
-
-    def __init__(self, box_layer: nn.Conv2d, counting: DenseCounting):
-        super().__init__(
-            box_layer.in_channels,
-            box_layer.out_channels,
-            kernel_size=box_layer.kernel_size,
-            padding=box_layer.padding,
+        """As in the base class, and with ``anchor`` in [0, R), the one that a detection is from."""
+        if self.count_decoder is None:
+            return super().inference_single_image(anchors, box_cls, box_delta, image_size)
+        all_anchors, deltas = Boxes.cat(anchors).tensor, torch.cat(box_delta)
+        detections, anchor = detect(
+            box_cls,
+            lambda index: self.box2box_transform.apply_deltas(deltas[index], all_anchors[index]),
+            image_size,
+            score_thresh=self.test_score_thresh,
+            topk=self.test_topk_candidates,
+            nms_thresh=self.test_nms_thresh,
+            max_detections=self.max_detections_per_image,
         )
-        self.weight, self.bias = box_layer.weight, box_layer.bias
-        self.counting = counting
-
-    def forward(self, features: Tensor) -> Tensor:
-        """N x A (4 + B) x H x W of N x C x H x W."""
-        deltas = super().forward(features).unflatten(1, (-1, 4))
-        return torch.cat([deltas, self.counting(features)], dim=2).flatten(1, 2)
+        detections.anchor = anchor
+        return detections
 
 
-class _IndexRecorder:
-    """A tensor that remembers the index by which it was read.
+def _label_with_counts(objects: Instances, num_classes: int) -> Instances:
+    """Ground truth whose classes are numbers that hold class and count.
 
-    Detectron2 decodes the boxes of the anchors it keeps, and does not tell which it kept.
+    ``label_anchors`` tells which class an anchor is matched with, but not which object. So the
+    count travels with the class, beyond the K + 1 labels that there are.
     """
+    if len(objects) == 0:
+        return objects  # may lack the counts
+    return Instances(
+        objects.image_size,
+        gt_boxes=objects.gt_boxes,
+        gt_classes=objects.gt_classes + (objects.gt_counts - IGNORED_COUNT) * (num_classes + 1),
+    )
 
-    def __init__(self, tensor: Tensor):
-        self._tensor = tensor
 
-    def __getitem__(self, index: Tensor) -> Tensor:
-        self.index = index
-        return self._tensor[index]
+def _classes_and_counts(labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    """What :func:`_label_with_counts` joined, and IGNORED_COUNT for anchors without an object.
+
+    Args:
+        labels: those, K for background, or -1 for what is ignored.
+    """
+    classes = torch.where(labels < 0, labels, labels % (num_classes + 1))
+    return classes, labels.clamp(min=0) // (num_classes + 1) + IGNORED_COUNT
 
 
 @META_ARCH_REGISTRY.register()
@@ -161,25 +181,19 @@ class CountingRetinaNet(_CountingDenseDetector, RetinaNet):
     the same result.
     """
 
-    @configurable
-    def __init__(self, *, counting: DenseCounting | None = None, **kwargs):
-        """
-        Args:
-            counting: None for RetinaNet itself.
-            kwargs: as for :class:`RetinaNet`.
-        """
-        super().__init__(**kwargs)
-        self._add_counting(counting)
-
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
         check_no_box_options(cfg)
-        ret = super().from_config(cfg)
-        box_layer = ret["head"].bbox_pred
-        ret["counting"] = build_dense_counting(
-            cfg, in_channels=box_layer.in_channels, num_anchors=box_layer.out_channels // 4
+        plain = cfg.clone()
+        plain.defrost()
+        plain.MODEL.RETINANET.NORM = ""  # v0.6's own head can't be built with "GN"
+        ret = super().from_config(plain)
+        shapes = [ret["backbone"].output_shape()[f] for f in cfg.MODEL.RETINANET.IN_FEATURES]
+        counting = build_dense_counting(cfg, shapes[0].channels)
+        ret["head"] = CountingRetinaNetHead(
+            **RetinaNetHead.from_config(cfg, shapes), count_pred=counting.layer
         )
-        return ret
+        return ret | {"count_loss": counting.loss, "count_decoder": counting.decoder}
 
     @torch.no_grad()
     def label_anchors(self, anchors: list[Boxes], gt_instances: Sequence[Instances]):
@@ -203,36 +217,32 @@ class CountingFCOS(_CountingDenseDetector, FCOS):
     """FCOS (Tian et al., ICCV 2019) with a counting layer behind the tower of the boxes.
 
     With MODEL.COUNT_HEAD.STRATEGY "none" it is Detectron2's, which has no config of its own: its
-    keys are MODEL.FCOS.
+    keys are MODEL.FCOS. Locations are matched in chunks, with the same result.
     """
 
-    @configurable
-    def __init__(self, *, counting: DenseCounting | None = None, **kwargs):
-        """
-        Args:
-            counting: None for FCOS itself.
-            kwargs: as for :class:`FCOS`.
-        """
-        super().__init__(**kwargs)
-        self._add_counting(counting)
+    BOX_DIMS = (4, 1)
+    INITIAL_NORMALIZER = 300.0
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
         check_no_box_options(cfg)
         fcos, backbone = cfg.MODEL.FCOS, build_backbone(cfg)
         shapes = [backbone.output_shape()[f] for f in fcos.IN_FEATURES]
-        head = FCOSHead(
+        counting = build_dense_counting(cfg, shapes[0].channels)
+        head = CountingFCOSHead(
             input_shape=shapes,
             num_classes=fcos.NUM_CLASSES,
             conv_dims=[shapes[0].channels] * fcos.NUM_CONVS,
-            norm=_group_norm if fcos.NORM == "GN" else fcos.NORM,
+            norm=fcos.NORM,
             prior_prob=fcos.PRIOR_PROB,
+            count_pred=counting.layer,
         )
         return {
             "backbone": backbone,
             "head": head,
             "head_in_features": fcos.IN_FEATURES,
-            "counting": build_dense_counting(cfg, in_channels=head.bbox_pred.in_channels),
+            "count_loss": counting.loss,
+            "count_decoder": counting.decoder,
             "num_classes": fcos.NUM_CLASSES,
             "center_sampling_radius": fcos.CENTER_SAMPLING_RADIUS,
             "focal_loss_alpha": fcos.FOCAL_LOSS_ALPHA,
@@ -247,18 +257,38 @@ class CountingFCOS(_CountingDenseDetector, FCOS):
 
     @torch.no_grad()
     def label_anchors(self, anchors: list[Boxes], gt_instances: Sequence[Instances]):
-        """As in the base class, which in v0.6 fails on an image without ground truth.
+        """As in the base class, in memory that does not grow with the number of objects."""
+        # Four distances of each pair are held at a time.
+        size = max(1, MAX_IOUS // (4 * sum(map(len, anchors))))
+        labelled = [self._label_in_chunks(anchors, objects, size) for objects in gt_instances]
+        labels, boxes = zip(*labelled, strict=True)
+        return list(labels), list(boxes)
 
-        Such an image gets an object without area: no location lies in it.
-        """
-        return super().label_anchors(
-            anchors, [x if len(x) > 0 else _object_without_area(x) for x in gt_instances]
-        )
+    def _label_in_chunks(self, anchors: list[Boxes], objects: Instances, size: int):
+        """Labels and boxes of an image, from ``size`` objects at a time."""
+        chunks = [objects[i : i + size] for i in range(0, len(objects), size)]
+        # v0.6 fails on an image without objects. In one without area no location lies.
+        first, *others = chunks or [_object_without_area(objects)]
+        (labels,), (boxes,) = super().label_anchors(anchors, [first])
+        for chunk in others:
+            (more_labels,), (more_boxes,) = super().label_anchors(anchors, [chunk])
+            # Of several objects the smallest, of equal ones the first, as in the base class.
+            corners, more_corners = _corners(boxes), _corners(more_boxes)
+            better = (more_labels != self.num_classes) & (
+                (labels == self.num_classes) | (_smallness(more_corners) > _smallness(corners))
+            )
+            labels[better], corners[better] = more_labels[better], more_corners[better]
+        return labels, boxes
 
 
-def _group_norm(channels: int) -> nn.GroupNorm:
-    """ "GN" of :func:`get_norm`, but also for one channel, with which v0.6 tries out a norm."""
-    return nn.GroupNorm(min(32, channels), channels)
+def _corners(boxes: Boxes | Tensor) -> Tensor:
+    """The four columns of what v0.6's ``label_anchors`` gives as Boxes."""
+    return boxes.tensor if isinstance(boxes, Boxes) else boxes
+
+
+def _smallness(corners: Tensor) -> Tensor:
+    """By which FCOS chooses among objects, with its rounding."""
+    return 1e8 - Boxes(corners).area()
 
 
 def _object_without_area(instances: Instances) -> Instances:

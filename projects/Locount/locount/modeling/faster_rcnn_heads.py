@@ -7,11 +7,10 @@ from detectron2.modeling.roi_heads import ROI_HEADS_REGISTRY, StandardROIHeads
 
 from .box_losses import BoxLossFastRCNNOutputLayers
 from .box_sampling import BoxSamplingMixin
-from .soft_nms import SoftNMSMixin
 
 
 @ROI_HEADS_REGISTRY.register()
-class BoxLossROIHeads(SoftNMSMixin, BoxSamplingMixin, StandardROIHeads):
+class BoxLossROIHeads(BoxSamplingMixin, StandardROIHeads):
     """Detectron2's heads of one stage, with MODEL.BOX_LOSS, MODEL.BOX_SAMPLING and
     MODEL.SOFT_NMS."""
 
@@ -19,8 +18,7 @@ class BoxLossROIHeads(SoftNMSMixin, BoxSamplingMixin, StandardROIHeads):
     def __init__(self, **kwargs):
         """
         Args:
-            kwargs: as for :class:`StandardROIHeads`, :class:`BoxSamplingMixin` and
-                :class:`SoftNMSMixin`.
+            kwargs: as for :class:`StandardROIHeads` and :class:`BoxSamplingMixin`.
         """
         super().__init__(**kwargs)
 

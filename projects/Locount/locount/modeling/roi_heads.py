@@ -12,25 +12,19 @@ from detectron2.utils.events import get_event_storage
 from torch import Tensor
 
 from ..counting import IGNORED_COUNT
-from .box_losses import BoxLoss, BoxLossFastRCNNOutputLayers
+from .box_losses import BoxLossFastRCNNOutputLayers
 from .box_sampling import BoxSamplingMixin
-from .build_counters import build_counters
-from .count_decoding import (
-    expected_ac_shares,
-    fused_distribution,
-    most_expected_ac,
-    rank_jointly,
-)
+from .build_counting import build_count_decoder, build_count_loss, build_counters
+from .count_decoding import CountDecoder
 from .count_loss import check_counts_given
 from .count_matcher import CountAwareMatcher
 from .count_options import check_cascade_config
-from .counting_inference import counting_inference
 from .counting_output import CountingFastRCNNOutputLayers, Predictions
-from .soft_nms import SoftNMSMixin
+from .suppression import suppress
 
 
 @ROI_HEADS_REGISTRY.register()
-class CLCNetROIHeads(SoftNMSMixin, BoxSamplingMixin, CascadeROIHeads):
+class CLCNetROIHeads(BoxSamplingMixin, CascadeROIHeads):
     """The ROI heads of CLCNet (Cai et al., AAAI 2021): each stage classifies, regresses and counts.
 
     Counts are digits, and each stage holds some more of them than the one before
@@ -42,53 +36,36 @@ class CLCNetROIHeads(SoftNMSMixin, BoxSamplingMixin, CascadeROIHeads):
     """
 
     @configurable
-    def __init__(
-        self,
-        *,
-        counts: bool = True,
-        decode: str = "argmax",
-        ranking: str = "class",
-        **kwargs,
-    ):
+    def __init__(self, *, count_decoder: CountDecoder | None = None, **kwargs):
         """
         Args:
-            decode: "argmax" or "expected_ac", as MODEL.COUNT_HEAD.DECODE.
-            ranking: "class" or "joint", as MODEL.COUNT_HEAD.RANKING.
-            counts: whether the predictors are :class:`CountingFastRCNNOutputLayers` and the
-                matchers :class:`CountAwareMatcher`; else they are those of
-                :class:`CascadeROIHeads`.
-            kwargs: as for :class:`CascadeROIHeads`, :class:`BoxSamplingMixin` and
-                :class:`SoftNMSMixin`.
+            count_decoder: of all stages; then the predictors are
+                :class:`CountingFastRCNNOutputLayers` and the matchers :class:`CountAwareMatcher`.
+                None for Cascade R-CNN, with :class:`BoxLossFastRCNNOutputLayers`.
+            kwargs: as for :class:`CascadeROIHeads` and :class:`BoxSamplingMixin`.
         """
         super().__init__(**kwargs)
-        self.counts = counts
-        self.decode = decode
-        self.ranking = ranking
+        self.count_decoder = count_decoder
 
     @classmethod
     def from_config(cls, cfg, input_shape) -> dict:
         check_cascade_config(cfg)
-        ret = super().from_config(cfg, input_shape)
-        ret["counts"] = cfg.MODEL.COUNT_HEAD.STRATEGY != "none"
-        ret["decode"] = cfg.MODEL.COUNT_HEAD.DECODE
-        ret["ranking"] = cfg.MODEL.COUNT_HEAD.RANKING
-        return ret
+        return super().from_config(cfg, input_shape)
 
     @classmethod
     def _init_box_head(cls, cfg, input_shape) -> dict:
         ret = super()._init_box_head(cfg, input_shape)
         ious = cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS
-        if cfg.MODEL.COUNT_HEAD.STRATEGY != "none":
+        output_layers = [BoxLossFastRCNNOutputLayers] * len(ious)
+        counters = build_counters(cfg, len(ious))
+        if counters:
             output_layers = [
-                partial(CountingFastRCNNOutputLayers, counter=counter)
-                for counter in build_counters(cfg, len(ious))
+                partial(CountingFastRCNNOutputLayers, count_loss=build_count_loss(cfg, counter))
+                for counter in counters
             ]
             matching = cfg.MODEL.COUNT_HEAD.MATCHING
             ret["proposal_matchers"] = [CountAwareMatcher(iou, matching) for iou in ious]
-        elif BoxLoss.from_config(cfg, "roi") is not None:
-            output_layers = [BoxLossFastRCNNOutputLayers] * len(ious)
-        else:
-            return ret
+            ret["count_decoder"] = build_count_decoder(cfg, counters)
         ret["box_predictors"] = [
             build(cfg, box_head.output_shape, box2box_transform=predictor.box2box_transform)
             for build, box_head, predictor in zip(
@@ -103,9 +80,7 @@ class CLCNetROIHeads(SoftNMSMixin, BoxSamplingMixin, CascadeROIHeads):
         The base method is not called because two things are lost in it that counts need: which
         region a detection comes from, and which prediction a proposal of a later stage comes from.
         """
-        if not self.counts:
-            return super()._forward_box(features, proposals, targets)
-        if self.training:
+        if self.training and self.count_decoder is not None:
             check_counts_given(targets)
         features = [features[name] for name in self.box_in_features]
         outputs: list[tuple[Predictions, list[Instances]]] = []
@@ -120,34 +95,35 @@ class CLCNetROIHeads(SoftNMSMixin, BoxSamplingMixin, CascadeROIHeads):
     def _refine_proposals(
         self, predictions: Predictions, proposals: list[Instances], stage: int
     ) -> list[Instances]:
-        """The output of a stage as proposals of the next one: hypotheses about box and count.
+        """The output of a stage as proposals of the next one, without gradients.
 
-        Returns:
-            Per image, ``proposal_boxes`` and ``count_hypotheses`` (of ``stage``), without
-            gradients. Boxes that are empty within the image are left out in training; in inference
-            they stay, so that scores of all stages are aligned.
+        In training a proposal is a hypothesis about box *and* count, and has ``count_hypotheses``
+        (of ``stage``) beside ``proposal_boxes``.
         """
         predictor = self.box_predictor[stage]
-        boxes = predictor.predict_boxes(predictions, proposals)
-        hypotheses = predictor.counter.hypothesize(predictions[2].detach())
+        boxes = predictor.predict_boxes(predictions[:2], proposals)
+        if not self.training or self.count_decoder is None:
+            return self._create_proposals_from_boxes(boxes, [p.image_size for p in proposals])
+        hypotheses = predictor.count_loss.counter.hypothesize(predictions[2].detach())
         hypotheses = hypotheses.split([len(p) for p in proposals])
         refined = []
         for p, b, h in zip(proposals, boxes, hypotheses, strict=True):
             q = Instances(p.image_size, proposal_boxes=Boxes(b.detach()), count_hypotheses=h)
             q.proposal_boxes.clip(q.image_size)
-            refined.append(q[q.proposal_boxes.nonempty()] if self.training else q)
+            refined.append(q[q.proposal_boxes.nonempty()])
         return refined
 
     @torch.no_grad()
     def _match_and_label_boxes(self, proposals, stage, targets):
-        """As in the base class, but by IoU and count, and with every ``gt_*`` field of the targets.
+        """As in the base class, but by IoU and count, and with ``gt_counts``.
 
         Proposals of an image without ground truth get ``gt_classes`` alone, as from
         ``label_and_sample_proposals``.
         """
-        if not self.counts:
+        if self.count_decoder is None:
             return super()._match_and_label_boxes(proposals, stage, targets)
-        matcher, previous = self.proposal_matchers[stage], self.box_predictor[stage - 1].counter
+        matcher = self.proposal_matchers[stage]
+        previous = self.count_decoder.counters[stage - 1]
         num_fg = 0
         for p, t in zip(proposals, targets, strict=True):
             if len(t) == 0:
@@ -156,9 +132,8 @@ class CLCNetROIHeads(SoftNMSMixin, BoxSamplingMixin, CascadeROIHeads):
             agrees = previous.admits(p.count_hypotheses, t.gt_counts)
             agrees |= (t.gt_counts == IGNORED_COUNT)[:, None]
             matches, labels = matcher(pairwise_iou(t.gt_boxes, p.proposal_boxes), agrees)
-            for name, value in t[matches].get_fields().items():
-                p.set(name, value)
-            p.gt_classes[labels == 0] = self.num_classes
+            p.gt_boxes = t.gt_boxes[matches]
+            p.gt_classes = t.gt_classes[matches].masked_fill(labels == 0, self.num_classes)
             p.gt_counts = matcher.count_targets(t.gt_counts, matches, agrees)
             num_fg += int((labels == 1).sum())
         storage, num_images = get_event_storage(), len(proposals)
@@ -176,33 +151,26 @@ class CLCNetROIHeads(SoftNMSMixin, BoxSamplingMixin, CascadeROIHeads):
         return losses
 
     def _inference(self, outputs: list[tuple[Predictions, list[Instances]]]) -> list[Instances]:
-        per_stage = [p.predict_probs(*o) for p, o in zip(self.box_predictor, outputs, strict=True)]
+        per_stage = [
+            predictor.predict_probs(predictions[:2], proposals)
+            for predictor, (predictions, proposals) in zip(self.box_predictor, outputs, strict=True)
+        ]
         scores = [torch.stack(stages).mean(dim=0) for stages in zip(*per_stage, strict=True)]
         last, (predictions, proposals) = self.box_predictor[-1], outputs[-1]
-        counts, count_scores = last.predict_counts(predictions, proposals)
-        if self.decode == "expected_ac" or self.ranking == "joint":
-            counters = [predictor.counter for predictor in self.box_predictor]
-            shares = expected_ac_shares(
-                fused_distribution(counters, [counting for (_, _, counting), _ in outputs])
-            ).split([len(p) for p in proposals])
-            if self.decode == "expected_ac":
-                counts, count_scores = zip(*map(most_expected_ac, shares), strict=True)
-        instances, regions = counting_inference(
-            last.predict_boxes(predictions, proposals),
+        found, regions = suppress(
+            last.predict_boxes(predictions[:2], proposals),
             scores,
-            counts,
-            count_scores,
             [p.image_size for p in proposals],
             last.test_score_thresh,
             last.test_nms_thresh,
             last.test_topk_per_image,
+            last.soft_nms,
         )
-        if self.soft_nms is not None:
-            instances, kept = zip(*map(self.soft_nms, instances), strict=True)
-            regions = [r[k] for r, k in zip(regions, kept, strict=True)]
-        if self.ranking == "joint":
-            instances = [
-                rank_jointly(detections, share[region])
-                for detections, share, region in zip(instances, shares, regions, strict=True)
-            ]
-        return list(instances)
+        if self.count_decoder is None:
+            return found
+        lengths = [len(p) for p in proposals]
+        counting = [count_outputs.split(lengths) for (_, _, count_outputs), _ in outputs]
+        return [
+            self.count_decoder(detections, [stage[region] for stage in stages])
+            for detections, region, *stages in zip(found, regions, *counting, strict=True)
+        ]

@@ -8,7 +8,7 @@ from detectron2.structures import Instances
 from torch import nn
 
 from ..errors import InputError
-from .counting_inference import counting_inference
+from .suppression import suppress
 
 
 class CountingRCNNWithTTA(GeneralizedRCNNWithTTA):
@@ -44,14 +44,13 @@ class CountingRCNNWithTTA(GeneralizedRCNNWithTTA):
         )
         score_matrix = scores.new_zeros(len(scores), self.cfg.MODEL.ROI_HEADS.NUM_CLASSES + 1)
         score_matrix.scatter_(1, classes[:, None], scores[:, None])
-        (merged,), _ = counting_inference(
+        (merged,), (places,) = suppress(
             [all_boxes],
             [score_matrix],
-            [counts],
-            [count_scores],
             [shape_hw],
             1e-8,  # as in the base class: the model has applied its threshold
             self.cfg.MODEL.ROI_HEADS.NMS_THRESH_TEST,
             self.cfg.TEST.DETECTIONS_PER_IMAGE,
         )
+        merged.pred_counts, merged.count_scores = counts[places], count_scores[places]
         return merged

@@ -23,7 +23,7 @@ class AutoAugment(T.Augmentation):
     def __init__(self, policy: str | Sequence[SubPolicy], image_format: str = "BGR"):
         """
         Args:
-            policy: "v0" to "v3", or sub-policies as in ``policies.py``.
+            policy: "v0" or "v1", or sub-policies as in ``policies.py``.
             image_format: of 3-channel uint8 pictures, "BGR" or "RGB".
         """
         super().__init__()
@@ -56,11 +56,8 @@ class AutoAugment(T.Augmentation):
         boxes = np.hstack([np.floor(aug_input.boxes[:, :2]), np.ceil(aug_input.boxes[:, 2:])])
         boxes = boxes.astype(int)
         not_empty = np.flatnonzero((aug_input.boxes[:, 2:] > aug_input.boxes[:, :2]).all(axis=1))
-        if name == "OneBoxCutout":
-            chosen = rng.permutation(not_empty)[: int(rng.rand() < probability)]
-        else:
-            # Fewer than the policy says, since neighbours would be spoilt with each other.
-            chosen = not_empty[rng.rand(len(not_empty)) < probability / 3]
+        # Fewer than the policy says, since neighbours would be spoilt with each other.
+        chosen = not_empty[rng.rand(len(not_empty)) < probability / 3]
         return self._box_operations[name](aug_input.image, boxes, chosen, level)
 
 

@@ -39,13 +39,8 @@ def shear(along_x: float, along_y: float) -> np.ndarray:
     return np.array([[1.0, along_x, 0], [along_y, 1, 0]])
 
 
-def _translate(axis: int) -> ImageOperation:
-    def operation(image: np.ndarray, level: int) -> T.Transform:
-        way = np.zeros(2)
-        way[axis] = _either_way(_pixels(image, 25 * level))
-        return AffineTransform(translation(*way))
-
-    return operation
+def _translate(image: np.ndarray, level: int) -> T.Transform:
+    return AffineTransform(translation(_either_way(_pixels(image, 25 * level)), 0))
 
 
 def _shear(axis: int) -> ImageOperation:
@@ -63,14 +58,14 @@ def _rotate(image: np.ndarray, level: int) -> T.Transform:
     return AffineTransform(cv2.getRotationMatrix2D(centre, _either_way(3 * level), 1))
 
 
-def _cutout_around(box: np.ndarray, half_sides: np.ndarray | int) -> np.ndarray:
-    """A rectangle whose centre lies anywhere in a box."""
+def _cutout_around(box: np.ndarray, half_side: int) -> np.ndarray:
+    """A square whose centre lies anywhere in a box."""
     centre = (box[:2] + rng.rand(2) * (box[2:] - box[:2])).astype(int)
-    return np.concatenate([centre - half_sides, centre + half_sides])
+    return np.concatenate([centre - half_side, centre + half_side])
 
 
-def _clip(rectangle: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    return np.clip(rectangle, np.tile(frame[:2], 2), np.tile(frame[2:], 2))
+def _clip(square: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    return np.clip(square, np.tile(frame[:2], 2), np.tile(frame[2:], 2))
 
 
 def _frame(image: np.ndarray) -> np.ndarray:
@@ -81,12 +76,6 @@ def _frame(image: np.ndarray) -> np.ndarray:
 def _cutout(image: np.ndarray, level: int) -> T.Transform:
     frame = _frame(image)
     return CoverTransform(_clip(_cutout_around(frame, _pixels(image, 10 * level)), frame))
-
-
-def _cutout_at_boxes(image, boxes, chosen, level) -> T.Transform:
-    half_sides = (0.0375 * level * (boxes[:, 2:] - boxes[:, :2])).astype(int)
-    covers = [_clip(_cutout_around(boxes[i], half_sides[i]), _frame(image)) for i in chosen]
-    return CoverTransform(np.array(covers, dtype=int))
 
 
 def _cutout_in_boxes(image, boxes, chosen, level) -> T.Transform:
@@ -110,8 +99,7 @@ def _shear_content(axis: int) -> BoxOperation:
 
 
 IMAGE_OPERATIONS: dict[str, ImageOperation] = {
-    "TranslateX": _translate(0),
-    "TranslateY": _translate(1),
+    "TranslateX": _translate,
     "ShearX": _shear(0),
     "ShearY": _shear(1),
     "Rotate": _rotate,
@@ -123,5 +111,4 @@ BOX_OPERATIONS: dict[str, BoxOperation] = {
     "BoxShearX": _shear_content(0),
     "BoxShearY": _shear_content(1),
     "BoxCutout": _cutout_in_boxes,
-    "OneBoxCutout": _cutout_at_boxes,
 }

@@ -1,7 +1,7 @@
-"""The learnt policies for detection, v0 to v3.
+"""The learnt policies for detection, v0 and v1.
 
 Source: Zoph et al., "Learning Data Augmentation Strategies for Object Detection" (2019); v0 is the
-paper's, the others were published beside it. A policy is a list of sub-policies, one of which is
+paper's, v1 was published beside it. A policy is a list of sub-policies, one of which is
 drawn for an image; its operations follow each other. Each is a name, a probability and a level from
 0 to 10. Operations of probability 0, which the published lists contain, are left out.
 """
@@ -37,40 +37,4 @@ V1: list[SubPolicy] = [
     [("SolarizeAdd", 0.6, 8), ("Brightness", 0.8, 10)],
 ]
 
-V2: list[SubPolicy] = [
-    [("Cutout", 0.6, 8), ("Sharpness", 0.4, 8)],
-    [("Rotate", 0.4, 8), ("Sharpness", 0.4, 2), ("Rotate", 0.8, 10)],
-    [("TranslateY", 1.0, 8), ("AutoContrast", 0.8, 2)],
-    [("AutoContrast", 0.4, 6), ("ShearX", 0.8, 8)],
-    [("SolarizeAdd", 0.2, 6), ("AutoContrast", 0.6, 0)],
-    [("Cutout", 0.2, 0), ("Solarize", 0.8, 8), ("Color", 1.0, 4)],
-    [("Equalize", 0.6, 8)],
-    [("TranslateY", 0.2, 2), ("ShearY", 0.8, 8), ("Rotate", 0.8, 8)],
-    [("Cutout", 0.8, 8), ("Brightness", 0.8, 8), ("Cutout", 0.2, 2)],
-    [("Color", 0.8, 4), ("TranslateY", 1.0, 6), ("Rotate", 0.6, 6)],
-    [("Rotate", 0.6, 10), ("OneBoxCutout", 1.0, 4), ("Cutout", 0.2, 8)],
-    [("Equalize", 0.6, 6), ("ShearY", 0.6, 8)],
-    [("Brightness", 0.8, 8), ("AutoContrast", 0.4, 2), ("Brightness", 0.2, 2)],
-    [("TranslateY", 0.4, 8), ("Solarize", 0.4, 6), ("SolarizeAdd", 0.2, 10)],
-    [("Contrast", 1.0, 10), ("SolarizeAdd", 0.2, 8), ("Equalize", 0.2, 4)],
-]
-
-V3: list[SubPolicy] = [
-    [("Posterize", 0.8, 2), ("TranslateX", 1.0, 8)],
-    [("OneBoxCutout", 0.2, 10), ("Sharpness", 1.0, 8)],
-    [("Rotate", 0.6, 8), ("Rotate", 0.8, 10)],
-    [("Equalize", 0.8, 10), ("AutoContrast", 0.2, 10)],
-    [("SolarizeAdd", 0.2, 2), ("TranslateY", 0.2, 8)],
-    [("Color", 0.4, 8)],
-    [("Equalize", 1.0, 8), ("TranslateY", 1.0, 8)],
-    [("Posterize", 0.6, 2)],
-    [("AutoContrast", 0.6, 0), ("Rotate", 1.0, 6)],
-    [("Cutout", 0.8, 10)],
-    [("Brightness", 1.0, 2), ("TranslateY", 1.0, 6)],
-    [("ShearY", 0.8, 0)],
-    [("AutoContrast", 0.8, 10), ("Contrast", 0.2, 10)],
-    [("Rotate", 1.0, 10), ("Cutout", 1.0, 10)],
-    [("SolarizeAdd", 0.8, 6), ("Equalize", 0.8, 8)],
-]
-
-POLICIES = {"v0": V0, "v1": V1, "v2": V2, "v3": V3}
+POLICIES = {"v0": V0, "v1": V1}

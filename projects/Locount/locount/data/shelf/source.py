@@ -12,6 +12,7 @@ from iopath.common.file_io import file_lock
 from ..errors import DatasetError
 from ..index_cache import cache_directory
 from ..locount_folder import LocountFolder
+from ..names import DatasetName
 from .categories import CLASSES, GROUPS
 from .render import RENDERER_VERSION
 from .write import DEFAULT_SIZE, Series, make_shelf, parse_size
@@ -30,17 +31,17 @@ class RenderedShelves:
         self.series = series.check()
 
     @classmethod
-    def from_name(cls, name: str) -> RenderedShelves:
+    def of(cls, name: DatasetName) -> RenderedShelves:
         """The series of ``shelf:IMAGES:SEED`` or ``shelf:IMAGES:SEED:WIDTHxHEIGHT``.
 
         Raises:
             DatasetError: if the name has another form, or there is no such series.
         """
-        parts = name.split(":")[1:]
+        parts = name.place.split(":")[1:]
         if len(parts) not in (2, 3) or not all(p.isascii() and p.isdigit() for p in parts[:2]):
             raise DatasetError(
-                f"The dataset name {name!r} is incomplete or wrong: write shelf:IMAGES:SEED, such "
-                "as shelf:500:1, or shelf:IMAGES:SEED:WIDTHxHEIGHT"
+                f"The dataset name {name.text!r} is incomplete or wrong: write shelf:IMAGES:SEED, "
+                "such as shelf:500:1, or shelf:IMAGES:SEED:WIDTHxHEIGHT"
             )
         size = parse_size(parts[2]) if len(parts) == 3 else DEFAULT_SIZE
         return cls(Series(int(parts[0]), int(parts[1]), *size))

@@ -110,7 +110,9 @@ def read_run_folder(path: Path, dataset: str | None = None) -> RunFolder:
         cfg=cfg,
         evaluations=evaluations,
         log=log,
-        last_checkpoint=checkpoint.read_text().strip() if checkpoint.is_file() else None,
+        last_checkpoint=checkpoint.read_text("utf-8", "replace").strip()
+        if checkpoint.is_file()
+        else None,
         notes=incomplete + unread,
     )
 
@@ -163,7 +165,7 @@ def _read_log(path: Path) -> tuple[list[dict], list[str]]:
     if not path.is_file():
         return [], []
     lines, notes = {}, []
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, text in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
         try:
             entry = json.loads(text)  # not msgspec: Detectron2 writes NaN
             iteration = int(entry["iteration"])

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.layers import batched_nms
 from detectron2.modeling import META_ARCH_REGISTRY, build_backbone
 from detectron2.modeling.backbone import Backbone
 from detectron2.modeling.matcher import Matcher
@@ -16,10 +15,13 @@ from torch import Tensor
 
 from ...counting import IGNORED_COUNT
 from ..box_options import check_no_box_options
-from ..count_loss import check_counts_given
+from ..count_decoding import CountDecoder
+from ..count_loss import CountLoss, check_counts_given
+from ..dense_counting import build_dense_counting, by_location, dense_count_loss
+from ..dense_detections import detect
 from .assignment import assign_centers, assign_pseudo_boxes
 from .head import LevelPredictions, RepPointsHead
-from .losses import box_loss, class_loss, num_foreground, of_matches
+from .losses import box_loss, class_loss, of_matches
 from .points import PointsToBoxes, level_centers, points_of_offsets
 
 
@@ -49,6 +51,8 @@ class RepPoints(DenseDetector):
         head_in_features: Sequence[str],
         points_to_boxes: PointsToBoxes,
         matcher: Matcher,
+        count_loss: CountLoss | None = None,
+        count_decoder: CountDecoder | None = None,
         point_base_scale: float = 4.0,
         loss_weights: Mapping[str, float] | None = None,
         focal_loss_alpha: float = 0.25,
@@ -65,6 +69,7 @@ class RepPoints(DenseDetector):
         Args:
             head_in_features: from fine to coarse, each of twice the stride of the one before.
             matcher: of the second stage, as for :func:`assign_pseudo_boxes`.
+            count_loss, count_decoder: of the head's counting layer; None if it has none.
             point_base_scale: in strides, the size of the smallest objects that a level is for, and
                 the unit of the box losses.
             loss_weights: by name of the loss; 1 for a loss that is not named.
@@ -80,6 +85,8 @@ class RepPoints(DenseDetector):
         self.strides = [shapes[f].stride for f in head_in_features]
         self.points_to_boxes = points_to_boxes
         self.matcher = matcher
+        self.count_loss = count_loss
+        self.count_decoder = count_decoder
         self.point_base_scale = point_base_scale
         self.loss_weights = loss_weights or {}
         self.focal_loss_alpha = focal_loss_alpha
@@ -96,9 +103,12 @@ class RepPoints(DenseDetector):
         node = cfg.MODEL.REPPOINTS
         backbone = build_backbone(cfg)
         in_channels = backbone.output_shape()[node.IN_FEATURES[0]].channels
+        counting = build_dense_counting(cfg, node.CONV_DIM)
         return {
             "backbone": backbone,
-            "head": RepPointsHead(cfg, in_channels),
+            "head": RepPointsHead(cfg, in_channels, count_pred=counting.layer),
+            "count_loss": counting.loss,
+            "count_decoder": counting.decoder,
             "head_in_features": node.IN_FEATURES,
             "points_to_boxes": PointsToBoxes(node.TRANSFORM),
             "matcher": Matcher(node.IOU_THRESHOLDS, [0, -1, 1], allow_low_quality_matches=True),
@@ -163,14 +173,14 @@ class RepPoints(DenseDetector):
             ),
         }
         losses = {name: loss * self.loss_weights.get(name, 1.0) for name, loss in losses.items()}
-        if self.head.counting is not None:
+        if self.count_loss is not None:
             check_counts_given(gt_instances)
             # An image without objects may lack the field.
             gt_counts = [t.gt_counts if len(t) > 0 else t.gt_classes for t in gt_instances]
-            losses["loss_count"] = self.head.counting.loss(
-                _count_outputs(predictions),
+            losses["loss_count"] = dense_count_loss(
+                self.count_loss,
+                [p.counts for p in predictions],
                 of_matches(gt_counts, matches, IGNORED_COUNT),
-                num_foreground(matches),
             )
         return losses
 
@@ -184,25 +194,21 @@ class RepPoints(DenseDetector):
         num_locations = [p.logits[0, 0].numel() for p in predictions]
         scores = _logits(predictions).sigmoid()
         boxes = self._boxes([p.refined for p in predictions])
-        counting = self.head.counting
-        count_outputs = None if counting is None else _count_outputs(predictions)
+        if self.count_decoder is not None:
+            count_outputs = by_location([p.counts for p in predictions])
         results = []
         for i, image_size in enumerate(images.image_sizes):
-            locations, classes = best_candidates(
-                scores[i], num_locations, self.test_score_thresh, self.test_topk_candidates
-            )
-            detections = Instances(
+            detections, location = detect(
+                scores[i].split(num_locations),
+                boxes[i].__getitem__,
                 image_size,
-                pred_boxes=Boxes(boxes[i, locations]),
-                scores=scores[i, locations, classes],
-                pred_classes=classes,
+                score_thresh=self.test_score_thresh,
+                topk=self.test_topk_candidates,
+                nms_thresh=self.test_nms_thresh,
+                max_detections=self.max_detections_per_image,
             )
-            keep = batched_nms(
-                detections.pred_boxes.tensor, detections.scores, classes, self.test_nms_thresh
-            )[: self.max_detections_per_image]
-            detections = detections[keep]
-            if counting is not None:
-                detections = counting.decode(detections, count_outputs[i, locations[keep]])
+            if self.count_decoder is not None:
+                detections = self.count_decoder(detections, [count_outputs[i, location]])
             results.append(detections)
         return results
 
@@ -218,34 +224,7 @@ class RepPoints(DenseDetector):
         )
 
 
-def best_candidates(
-    scores: Tensor, num_locations: Sequence[int], score_thresh: float, topk: int
-) -> tuple[Tensor, Tensor]:
-    """The pairs of location and class that suppression begins with.
-
-    Args:
-        scores: R x K of an image.
-        num_locations: of each level, in order; their sum is R.
-        topk: at most so many of each level, those of the highest scores.
-
-    Returns:
-        Locations in [0, R) and classes, of the pairs whose score is above ``score_thresh``.
-    """
-    pairs, first = [], 0
-    for level in scores.split(list(num_locations)):
-        above = (level > score_thresh).nonzero()
-        best = level[above.unbind(1)].argsort(descending=True, stable=True)[:topk]
-        pairs.append(above[best] + above.new_tensor([first, 0]))
-        first += len(level)
-    return torch.cat(pairs).unbind(1)
-
-
 def _logits(predictions: Sequence[LevelPredictions]) -> Tensor:
     """N x R x K."""
     num_classes = predictions[0].logits.shape[1]
     return torch.cat([permute_to_N_HWA_K(p.logits, num_classes) for p in predictions], dim=1)
-
-
-def _count_outputs(predictions: Sequence[LevelPredictions]) -> Tensor:
-    """N x R x B."""
-    return torch.cat([p.counts.squeeze(1).flatten(2).transpose(1, 2) for p in predictions], dim=1)

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import DeformConv2d
 
-from ..dense_counting import DenseCounting, build_dense_counting
 from .points import kernel_grid, kernel_size, scale_gradient
 
 
@@ -25,7 +24,7 @@ class LevelPredictions(NamedTuple):
         logits: of the classes, N x K x H x W.
         init: points of the first stage, N x 2P x H x W, y and x of each point in turn in strides.
         refined: those of the second stage, likewise.
-        counts: outputs for a counter, N x 1 x B x H x W; None for a head that doesn't count.
+        counts: outputs for a counter, N x B x H x W; None for a head that doesn't count.
     """
 
     logits: Tensor
@@ -57,7 +56,7 @@ class RepPointsHead(nn.Module):
         num_points: int,
         norm: str = "GN",
         prior_prob: float = 0.01,
-        counting: DenseCounting | None = None,
+        count_pred: nn.Conv2d | None = None,
     ):
         """
         Args:
@@ -66,7 +65,8 @@ class RepPointsHead(nn.Module):
             norm: of the towers, as for :func:`get_norm`; "GN" needs a ``conv_dim`` that is a
                 multiple of 32.
             prior_prob: the score of every class that training starts from.
-            counting: of ``conv_dim`` channels; None for a head that doesn't count.
+            count_pred: the counting layer, of ``conv_dim`` channels; None for a head that doesn't
+                count.
         """
         super().__init__()
         side = kernel_size(num_points)
@@ -85,7 +85,7 @@ class RepPointsHead(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         nn.init.constant_(self.class_logits.bias, -math.log((1 - prior_prob) / prior_prob))
-        self.counting = counting
+        self.count_pred = count_pred
 
     @classmethod
     def from_config(cls, cfg: CfgNode, in_channels: int) -> dict:
@@ -98,7 +98,6 @@ class RepPointsHead(nn.Module):
             "num_points": node.NUM_POINTS,
             "norm": node.NORM,
             "prior_prob": node.PRIOR_PROB,
-            "counting": build_dense_counting(cfg, in_channels=node.CONV_DIM),
         }
 
     def forward(self, features: Sequence[Tensor]) -> list[LevelPredictions]:
@@ -124,7 +123,7 @@ class RepPointsHead(nn.Module):
             init=init,
             # The first stage learns from its own loss alone.
             refined=init.detach() + self.refine_points(at_points),
-            counts=None if self.counting is None else self.counting(at_points),
+            counts=None if self.count_pred is None else self.count_pred(at_points),
         )
 
 

@@ -12,7 +12,6 @@ import torch
 from detectron2.structures import Boxes
 from fvcore.nn import sigmoid_focal_loss, smooth_l1_loss
 from torch import Tensor
-from torch.nn import functional as F
 
 from .assignment import IGNORED
 
@@ -76,8 +75,7 @@ def class_loss(
     num_classes = logits.shape[-1]
     trained = torch.stack(matches) != IGNORED
     classes = of_matches(gt_classes, matches, num_classes)[trained]
-    targets = F.one_hot(classes, num_classes + 1)[:, :-1]  # no column for the background
-    loss = sigmoid_focal_loss(
-        logits[trained], targets.to(logits.dtype), alpha=alpha, gamma=gamma, reduction="sum"
-    )
+    targets = logits.new_zeros(len(classes), num_classes + 1).scatter_(1, classes[:, None], 1)
+    targets = targets[:, :-1]  # no column for the background
+    loss = sigmoid_focal_loss(logits[trained], targets, alpha=alpha, gamma=gamma, reduction="sum")
     return loss / num_foreground(matches)

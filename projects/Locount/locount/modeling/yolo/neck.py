@@ -144,17 +144,9 @@ class YOLONeck(Backbone):
 
 @BACKBONE_REGISTRY.register()
 def build_timm_yolo_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> YOLONeck:
-    """A :class:`YOLONeck` of MODEL.YOLO on the backbone of MODEL.TIMM.
-
-    timm's ImageNet weights are loaded only if no MODEL.WEIGHTS will replace them.
-    """
+    """A :class:`YOLONeck` of MODEL.YOLO on the backbone of MODEL.TIMM."""
     node = cfg.MODEL.YOLO
-    bottom_up = TimmBackbone(
-        name=cfg.MODEL.TIMM.NAME,
-        out_features=node.IN_FEATURES,
-        norm=cfg.MODEL.TIMM.NORM,
-        pretrained=cfg.MODEL.TIMM.PRETRAINED and not cfg.MODEL.WEIGHTS,
-    )
+    bottom_up = TimmBackbone.from_config(cfg, node.IN_FEATURES)
     if node.DEFORMABLE:
         # Nothing is built behind the last feature, so the last module is the stage that makes it.
         last_stage = list(bottom_up.model.children())[-1]

@@ -9,7 +9,7 @@ from detectron2.structures import Boxes
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage
 
-from locount.divergence import DivergenceError, StepWatch
+from locount.training.divergence import DivergenceError, StepWatch
 
 
 @pytest.fixture

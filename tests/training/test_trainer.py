@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.engine import AMPTrainer, SimpleTrainer
 from detectron2.utils.events import EventStorage
 
 from locount.checkpoint import load_weights
@@ -51,6 +52,12 @@ def test_a_detector_that_cannot_be_augmented_fails_before_training(cfg):
     cfg.MODEL.META_ARCHITECTURE = "RetinaNet"
     cfg.MODEL.RETINANET.IN_FEATURES = ["p4", "p5"]
     with pytest.raises(InputError, match=r"TEST\.AUG\.ENABLED False"):
+        Trainer(cfg)
+
+
+def test_random_weights_are_not_frozen(cfg):
+    cfg.MODEL.BACKBONE.FREEZE_AT = 2
+    with pytest.raises(InputError, match=r"MODEL\.BACKBONE\.FREEZE_AT 0"):
         Trainer(cfg)
 
 
@@ -129,3 +136,12 @@ def test_the_averaged_weights_are_tested(cfg):
     trainer = Recording(cfg)
     trainer.train()
     assert tested == [trainer.model] != [trainer._trainer.model]
+
+
+@pytest.mark.parametrize(
+    ("half", "kind"), [(torch.bfloat16, SimpleTrainer), (torch.float16, AMPTrainer)]
+)
+def test_gradients_are_scaled_in_float16_only(cfg, monkeypatch, half, kind):
+    monkeypatch.setattr("locount.training.trainer.half_type", lambda device: half)
+    cfg.SOLVER.AMP.ENABLED = True
+    assert type(Trainer(cfg)._trainer) is kind

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from locount.comparison import Comparison, Row, compare, key_values, markdown
 from locount.errors import InputError
+from locount.training.comparison import Comparison, Row, compare, key_values, markdown
 
-CONFIG = Path(__file__).parents[1] / "configs/Shelf/clcnet_s2_cls10_small.yaml"
+CONFIG = Path(__file__).parents[2] / "configs/Shelf/clcnet_s2_cls10_small.yaml"
 SMALL = (
     "INPUT.MIN_SIZE_TRAIN=(64,)",
     "INPUT.MIN_SIZE_TEST=64",

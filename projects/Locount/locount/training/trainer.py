@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import weakref
 from collections import OrderedDict
 
 import torch
@@ -17,41 +18,45 @@ from detectron2.engine import DefaultTrainer, HookBase, hooks, train_loop
 from detectron2.evaluation import DatasetEvaluator
 from torch import nn
 
-from .checkpoint import load_weights
-from .classes import CHECKPOINT_KEY, Classes
-from .counting import IGNORED_COUNT
-from .data import LocountDatasetMapper
+from ..checkpoint import Checkpointer, load_weights
+from ..classes import CHECKPOINT_KEY, Classes
+from ..counting import IGNORED_COUNT
+from ..data import LocountDatasetMapper
+from ..errors import InputError
+from ..evaluation import LocountEvaluator
+from ..modeling import CountingRCNNWithTTA, balance_counts
+from ..modeling.pretrained import check_frozen
 from .divergence import StepWatch
 from .ema import WeightAverage
-from .errors import InputError
-from .evaluation import LocountEvaluator
-from .mixed_precision import train_in_bfloat16
-from .modeling import CountingRCNNWithTTA, balance_counts
+from .mixed_precision import half_type, train_in_mixed_precision
+from .optimizer import build_optimizer
 
 
 class Trainer(DefaultTrainer):
     """:class:`DefaultTrainer` whose data carries counts and whose results are judged by them.
 
-    SOLVER.AMP.ENABLED works on the CPU too (:func:`train_in_bfloat16`). With MODEL.EMA.ENABLED the
-    averaged weights are evaluated and saved (:class:`WeightAverage`). With TEST.AUG.ENABLED the
-    results after the last iteration are also given with test-time augmentation.
+    SOLVER.AMP.ENABLED works alike on every device (:mod:`.mixed_precision`). With
+    MODEL.EMA.ENABLED the averaged weights are evaluated and saved (:class:`WeightAverage`). With
+    TEST.AUG.ENABLED the results after the last iteration are also given with test-time
+    augmentation.
     """
 
     _average: WeightAverage | None = None
 
     def __init__(self, cfg: CfgNode):
-        amp_on_cpu = cfg.SOLVER.AMP.ENABLED and torch.device(cfg.MODEL.DEVICE).type == "cpu"
-        if amp_on_cpu:
+        mixed = cfg.SOLVER.AMP.ENABLED
+        if mixed and half_type(torch.device(cfg.MODEL.DEVICE)) == torch.bfloat16:
             cfg = cfg.clone()
             cfg.defrost()
-            cfg.SOLVER.AMP.ENABLED = False  # AMPTrainer is for CUDA alone
+            cfg.SOLVER.AMP.ENABLED = False  # AMPTrainer scales gradients, as only float16 needs
             cfg.freeze()
         super().__init__(cfg)
+        check_frozen(cfg, self.model)
         classes = Classes.of_dataset(cfg.DATASETS.TRAIN[0])
         if classes is not None:
             self.checkpointer.add_checkpointable(CHECKPOINT_KEY, classes)
-        if amp_on_cpu:
-            train_in_bfloat16(self.model)
+        if mixed:
+            train_in_mixed_precision(self.model)
         self._watch = StepWatch(self.model)
         if cfg.MODEL.COUNT_HEAD.BALANCE != "none":
             balance_counts(self.model, _training_counts(cfg))
@@ -90,6 +95,10 @@ class Trainer(DefaultTrainer):
             super().run_step()
 
     def build_hooks(self) -> list[HookBase]:
+        # Here, because the base class makes one of its own just before, which its hooks keep.
+        self.checkpointer = Checkpointer(
+            self._trainer.model, self.cfg.OUTPUT_DIR, cfg=self.cfg, trainer=weakref.proxy(self)
+        )
         built = super().build_hooks()
         if self.cfg.TEST.AUG.ENABLED:
             CountingRCNNWithTTA(self.cfg, self.model)  # a model it can't take fails now, not later
@@ -98,6 +107,10 @@ class Trainer(DefaultTrainer):
             writers = [i for i, h in enumerate(built) if isinstance(h, hooks.PeriodicWriter)]
             built.insert(writers[0] if writers else len(built), evaluation)
         return built
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        return build_optimizer(cfg, model)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode):

@@ -7,7 +7,8 @@ from detectron2.modeling.poolers import ROIPooler
 from detectron2.structures import Boxes
 from detectron2.utils.events import EventStorage
 
-from locount.mixed_precision import train_in_bfloat16
+from locount.config import load_config
+from locount.training.mixed_precision import autocast, half_type, prepare, train_in_mixed_precision
 
 
 def train(model, batch):
@@ -23,7 +24,7 @@ def test_losses_are_nearly_those_of_float32(tiny_cfg, batch, strategy):
     torch.manual_seed(0)  # else a label at the very threshold of a matcher could flip
     model = build_model(tiny_cfg)
     mixed = copy.deepcopy(model)
-    train_in_bfloat16(mixed)
+    train_in_mixed_precision(mixed)
     expected, losses = train(model, batch), train(mixed, batch)
     for name, loss in losses.items():
         # bfloat16 has 8 significant bits: 0.4 % in each of some twenty layers.
@@ -37,7 +38,7 @@ def test_evaluation_stays_float32(tiny_cfg, batch):
     # The layout changes the order of sums, by some 1e-7; bfloat16 has steps of 1/256.
     model = build_model(tiny_cfg).eval()
     mixed = copy.deepcopy(model)
-    train_in_bfloat16(mixed)
+    train_in_mixed_precision(mixed)
     with torch.no_grad():
         for expected, output in zip(model(batch), mixed(batch), strict=True):
             scores = output["instances"].scores
@@ -46,7 +47,7 @@ def test_evaluation_stays_float32(tiny_cfg, batch):
 
 def test_a_copy_runs_its_own_weights(tiny_cfg, batch):
     model = build_model(tiny_cfg)
-    train_in_bfloat16(model)
+    train_in_mixed_precision(model)
     copied = copy.deepcopy(model)
     train(copied, batch)
     assert all(p.grad is None for p in model.parameters())
@@ -59,5 +60,30 @@ def test_boxes_are_pooled_where_they_are():
     features = torch.rand(1, 2, 320, 320).bfloat16()
     boxes = [Boxes(torch.tensor([[290.0, 290.0, 301.0, 301.0]]))]
     expected = pooler([features.float()], boxes)
-    train_in_bfloat16(pooler)
+    prepare(pooler)
     assert torch.equal(pooler([features], boxes), expected)
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"), [((7, 5), torch.float16), ((8, 0), torch.bfloat16)]
+)
+def test_gpus_before_ampere_have_no_bfloat16(monkeypatch, capability, expected):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert half_type(torch.device("cuda")) == expected
+    assert half_type(torch.device("cpu")) == torch.bfloat16
+
+
+@pytest.mark.parametrize("name", ["retinanet_cls", "fcos", "reppoints_cls", "yolov3"])
+def test_dense_detectors_score_and_place_in_float32(name, batch):
+    options = ["MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", "", "MODEL.TIMM.PRETRAINED", False]
+    cfg = load_config(f"configs/Shelf/{name}_small.yaml", options)
+    for node in ("RETINANET", "FCOS", "REPPOINTS", "YOLO"):
+        cfg.MODEL[node].SCORE_THRESH_TEST = 0.0
+    model = build_model(cfg).eval()
+    prepare(model)
+    with torch.no_grad(), autocast(model.device, True):
+        detections = model(batch)[0]["instances"]
+    assert len(detections) > 0
+    scores = detections.scores
+    assert scores.dtype == detections.pred_boxes.tensor.dtype == torch.float32
+    assert not torch.equal(scores, scores.bfloat16().float())

@@ -23,13 +23,13 @@ from tabulate import tabulate
 from torch import nn
 from tqdm import tqdm
 
-from .checkpoint import load_weights
-from .config import load_config
-from .data import check_datasets, register_datasets
-from .data.checks import num_classes_option
-from .errors import InputError
-from .files import to_csv, write_bytes, write_json
-from .training import Trainer
+from ..checkpoint import load_weights
+from ..config import load_config
+from ..data import check_datasets, register_datasets
+from ..data.checks import num_classes_option
+from ..errors import InputError
+from ..files import to_csv, write_bytes, write_json
+from .trainer import Trainer
 
 # Of the table. AR and ARlc are at the most detections that the config gives for an image; MAE-cv is
 # of the number of products per image (docs/dense.md).

@@ -4,7 +4,7 @@ import pytest
 from detectron2.checkpoint import DetectionCheckpointer
 from torch import nn
 
-from locount.ema import WeightAverage
+from locount.training.ema import WeightAverage
 
 
 def averaged(decay, weights):

@@ -1,0 +1,214 @@
+"""Options that every dataset name has: other categories, a part of the photos, repetition."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import listing
+from .errors import DatasetError, Problem
+from .names import DatasetName, Option, positive
+from .survey import Survey
+
+if TYPE_CHECKING:
+    from .datasets import Source
+
+
+class Part(NamedTuple):
+    """The parts ``first`` to ``last``, from 0, of ``total``."""
+
+    first: int
+    last: int
+    total: int
+
+
+def _category(text: str) -> str:
+    if not text.strip():
+        raise ValueError("without the name of a category")
+    return text.strip()
+
+
+def _map_file(text: str) -> str:
+    if not text:
+        raise ValueError("without a file")
+    return os.path.expanduser(text)
+
+
+def _part(text: str) -> Part:
+    match = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?/([0-9]{1,6})", text)
+    if match:
+        first, total = int(match[1]), int(match[3])
+        part = Part(first, int(match[2] or first), total)
+        if part.first <= part.last < part.total:
+            return part
+    raise ValueError("not a part; parts count from 0")
+
+
+OPTIONS = {
+    "as": Option("as=CATEGORY", _category),
+    "map": Option("map=FILE.csv", _map_file),
+    "part": Option("part=0/10 or part=1-9/10", _part),
+    "runs": Option("runs=N", positive),
+    "repeat": Option("repeat=N", positive),
+}
+
+
+def select(source: Source, name: DatasetName, options: dict[str, object]) -> Source:
+    """The source with the options of its name, which may be none.
+
+    Raises:
+        DatasetError: for options that exclude each other, or a map that can't be read.
+    """
+    wrong = ""
+    if "as" in options and "map" in options:
+        wrong = "as= and map= exclude each other"
+    elif "runs" in options and "part" not in options:
+        wrong = "runs= needs part=K/N"
+    if wrong:
+        raise DatasetError(f"The dataset {name.text!r} can't be read: {wrong}")
+    return Selected(source, name, options) if options else source
+
+
+class Selected:
+    """A source through the options of its name, in this order: categories, part, repetition."""
+
+    def __init__(self, source: Source, name: DatasetName, options: dict[str, object]) -> None:
+        self.source, self.name = source, name.text
+        self.part, self.runs = options.get("part"), options.get("runs", 1)
+        self.repeat, self.one_category = options.get("repeat", 1), options.get("as")
+        self.map_file = options.get("map")
+        self._targets = read_map(self.map_file) if self.map_file else None
+
+    def metadata(self) -> dict[str, object]:
+        """Detectron2's metadata; with ``as`` or ``map`` of the new categories.
+
+        Raises:
+            DatasetError: if the map leaves a category without a target.
+        """
+        return self._new_metadata(self.source.metadata())
+
+    def load(self) -> list[dict]:
+        """The dataset dicts that are selected; with ``repeat`` each of them several times.
+
+        Raises:
+            DatasetError: for data that can't be used, and for fewer photos than parts.
+        """
+        return self._select(self.source.load(), self.source.metadata()) * self.repeat
+
+    def survey(self) -> Survey:
+        """As of the source, of what is selected; photos that repeat are there once."""
+        if not hasattr(self.source, "survey"):
+            records, metadata, problems = self.source.load(), self.source.metadata(), []
+        else:
+            records, metadata, problems = self.source.survey()
+        if problems and self.part is not None:
+            # The parts of what is sound would be others than those of the whole.
+            raise DatasetError(f"{self.name!r} can't be cut into parts:", problems)
+        return Survey(self._select(records, metadata), self._new_metadata(metadata), problems)
+
+    def _select(self, records: list[dict], metadata: dict[str, object]) -> list[dict]:
+        new_id = self._new_ids(metadata["thing_classes"])
+        if new_id is not None:
+            records = [{**r, "annotations": _mapped(r["annotations"], new_id)} for r in records]
+        if self.part is not None:
+            chosen = in_part([r["file_name"] for r in records], self.part, self.runs, self.name)
+            records = [record for record, is_in in zip(records, chosen, strict=True) if is_in]
+        return records
+
+    def _new_metadata(self, metadata: dict[str, object]) -> dict[str, object]:
+        self._new_ids(metadata["thing_classes"])
+        if self.one_category:
+            return {"thing_classes": [self.one_category]}
+        if self._targets is not None:
+            return {"thing_classes": _categories(self._targets)}
+        return metadata
+
+    def _new_ids(self, classes: Sequence[str]) -> list[int | None] | None:
+        """Of each category its new one, None where its boxes are left out; None without a map."""
+        if self.one_category:
+            return [0] * len(classes)
+        if self._targets is None:
+            return None
+        missing = [name for name in classes if name not in self._targets]
+        if missing:
+            raise DatasetError(
+                f"{self.map_file} has no target for {len(missing)} categories of {self.name!r}. "
+                "Add a line for each: from,to (an empty target leaves its boxes out):\n"
+                f"{listing(missing)}"
+            )
+        new_id = {name: i for i, name in enumerate(_categories(self._targets))}
+        return [new_id.get(self._targets[name]) for name in classes]
+
+
+def _mapped(annotations: list[dict], new_id: Sequence[int | None]) -> list[dict]:
+    return [
+        {**annotation, "category_id": category}
+        for annotation in annotations
+        if (category := new_id[annotation["category_id"]]) is not None
+    ]
+
+
+def _categories(targets: dict[str, str]) -> list[str]:
+    """The new categories, in the order in which the map names them first."""
+    return list(dict.fromkeys(target for target in targets.values() if target))
+
+
+def read_map(path: str) -> dict[str, str]:
+    """The target of each category, "" for none, from a CSV file with the columns from,to.
+
+    Raises:
+        DatasetError: with all that is wrong with the file.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"The map {path} can't be read ({error}): write CSV in UTF-8") from error
+    targets: dict[str, str] = {}
+    problems = []
+    if rows[:1] != [["from", "to"]]:
+        problems.append(Problem(path, 1, "is not the header from,to: write it there"))
+    for line, row in enumerate(rows[1:], 2):
+        if not row:
+            continue
+        if len(row) != 2 or not row[0]:
+            problems.append(Problem(path, line, f"{','.join(row)!r} is not a line from,to"))
+        elif row[0] in targets:
+            problems.append(Problem(path, line, f"{row[0]!r} has a target already: remove one"))
+        else:
+            targets[row[0]] = row[1]
+    if not problems and not _categories(targets):
+        problems.append(Problem(path, None, "has no target at all: write lines from,to"))
+    if problems:
+        raise DatasetError("The map of categories can't be used:", problems)
+    return targets
+
+
+def in_part(files: Sequence[str], part: Part, runs: int, name: str) -> list[bool]:
+    """Of each file whether it belongs to a part.
+
+    The files, in the order of their names (2.jpg before 10.jpg), are cut into ``runs * total``
+    pieces of consecutive ones, as equal as can be, which are dealt to the parts in turn: photos of
+    one shelf, which follow each other, stay together but for the cuts. So the parts are disjoint
+    and cover the files, and a part depends on the names only.
+
+    Raises:
+        DatasetError: if there are fewer files than pieces.
+    """
+    pieces = runs * part.total
+    if len(files) < pieces:
+        raise DatasetError(
+            f"{name!r} has {len(files)} photos, which can't be cut into {pieces} pieces "
+            f"({part.total} parts, runs={runs}): ask for fewer"
+        )
+    chosen = [False] * len(files)
+    for place, i in enumerate(sorted(range(len(files)), key=lambda i: _natural(files[i]))):
+        chosen[i] = part.first <= place * pieces // len(files) % part.total <= part.last
+    return chosen
+
+
+def _natural(text: str) -> list[str | int]:
+    return [int(s) if i % 2 else s for i, s in enumerate(re.split(r"([0-9]+)", text))]

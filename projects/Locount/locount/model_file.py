@@ -1,0 +1,268 @@
+"""Model files: read so that nothing in them can run, and those that come with the project.
+
+A model file is one of `torch.save` with the weights under "model". What training and `locount slim`
+write holds beside them what prediction needs: the config, the classes, and a card where one was
+given.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+import yaml
+from detectron2.config import CfgNode, get_cfg
+
+from .config import add_locount_config, without_missing_gpu
+from .errors import InputError, listing
+
+# Under which a model file holds its parts, beside "model": texts, the first in YAML, the second in
+# Markdown.
+CONFIG_KEY = "config"
+CARD_KEY = "card"
+
+# A symbolic link to weights/ in a checkout, a folder of files in a wheel.
+FOLDER = Path(__file__).parent / "weights"
+# What comes with the project, by the names that stand for it wherever weights are named.
+SHIPPED = {"products": "products_lite0.pth", "shelf": "clcnet_s2_cls10_shelf.pth"}
+# What predicts where no weights are named.
+DEFAULT = "products"
+
+# Formats of other programs, which Detectron2 reads; by suffix.
+PICKLES = (".pkl", ".pyth")
+# All that arrays need to be unpickled, by either version of numpy.
+ARRAY_GLOBALS = (
+    *("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"),
+    *("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
+    *("numpy.ndarray", "numpy.dtype", "_codecs.encode", "collections.OrderedDict"),
+)
+
+AGAIN = "copy, download or train it again"
+
+logger = logging.getLogger(__name__)
+
+
+def find_weights(name: str | os.PathLike) -> str:
+    """The path of weights that come with the project by their name; any other path as it is.
+
+    Raises:
+        InputError: if they are not in this installation.
+    """
+    name = os.fspath(name)
+    if name not in SHIPPED:
+        return name
+    path = FOLDER / SHIPPED[name]
+    if not path.is_file():
+        raise InputError(
+            f"The weights {name!r} ({path}) are not in this installation: install it again, or "
+            "name a model file with --weights or in MODEL.WEIGHTS."
+        )
+    return str(path)
+
+
+def read_checkpoint(path: str | os.PathLike, *, mmap: bool = False) -> dict[str, Any]:
+    """What a file of `torch.save` holds, if that is tensors and plain data.
+
+    In files of torch 1.6 and newer every byte of the content is checked by its checksum.
+
+    Args:
+        mmap: leave the tensors in the file, to read what is beside them.
+
+    Raises:
+        InputError: if the file can't be read, is damaged, or holds anything else.
+    """
+    path = os.fspath(path)
+    try:
+        is_archive = _check_archive(path)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap and is_archive)
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path} can't be read ({error.strerror or error}).") from error
+    except Exception as error:  # torch's unpickler fails on odd content in every way there is
+        raise InputError(f"{path} {_explain(error)}.") from error
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{path} holds a {type(content).__name__}, and not the weights of a model by their "
+            "names: save a state_dict."
+        )
+    return content
+
+
+def check_pickle(path: str) -> None:
+    """Make sure that a pickle, as Detectron2's model zoo has them, holds arrays and plain data.
+
+    Raises:
+        InputError: if it does not, or can't be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            _ArraysOnly(file, encoding="latin1").load()
+    except _ForbiddenError as error:
+        raise InputError(f"{path} {_refusal(str(error))}.") from error
+    except OSError as error:
+        raise InputError(f"{path} can't be read ({error.strerror or error}).") from error
+    except Exception as error:  # see read_checkpoint
+        raise InputError(f"{path} is not a pickle, or it is cut short: {AGAIN}.") from error
+
+
+def check_weights(path: str, weights: Any) -> None:
+    """Make sure that what a file holds for weights are tensors or arrays by their names.
+
+    Raises:
+        InputError: naming the first that is not.
+    """
+    odd = "it" if not isinstance(weights, Mapping) else None
+    for name, value in weights.items() if odd is None else ():
+        if not isinstance(name, str) or not isinstance(value, (torch.Tensor, np.ndarray)):
+            odd = f"{name!r} in it"
+            break
+    if odd or not weights:
+        raise InputError(
+            f"{path} holds no weights under 'model': {odd or 'it'} is no tensor by its name. Save "
+            "a model's weights with torch.save({'model': model.state_dict()}, FILE)."
+        )
+
+
+def stored(path: str, key: str, kind: type) -> Any:
+    """A part of a model file, of type ``kind``; None where the file has no such part.
+
+    Raises:
+        InputError: if the file can't be read, or the part is of another type.
+    """
+    # Addresses, and pickles of other programs, have no such parts.
+    if not os.path.isfile(path) or path.endswith(PICKLES):
+        return None
+    value = read_checkpoint(path, mmap=True).get(key)
+    if value is None:
+        return None
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"{path} was not written by this project: {key!r} in it is not what it should be "
+            f"({error})."
+        ) from error
+
+
+def stored_config(path: str) -> CfgNode:
+    """The config that a model file holds, not frozen.
+
+    MODEL.DEVICE is a GPU where there is one, whatever the model was trained on. Keys that this
+    version does not know are left out, and a warning names them.
+
+    Raises:
+        InputError: if there is no such file, or no config in it, or it can't be used.
+    """
+    if not os.path.isfile(path):
+        raise InputError(f"{path}: no such model file.")
+    text = stored(path, CONFIG_KEY, str)
+    if text is None:
+        raise InputError(
+            f"{path} does not hold its config: name the config.yaml that training left beside it "
+            "with --config-file, or `locount slim` it with that."
+        )
+    cfg = get_cfg()
+    add_locount_config(cfg)
+    try:
+        saved = CfgNode(yaml.safe_load(text))
+        unknown = _remove_unknown(saved, cfg)
+        cfg.merge_from_other_cfg(saved)
+    except (
+        AssertionError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        yaml.YAMLError,
+    ) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"The config in {path} can't be used ({reason}): name another one with --config-file."
+        ) from error
+    if unknown:
+        logger.warning(
+            "The config in %s has keys of another version, which are left out:\n%s",
+            path,
+            listing(unknown),
+        )
+    cfg.MODEL.DEVICE = "cuda"
+    return without_missing_gpu(cfg)
+
+
+def _remove_unknown(saved: CfgNode, known: CfgNode, prefix: str = "") -> list[str]:
+    unknown = []
+    for key in list(saved):
+        if key not in known:
+            unknown.append(f"{prefix}{key}: {saved.pop(key)}")
+        elif isinstance(saved[key], CfgNode) and isinstance(known[key], CfgNode):
+            unknown += _remove_unknown(saved[key], known[key], f"{prefix}{key}.")
+    return unknown
+
+
+def _check_archive(path: str) -> bool:
+    """Whether a file is of torch 1.6 or newer, that is a zip archive; if so its sums are right."""
+    with open(path, "rb") as file:
+        start = file.read(2)
+    if not zipfile.is_zipfile(path):
+        if start == b"PK":
+            raise InputError(f"{path} is cut short or damaged: {AGAIN}.")
+        if start != b"\x80\x02":  # a pickle, as older versions of torch wrote it
+            raise InputError(
+                f"{path} is {'empty' if not start else 'not a file of torch.save'}: name a "
+                "checkpoint, such as model_final.pth of a training run."
+            )
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            files = {name.partition("/")[2] for name in archive.namelist()}
+            damaged = archive.testzip() is not None
+    except Exception as error:  # zipfile reports damages of headers in many ways
+        raise InputError(f"{path} is damaged: {AGAIN}.") from error
+    if damaged:
+        raise InputError(f"{path} is damaged, its checksums do not match: {AGAIN}.")
+    if "constants.pkl" in files:
+        raise InputError(
+            f"{path} is a TorchScript file, as `locount export` writes it: name the checkpoint "
+            "that it was made of."
+        )
+    if "data.pkl" not in files:
+        raise InputError(f"{path} is a zip archive, but not one of torch.save: name a checkpoint.")
+    return True
+
+
+def _explain(error: Exception) -> str:
+    """What torch means; its own messages are long, and advise to run what is in the file."""
+    text = str(error)
+    if forbidden := re.search(r"GLOBAL ([\w.]+)", text):
+        return _refusal(forbidden[1])
+    if isinstance(error, EOFError) or "EOF" in text or "truncated" in text:
+        return f"is cut short: {AGAIN}"
+    return "can't be read as a file of torch.save: name a checkpoint, such as model_final.pth"
+
+
+def _refusal(name: str) -> str:
+    return (
+        f"holds more than arrays and plain data ({name}), which could run programs, so it is not "
+        "loaded: save the weights alone, with torch.save({'model': model.state_dict()}, FILE)"
+    )
+
+
+class _ForbiddenError(pickle.UnpicklingError):
+    """Of an object that is not needed for arrays."""
+
+
+class _ArraysOnly(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if f"{module}.{name}" not in ARRAY_GLOBALS:
+            raise _ForbiddenError(f"{module}.{name}")
+        return super().find_class(module, name)

@@ -1,0 +1,81 @@
+"""Mixed precision, in training and in prediction, the same way on every device."""
+
+from __future__ import annotations
+
+from types import MethodType
+from typing import Any
+
+import torch
+from detectron2.modeling.poolers import ROIPooler
+from detectron2.modeling.proposal_generator.rpn import StandardRPNHead
+from detectron2.modeling.roi_heads import FastRCNNOutputLayers
+from torch import Tensor, nn
+
+
+def half_type(device: torch.device) -> torch.dtype:
+    """bfloat16, or float16 on GPUs before Ampere, which have no bfloat16 in hardware.
+
+    bfloat16 has the range of float32; gradients in float16 have to be scaled.
+    """
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
+        return torch.float16
+    return torch.bfloat16
+
+
+def autocast(device: torch.device, enabled: bool) -> torch.autocast:
+    """Convolutions, linear layers and the like in :func:`half_type`, if ``enabled``."""
+    return torch.autocast(device.type, half_type(device), enabled=enabled)
+
+
+def prepare(model: nn.Module) -> None:
+    """Make a model right and fast under :func:`autocast`; without it, it computes as before.
+
+    Whatever has a position or a score is float32. bfloat16 has 8 significant bits and float16 has
+    11: a box at 300 or 2,000 pixels would move by up to one, and scores would tie.
+    """
+    # The layout of convolutions in half precision; without it each of them reorders its data.
+    model.to(memory_format=torch.channels_last)
+    for module in model.modules():
+        if isinstance(module, ROIPooler):
+            # Detectron2's ROIAlign takes boxes in the type of the features.
+            module.register_forward_pre_hook(_features_to_float32)
+        elif isinstance(module, StandardRPNHead | FastRCNNOutputLayers):
+            module.register_forward_hook(_outputs_to_float32)
+    head = getattr(model, "head", None)  # of a detector of one stage
+    if head is not None:
+        head.register_forward_hook(_outputs_to_float32)
+
+
+def train_in_mixed_precision(model: nn.Module) -> None:
+    """Make the training forward of a model, which has a ``device``, run under :func:`autocast`.
+
+    Weights, their gradients and the losses stay float32; so does everything in evaluation.
+    """
+    prepare(getattr(model, "module", model))  # DistributedDataParallel has a module
+    # A method, not a closure: a copy of the model then runs its own weights.
+    model.forward = MethodType(_forward, model)
+
+
+def _forward(model: nn.Module, *inputs):
+    # Only this call and not the step, since autocast is not made for the backward pass.
+    with autocast(model.device, model.training):
+        return type(model).forward(model, *inputs)
+
+
+def _features_to_float32(pooler: ROIPooler, inputs: tuple) -> tuple:
+    features, *others = inputs
+    return _to_float32(features), *others
+
+
+def _outputs_to_float32(module: nn.Module, inputs: tuple, outputs: Any) -> Any:
+    return _to_float32(outputs)
+
+
+def _to_float32(value: Any) -> Any:
+    """Tensors, and lists, tuples and named tuples of them, in float32; anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.float()
+    if isinstance(value, list | tuple):
+        parts = map(_to_float32, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    return value

@@ -1,0 +1,20 @@
+"""The benchmarks run; their figures are for people to read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.mark.slow
+def test_everything_of_the_gpu_benchmark_runs_at_toy_size():
+    command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--toy"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed.count("## ") == 6
+    assert "with counting" in printed
+    assert "0 photos where their number, order, a class or a count differs" in printed
