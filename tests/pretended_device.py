@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -44,8 +45,8 @@ COMPOSITE = "CompositeImplicitAutograd"
 def pretended_device() -> Iterator[Counter]:
     """Within it this thread can use "cuda", whether there is a GPU or not.
 
-    Not provided for: what is below torch.cuda, and functions of torch that are written in Python
-    and make tensors on a device that they name.
+    Not provided for: most of torch.cuda, and functions of torch that are written in Python and make
+    tensors on a device that they name.
 
     Yields:
         How often the CPU has waited for the GPU, by the reason: "item" (also of bool() and
@@ -53,11 +54,13 @@ def pretended_device() -> Iterator[Counter]:
         Copies that are non_blocking do not count. Who wants to count anew clears it.
     """
     waits = Counter()
+    operators = _Operators(waits)
     overwrites = torch.__future__.get_overwrite_module_params_on_conversion()
     # Module.to() makes new parameters: the data of the old ones can't change their class.
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     try:
-        with _Operators(waits), _Functions():
+        # Eight: a GPU that knows bfloat16.
+        with patch("torch.cuda.get_device_capability", lambda *_: (8, 0)), operators, _Functions():
             yield waits
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(overwrites)
@@ -219,7 +222,7 @@ def _check_devices(func, args: tuple, tensors: list[Tensor]) -> None:
 def _on_meta(x):
     """An argument; META if it is a CUDA device or its name."""
     named = isinstance(x, str) and x.partition(":")[0] == "cuda"
-    return META if named or isinstance(x, torch.device) and x.type == "cuda" else x
+    return META if named or (isinstance(x, torch.device) and x.type == "cuda") else x
 
 
 def _index(index):
