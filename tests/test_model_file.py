@@ -186,6 +186,18 @@ def test_keys_of_another_version_are_named_and_left_out(path, caplog):
     assert "_BASE_" in caplog.text
 
 
+def test_gone_keys_of_a_model_file_are_named_only_where_they_did_something(path, caplog):
+    text = (
+        "MODEL: {PROPOSAL_GENERATOR: {NAME: BoxLossRPN}, BOX_SAMPLING: {STRATEGY: random},"
+        " BOX_LOSS: {TERMS: [ciou], WEIGHTS: []}}"
+    )
+    cfg = stored_config(save(path, config=text))
+    assert cfg.MODEL.PROPOSAL_GENERATOR.NAME == "ChunkedRPN"
+    assert "MODEL.BOX_LOSS.TERMS: ['ciou']" in caplog.text
+    assert "BOX_SAMPLING" not in caplog.text
+    assert "WEIGHTS" not in caplog.text
+
+
 @pytest.mark.parametrize(
     "classes", [["cup"], {"names": ["cup"]}, {"names": [1], "groups": [""], "ids": [1]}]
 )

@@ -10,7 +10,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from detectron2.config import CfgNode
 from detectron2.engine import HookBase
 from torch import nn
 from torch.testing import assert_close
@@ -38,7 +37,7 @@ ARCHITECTURES = {
     "cascade_rcnn": [],
     "faster_rcnn": ["MODEL.SOFT_NMS.METHOD", "linear"],
     "dense_ciou": [],
-    "dense_bfp_balanced_l1": ["MODEL.BOX_SAMPLING.STRATEGY", "iou_balanced"],
+    "dense_bfp_balanced_l1": [],
     "retinanet_cls": ["MODEL.COUNT_HEAD.DECODE", "expected_ac"],
     "fcos_cls": ["MODEL.COUNT_HEAD.BALANCE", "inverse_sqrt"],
     "reppoints_cls": ["MODEL.COUNT_HEAD.RANKING", "joint"],
@@ -53,11 +52,9 @@ def config(name, opts, photos, folder):
     names = [f"locount:{photos}:{split}" for split in ("train", "test")]
     register_datasets(names)
     cfg = load_config(str(CONFIGS / f"Shelf/{name}_small.yaml"))
-    for node in cfg.MODEL.values():
-        if isinstance(node, CfgNode) and "SCORE_THRESH_TEST" in node:
-            node.SCORE_THRESH_TEST = 0.0
     cfg.MODEL.DEVICE = "cuda"
-    cfg.merge_from_list([num_classes_option(cfg), 2])
+    key = num_classes_option(cfg)
+    cfg.merge_from_list([key, 2, key.replace("NUM_CLASSES", "SCORE_THRESH_TEST"), 0.0])
     cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = ([name] for name in names)
     cfg.DATALOADER.NUM_WORKERS = 0
     cfg.INPUT.MIN_SIZE_TRAIN, cfg.INPUT.MAX_SIZE_TRAIN = (64,), 64

@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +9,10 @@ from detectron2.structures import Boxes
 from detectron2.utils.events import EventStorage
 
 from locount.config import load_config
+from locount.data.checks import num_classes_option
 from locount.training.mixed_precision import autocast, half_type, prepare, train_in_mixed_precision
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "Shelf"
 
 
 def train(model, batch):
@@ -76,9 +80,9 @@ def test_gpus_before_ampere_have_no_bfloat16(monkeypatch, capability, expected):
 @pytest.mark.parametrize("name", ["retinanet_cls", "fcos", "reppoints_cls", "yolov3"])
 def test_dense_detectors_score_and_place_in_float32(name, batch):
     options = ["MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", "", "MODEL.TIMM.PRETRAINED", False]
-    cfg = load_config(f"configs/Shelf/{name}_small.yaml", options)
-    for node in ("RETINANET", "FCOS", "REPPOINTS", "YOLO"):
-        cfg.MODEL[node].SCORE_THRESH_TEST = 0.0
+    cfg = load_config(str(CONFIGS / f"{name}_small.yaml"), options)
+    key = num_classes_option(cfg).replace("NUM_CLASSES", "SCORE_THRESH_TEST")
+    cfg.merge_from_list([key, 0.0])
     model = build_model(cfg).eval()
     prepare(model)
     with torch.no_grad(), autocast(model.device, True):

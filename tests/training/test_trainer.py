@@ -32,8 +32,8 @@ def test_counts_are_balanced_by_the_training_data(cfg):
     stages = Trainer(cfg).model.roi_heads.box_predictor
     expected = torch.full((100,), math.sqrt(3))
     expected[[1, 2]] = 1.0
-    torch.testing.assert_close(stages[1].count_loss.weights, expected)
-    torch.testing.assert_close(stages[0].count_loss.weights[0], torch.tensor(1.0))
+    torch.testing.assert_close(stages[1].count_loss.bin_weights, expected)
+    torch.testing.assert_close(stages[0].count_loss.bin_weights[0], torch.tensor(1.0))
 
 
 def test_resuming_goes_on_with_the_momentum(cfg):
