@@ -33,8 +33,9 @@ def prepare(model: nn.Module) -> None:
     Whatever has a position or a score is float32. bfloat16 has 8 significant bits and float16 has
     11: a box at 300 or 2,000 pixels would move by up to one, and scores would tie.
     """
-    # The layout of convolutions in half precision; without it each of them reorders its data.
-    model.to(memory_format=torch.channels_last)
+    if next(model.parameters()).device.type == "cpu":
+        # The layout of its convolutions in half precision; without it each reorders its data.
+        model.to(memory_format=torch.channels_last)
     for module in model.modules():
         if isinstance(module, ROIPooler):
             # Detectron2's ROIAlign takes boxes in the type of the features.
