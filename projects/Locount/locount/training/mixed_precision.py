@@ -33,7 +33,7 @@ def prepare(model: nn.Module) -> None:
     Whatever has a position or a score is float32. bfloat16 has 8 significant bits and float16 has
     11: a box at 300 or 2,000 pixels would move by up to one, and scores would tie.
     """
-    if next(model.parameters()).device.type == "cpu":
+    if all(p.device.type == "cpu" for p in model.parameters()):
         # The layout of its convolutions in half precision; without it each reorders its data.
         model.to(memory_format=torch.channels_last)
     for module in model.modules():
