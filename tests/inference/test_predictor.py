@@ -144,6 +144,16 @@ def test_results_can_be_changed_in_place(predictor, images):
     assert boxes.tensor.max() <= 10
 
 
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("gpu", "MODEL.DEVICE is 'gpu'; it must be a device"), ("cuda:99", "no GPU 'cuda:99'")],
+)
+def test_a_device_that_there_is_not_is_one_line(cfg, device, message):
+    with pytest.raises(InputError, match=message) as caught:
+        Predictor(cfg, device=device)
+    assert "\n" not in str(caught.value)
+
+
 def test_weights_of_another_config_do_not_load(cfg):
     cfg = cfg.clone()
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = 5

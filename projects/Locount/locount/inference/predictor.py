@@ -20,7 +20,7 @@ from detectron2.structures import Instances
 
 from ..checkpoint import load_weights
 from ..classes import find_classes
-from ..config import load_config, without_missing_gpu
+from ..config import device_of, load_config, without_missing_gpu
 from ..data import read_image
 from ..errors import InputError
 from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
@@ -73,7 +73,8 @@ class Predictor:
             amp: compute in mixed precision, which changes the detections a little.
 
         Raises:
-            InputError: if the weights do not fit the config, or an option makes no sense.
+            InputError: if the weights do not fit the config, or an option makes no sense, such as
+                a device that there is not.
         """
         cfg = _open_config(cfg, weights)
         if weights is not None:
@@ -82,7 +83,11 @@ class Predictor:
         if device is not None:
             cfg.MODEL.DEVICE = device
         cfg.freeze()
-        self.device = torch.device(cfg.MODEL.DEVICE)
+        self.device = device_of(cfg)
+        if self.device.type == "cuda" and (self.device.index or 0) >= torch.cuda.device_count():
+            raise InputError(
+                f"There is no GPU {cfg.MODEL.DEVICE!r}: torch sees {torch.cuda.device_count()}."
+            )
         self.cfg = cfg
         self.model = build_model(cfg.clone()).eval()  # models may change their config
         load_weights(self.model, cfg.MODEL.WEIGHTS)
