@@ -117,6 +117,13 @@ def test_only_clcnet_is_tested_with_the_proposals_of_its_paper():
     assert set(proposals.values()) == {512, 1000}
 
 
+@pytest.mark.parametrize("name", ["reppoints", "reppoints_cls"])
+def test_reppoints_clips_the_whole_gradient_as_its_authors_do(name):
+    clip = load_config(str(CONFIGS / f"Locount/{name}_R_50_FPN_1x.yaml")).SOLVER.CLIP_GRADIENTS
+    assert (clip.ENABLED, clip.CLIP_TYPE, clip.CLIP_VALUE) == (True, "full_model", 35.0)
+    assert clip.NORM_TYPE == 2.0
+
+
 @every_leaf
 def test_schedule_fits_together(path):
     solver = load_config(str(path)).SOLVER

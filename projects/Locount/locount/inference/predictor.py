@@ -179,12 +179,22 @@ class Predictor:
         return list(zip(chunk, instances, strict=True))
 
     def _run(self, batch: list[_Loaded]) -> list[Instances]:
+        """The detections of images of one size; in halves where the GPU's memory is too small."""
         inputs = [
             {"image": item.tensor, "height": item.pixels.shape[0], "width": item.pixels.shape[1]}
             for item in batch
         ]
-        with torch.inference_mode(), mixed_precision.autocast(self.device, self._amp):
+        outputs = None
+        with (
+            # What a failed call holds is free only after the handler.
+            contextlib.suppress(torch.OutOfMemoryError if len(batch) > 1 else ()),
+            torch.inference_mode(),
+            mixed_precision.autocast(self.device, self._amp),
+        ):
             outputs = self.model(inputs)
+        if outputs is None:
+            half = len(batch) // 2
+            return self._run(batch[:half]) + self._run(batch[half:])
         return [_on_cpu(output["instances"]) for output in outputs]
 
     @property
