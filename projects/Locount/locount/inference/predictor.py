@@ -20,7 +20,7 @@ from detectron2.structures import Instances
 
 from ..checkpoint import load_weights
 from ..classes import find_classes
-from ..config import load_config, without_missing_gpu
+from ..config import device_of, load_config, without_missing_gpu
 from ..data import read_image
 from ..errors import InputError
 from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
@@ -73,7 +73,8 @@ class Predictor:
             amp: compute in mixed precision, which changes the detections a little.
 
         Raises:
-            InputError: if the weights do not fit the config, or an option makes no sense.
+            InputError: if the weights do not fit the config, or an option makes no sense, such as
+                a device that there is not.
         """
         cfg = _open_config(cfg, weights)
         if weights is not None:
@@ -82,7 +83,11 @@ class Predictor:
         if device is not None:
             cfg.MODEL.DEVICE = device
         cfg.freeze()
-        self.device = torch.device(cfg.MODEL.DEVICE)
+        self.device = device_of(cfg)
+        if self.device.type == "cuda" and (self.device.index or 0) >= torch.cuda.device_count():
+            raise InputError(
+                f"There is no GPU {cfg.MODEL.DEVICE!r}: torch sees {torch.cuda.device_count()}."
+            )
         self.cfg = cfg
         self.model = build_model(cfg.clone()).eval()  # models may change their config
         load_weights(self.model, cfg.MODEL.WEIGHTS)
@@ -174,12 +179,22 @@ class Predictor:
         return list(zip(chunk, instances, strict=True))
 
     def _run(self, batch: list[_Loaded]) -> list[Instances]:
+        """The detections of images of one size; in halves where the GPU's memory is too small."""
         inputs = [
             {"image": item.tensor, "height": item.pixels.shape[0], "width": item.pixels.shape[1]}
             for item in batch
         ]
-        with torch.inference_mode(), mixed_precision.autocast(self.device, self._amp):
+        outputs = None
+        with (
+            # What a failed call holds is free only after the handler.
+            contextlib.suppress(torch.OutOfMemoryError if len(batch) > 1 else ()),
+            torch.inference_mode(),
+            mixed_precision.autocast(self.device, self._amp),
+        ):
             outputs = self.model(inputs)
+        if outputs is None:
+            half = len(batch) // 2
+            return self._run(batch[:half]) + self._run(batch[half:])
         return [_on_cpu(output["instances"]) for output in outputs]
 
     @property
