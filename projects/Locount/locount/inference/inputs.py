@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -31,10 +31,15 @@ class NamedImage:
 
 @dataclass(frozen=True)
 class Failure:
-    """An input that gave nothing, or not all it should."""
+    """An input that gave nothing, or not all it should.
+
+    Attributes:
+        cause: what was raised, if anything was.
+    """
 
     name: str
     problem: str
+    cause: Exception | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.problem}"
