@@ -56,11 +56,11 @@ _GREY = 128  # what JPEG decoders fill missing parts with
 _FILLING = bytes(range(255)) * 16  # bytes that no whole JPEG needs; without 0xFF, which marks
 
 
-class TooManyPixels(ValueError):
+class TooManyPixelsError(ValueError):
     """A picture that would take too much memory."""
 
 
-class NotAdmitted(Exception):
+class NotAdmittedError(Exception):
     """There is no room for a picture now."""
 
 
@@ -98,7 +98,7 @@ def open_picture(
     Raises:
         DatasetError: if it is missing, truncated, too large, of over 8 bits a channel, or no
             picture in one of the formats. Its cause is what the decoder said.
-        NotAdmitted: if ``admit`` says so.
+        NotAdmittedError: if ``admit`` says so.
     """
     if isinstance(source, bytes):
         open_file, name = lambda: io.BytesIO(source), name or "picture"
@@ -108,7 +108,7 @@ def open_picture(
     with _named_faults(name), open_file() as file:
         image = _open(file, formats, max_pixels, upright)
         if not admit(image.width * image.height):
-            raise NotAdmitted
+            raise NotAdmittedError
         orientation = _orientation(image)
         pixels = _decode(image, file, format)
         if upright and orientation != UPRIGHT and image.format != "TIFF":
@@ -161,9 +161,9 @@ def _read_size(path: str) -> tuple[int, int] | str:
 def _named_faults(name: str) -> Iterator[None]:
     try:
         yield
-    except NotAdmitted:
+    except NotAdmittedError:
         raise
-    except Exception as error:  # noqa: BLE001, decoders raise whatever they come across
+    except Exception as error:  # decoders raise whatever they come across
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         if isinstance(error, UnidentifiedImageError):
             said = f"its content is none of {', '.join(FORMATS)}"
@@ -181,7 +181,7 @@ def _open(
 ) -> Image.Image:
     image = Image.open(file, formats=formats)
     if image.width * image.height > max_pixels:
-        raise TooManyPixels(
+        raise TooManyPixelsError(
             f"it has {image.width}x{image.height} pixels, over {max_pixels / 1e6:.0f} million"
         )
     # Pillow would cut such numbers at 255, which makes most of the picture white.
@@ -202,7 +202,7 @@ def _orientation(image: Image.Image) -> int:
         else:  # getexif() would also look into XMP, which viewers don't
             exif.load(image.info.get("exif", b""))
         orientation = exif.get(ExifTags.Base.Orientation, UPRIGHT)
-    except Exception:  # noqa: BLE001, as above
+    except Exception:  # as above
         return UPRIGHT
     return orientation if orientation in _TURNS else UPRIGHT
 

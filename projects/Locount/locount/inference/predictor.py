@@ -9,7 +9,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -23,7 +23,7 @@ from detectron2.structures import Instances
 from ..checkpoint import load_weights
 from ..classes import Classes, find_classes
 from ..config import load_config, without_missing_gpu
-from ..data.images import UPRIGHT, NotAdmitted, open_picture
+from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
 from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
 from ..training import mixed_precision
@@ -98,7 +98,7 @@ class Predictor:
         self.classes = find_classes(cfg, cfg.MODEL.WEIGHTS)
         self._batch_size = batch_size or (1 if self.device.type == "cpu" else 8)
         self._workers = workers or min(os.cpu_count() or 1, 8)
-        self._amp, self._as_stored = amp, as_stored
+        self._amp, self.as_stored = amp, as_stored
         # Read here, because while a stream runs torch tells new threads another number.
         self._threads = torch.get_num_threads()
         self._parallel = min(self._threads, MAX_PARALLEL) if self.device.type == "cpu" else 1
@@ -151,11 +151,11 @@ class Predictor:
                     item, instances = self._alone(item.numbered, keep_pixels)
                 if isinstance(item, _Loaded):
                     yield item.prediction(instances, self.classes)
-                    room.leave(item.held)
+                    item.place.leave()
                 elif on_failure is None:
                     raise InputError(str(item)) from item.cause
                 else:
-                    on_failure(item)
+                    on_failure(replace(item, cause=None))  # which would hold the pixels
 
     def _alone(
         self, numbered: tuple[int, Image], keep_pixels: bool
@@ -166,13 +166,8 @@ class Predictor:
         self, numbered: tuple[int, Image], room: _Room | None = None, keep_pixels: bool = True
     ) -> _Loaded | _Later | Failure:
         position, image = numbered
-        name, orientation, held = f"image {position}", UPRIGHT, 0
-
-        def admit(num_pixels: int) -> bool:
-            nonlocal held
-            held = num_pixels if room and room.enter(num_pixels) else 0
-            return room is None or held > 0
-
+        name, orientation = f"image {position}", UPRIGHT
+        place = _Place(room)
         try:
             if isinstance(image, NamedImage):
                 name, pixels = image.name, image.pixels
@@ -180,24 +175,23 @@ class Predictor:
                 pixels = image
             else:
                 name = os.fspath(image)
-                pixels, orientation = open_picture(name, upright=not self._as_stored, admit=admit)
+                pixels, orientation = open_picture(
+                    name, upright=not self.as_stored, admit=place.take
+                )
             _check_pixels(name, pixels)
             tensor = model_input(self.cfg, pixels)
-        except NotAdmitted:
+        except NotAdmittedError:
             return _Later(numbered)
-        except Exception as error:  # noqa: BLE001, of one image: the others go on
-            if held:
-                room.leave(held)
+        except Exception as error:  # of one image: the others go on
+            place.leave()
             return _failure(name, error)
         size = pixels.shape[:2]
         if not keep_pixels:
             pixels = None
-            if held:
-                room.leave(held)
-                held = 0
-        if self._as_stored:
+            place.leave()
+        if self.as_stored:
             orientation = UPRIGHT
-        return _Loaded(name, size, pixels, tensor, orientation, held)
+        return _Loaded(name, size, pixels, tensor, orientation, place)
 
     def _predict(self, chunk: list[_Loaded | _Later | Failure]) -> list[tuple[Any, Any]]:
         """Each item with its :class:`Instances`, others than loaded images with None."""
@@ -220,8 +214,9 @@ class Predictor:
         try:
             with torch.inference_mode(), mixed_precision.autocast(self.device, self._amp):
                 outputs = self.model(inputs)
-        except Exception as error:  # noqa: BLE001, as in _load; memory is enough for one at least
+        except Exception as error:  # as in _load; memory is enough for one at least
             if len(batch) == 1:
+                batch[0].place.leave()
                 return [(_failure(batch[0].name, error), None)]
             return [pair for item in batch for pair in self._run([item])]
         instances = [_on_cpu(output["instances"]) for output in outputs]
@@ -292,7 +287,6 @@ class _Loaded:
 
     Attributes:
         size: height and width.
-        held: pixels for which it has room.
     """
 
     name: str
@@ -300,7 +294,7 @@ class _Loaded:
     pixels: np.ndarray | None
     tensor: torch.Tensor
     orientation: int
-    held: int
+    place: _Place
 
     def prediction(self, instances: Instances, classes: Classes) -> Prediction:
         return Prediction(self.name, instances, classes, self.pixels, self.orientation)
@@ -317,17 +311,31 @@ class _Room:
     """How many pixels may lie in memory."""
 
     def __init__(self, num_pixels: int):
-        self._free, self._lock = num_pixels, threading.Lock()
+        self.free, self.lock = num_pixels, threading.Lock()
 
-    def enter(self, num_pixels: int) -> bool:
-        with self._lock:
-            enough = num_pixels <= self._free
-            self._free -= num_pixels if enough else 0
-        return enough
 
-    def leave(self, num_pixels: int) -> None:
-        with self._lock:
-            self._free += num_pixels
+@dataclass
+class _Place:
+    """What one image holds of a room; None is a room without bounds."""
+
+    room: _Room | None
+    held: int = 0
+
+    def take(self, num_pixels: int) -> bool:
+        if self.room is None:
+            return True
+        with self.room.lock:
+            if num_pixels > self.room.free:
+                return False
+            self.room.free -= num_pixels
+        self.held = num_pixels
+        return True
+
+    def leave(self) -> None:
+        if self.held:
+            with self.room.lock:
+                self.room.free += self.held
+            self.held = 0
 
 
 def _failure(name: str, error: Exception) -> Failure:
@@ -366,7 +374,7 @@ def run_ahead(
         for item in items:
             pending.append(pool.submit(function, item))
             ahead = 0 if is_large(item) else number
-            item = None  # noqa: PLW2901, it may hold much memory
+            item = None  # it may hold much memory
             while len(pending) > ahead:
                 yield pending.popleft().result()
         while pending:
