@@ -114,12 +114,28 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
 
 def to_json(data: Any) -> bytes:
     """Plain data as indented JSON; NaN becomes null."""
-    return msgspec.json.format(msgspec.json.encode(data), indent=2)
+    return msgspec.json.format(_encode(data), indent=2)
 
 
 def write_json(path: Path, data: Any) -> None:
     """Write plain data as compact JSON; NaN becomes null."""
-    write_bytes(path, msgspec.json.encode(data))
+    write_bytes(path, _encode(data))
+
+
+def _encode(data: Any) -> bytes:
+    """As JSON; texts that are not Unicode, such as some file names, are escaped."""
+    try:
+        return msgspec.json.encode(data)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_escaped(msgspec.to_builtins(data)))
+
+
+def _escaped(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {_escaped(key): _escaped(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_escaped(value) for value in data]
+    return printable(data, keep="\t\r\n") if isinstance(data, str) else data
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
