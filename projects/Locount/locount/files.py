@@ -189,7 +189,11 @@ def new_folder(path: Path) -> Iterator[Path]:
         with locked(handle, temporary):
             yield temporary
             os.chmod(temporary, 0o777 & ~_umask())
-            os.replace(temporary, path)
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                require_new(path)  # another process was first
+                raise
     except BaseException:
         shutil.rmtree(temporary)
         raise
