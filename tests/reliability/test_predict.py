@@ -233,13 +233,16 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     others = tmp_path / ".out.mine"
     left.mkdir()
     others.mkdir()
-    with pytest.raises(InputError, match="is there already"), new_folder(out) as first:
-        assert not left.exists()
-        with new_folder(out) as second:  # of another process
-            assert first.exists()
-            (second / "file").touch()
+    first = new_folder(out)
+    at_work = first.__enter__()
+    assert not left.exists()
+    with new_folder(out) as second:  # of another process
+        assert at_work.exists()
+        (second / "file").touch()
+    with pytest.raises(InputError, match="is there already"):
+        first.__exit__(None, None, None)
     assert [path.name for path in out.iterdir()] == ["file"]
-    assert not first.exists()
+    assert not at_work.exists()
     assert others.exists()
 
 

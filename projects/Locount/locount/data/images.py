@@ -148,6 +148,32 @@ def read_image_sizes(paths: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
     return sizes, errors
 
 
+def orientation_text(orientation: int) -> str:
+    """What to say of a photo of a dataset that has a tag."""
+    return (
+        f"has the EXIF orientation {orientation}. Boxes are taken to speak of the stored pixels, "
+        "which viewers and many annotation tools turn. If the boxes fit the photo as viewers show "
+        "it, turn its pixels (such as by `mogrify -auto-orient`); if they fit the stored pixels, "
+        "remove the tag (`locount check-data --fix` does)"
+    )
+
+
+def read_orientations(paths: Sequence[str]) -> dict[int, int]:
+    """EXIF orientations other than upright by position, from the headers; none of what can't be
+    read."""
+    with ThreadPoolExecutor() as pool:
+        found = enumerate(pool.map(_read_orientation, paths, chunksize=256))
+        return {i: orientation for i, orientation in found if orientation != UPRIGHT}
+
+
+def _read_orientation(path: str) -> int:
+    try:
+        with _named_faults(""), open(path, "rb") as file:
+            return _orientation(_open(file, upright=True))
+    except DatasetError:
+        return UPRIGHT
+
+
 def _read_size(path: str) -> tuple[int, int] | str:
     try:
         with _named_faults(""), open(path, "rb") as file:

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import DatasetError, Problem
-from ..images import UPRIGHT, open_picture
+from ..images import UPRIGHT, open_picture, orientation_text
 from .findings import Dataset, Finding
 
 
@@ -85,11 +85,7 @@ def _own_problems(record: dict, photo: Photo) -> Iterator[tuple[str, Problem]]:
         return
     height, width = photo.size
     if photo.orientation != UPRIGHT:
-        text = (
-            f"has the EXIF orientation {photo.orientation}. Boxes are taken to speak of the pixels "
-            "as stored, which other programs turn: look whether they fit, then remove the tag"
-        )
-        yield "EXIF orientation", Problem(path, None, text)
+        yield "EXIF orientation", Problem(path, None, orientation_text(photo.orientation))
     if (record["height"], record["width"]) != photo.size:
         text = (
             f"has {width}x{height} pixels, but {record.get('annotation_file', 'the dataset')} says "
