@@ -117,14 +117,15 @@ def test_photos_of_every_kind(predict, tmp_path):
     kinds.mkdir()
     photo = Image.new("RGB", (60, 40), "red")
     exif = Image.Exif()
-    exif[0x0112] = 6  # viewers turn the photo; the boxes speak of stored pixels
+    exif[0x0112] = 6  # a quarter turn
     photo.save(kinds / "turned.jpg", exif=exif)
     for name, mode in (("grey.png", "L"), ("cmyk.jpg", "CMYK"), ("alpha.png", "RGBA")):
         photo.convert(mode).save(kinds / name)
     cv2.imwrite(str(kinds / "deep.png"), np.zeros((40, 60, 3), np.uint16))
     assert predict(kinds) == 0
     images = json.loads((tmp_path / "out" / "images.json").read_text())["images"]
-    assert [(image["width"], image["height"]) for image in images] == [(60, 40)] * 5
+    sizes = [(image["width"], image["height"], image.get("orientation")) for image in images]
+    assert sizes == [(60, 40, None)] * 4 + [(40, 60, 6)]
 
 
 def test_a_photo_is_all_it_takes(untrained, shelf, predict, tmp_path, monkeypatch, capsys):

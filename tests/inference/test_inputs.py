@@ -39,7 +39,7 @@ def video(tmp_path):
     ],
 )
 def test_files_folders_and_patterns(folder, inputs, paths):
-    assert expand_inputs(inputs) == paths
+    assert expand_inputs(inputs).paths == paths
 
 
 def test_inputs_without_a_photo_are_all_named(folder):

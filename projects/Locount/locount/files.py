@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
+import fcntl
+import glob
 import io
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +19,59 @@ from typing import IO, Any
 
 import msgspec
 
-from .errors import InputError
+from .errors import InputError, printable
+
+# In the names of temporary files and folders: what a killed process left can be told from others'.
+_UNFINISHED = ".unfinished-"
+# What spreadsheets take for a formula, numbers excepted.
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
+
+
+@contextlib.contextmanager
+def locked(handle: int, path: Path) -> Iterator[None]:
+    """Hold the lock of an open file or folder, so that no other process does.
+
+    The system ends it with the process, however that ends.
+
+    Raises:
+        InputError: if another process holds it.
+    """
+    if not _lock(handle):
+        raise InputError(f"{path} is in use by another run: wait for its end, or name another")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def _lock(handle: int) -> bool:
+    """False if another process holds the lock; True also where the disk has no locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True
+
+
+def remove_unfinished_files(folder: Path) -> None:
+    """Remove the temporary files that killed processes left; only for who has the folder alone."""
+    for path in folder.glob(f".*{_UNFINISHED}*"):
+        if path.is_file():
+            path.unlink(missing_ok=True)
+
+
+def _remove_unfinished_folders(path: Path) -> None:
+    """Those that killed processes left of ``path``; the ones at work hold a lock."""
+    for folder in path.parent.glob(f".{glob.escape(path.name[:50])}{_UNFINISHED}*"):
+        with contextlib.suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                if _lock(handle):
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(handle)
 
 
 @contextlib.contextmanager
@@ -30,7 +86,7 @@ def new_file(path: Path, mode: str = "wb", *, durable: bool = False) -> Iterator
             stops loses neither the old file nor the new one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_temporary_prefix(path))
     try:
         with os.fdopen(handle, mode) as file:
             yield file
@@ -45,31 +101,64 @@ def new_file(path: Path, mode: str = "wb", *, durable: bool = False) -> Iterator
         raise
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def _temporary_prefix(path: Path) -> str:
+    # Cut, because a long name has no room for more letters.
+    return f".{path.name[:50]}{_UNFINISHED}"
+
+
+def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Write a file through a temporary one beside it, so that no reader sees half of it."""
-    with new_file(path) as file:
+    with new_file(path, durable=durable) as file:
         file.write(data)
 
 
 def to_json(data: Any) -> bytes:
     """Plain data as indented JSON; NaN becomes null."""
-    return msgspec.json.format(msgspec.json.encode(data), indent=2)
+    return msgspec.json.format(_encode(data), indent=2)
 
 
 def write_json(path: Path, data: Any) -> None:
     """Write plain data as compact JSON; NaN becomes null."""
-    write_bytes(path, msgspec.json.encode(data))
+    write_bytes(path, _encode(data))
+
+
+def _encode(data: Any) -> bytes:
+    """As JSON; texts that are not Unicode, such as some file names, are escaped."""
+    try:
+        return msgspec.json.encode(data)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_escaped(msgspec.to_builtins(data)))
+
+
+def _escaped(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {_escaped(key): _escaped(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_escaped(value) for value in data]
+    return printable(data, keep="\t\r\n") if isinstance(data, str) else data
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
-    """Rows of a table as CSV in UTF-8; NaN becomes empty."""
+    """Rows of a table as CSV in UTF-8; NaN becomes empty.
+
+    A text that spreadsheets would take for a formula gets an apostrophe in front.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)
     for row in rows:
-        values = [row[column] for column in columns]
-        writer.writerow(["" if isinstance(v, float) and math.isnan(v) else v for v in values])
+        writer.writerow([_cell(row[column]) for column in columns])
     return text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float) and math.isnan(value):
+        return ""
+    if isinstance(value, str):
+        value = printable(value, keep="\t\r\n")
+        if _FORMULA.match(value) and not _NUMBER.fullmatch(value):
+            return f"'{value}"
+    return value
 
 
 def require_new(path: Path) -> None:
@@ -85,21 +174,31 @@ def require_new(path: Path) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside ``path`` that becomes ``path`` at the end of the block.
 
-    After an exception in the block nothing is left of it.
+    After an exception in the block nothing is left of it; what a killed process left is removed by
+    the next one for the same ``path``.
 
     Raises:
         InputError: if there is anything at ``path`` but an empty folder.
     """
     require_new(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    _remove_unfinished_folders(path)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_temporary_prefix(path)))
+    handle = os.open(temporary, os.O_RDONLY)
     try:
-        yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
-        os.replace(temporary, path)
+        with locked(handle, temporary):
+            yield temporary
+            os.chmod(temporary, 0o777 & ~_umask())
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                require_new(path)  # another process was first
+                raise
     except BaseException:
         shutil.rmtree(temporary)
         raise
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

@@ -46,8 +46,8 @@ def test_detections_are_those_of_the_predictor(served, post, photo):
     ("body", "media_type", "status", "words"),
     [
         (b"%PDF-1.7", "application/pdf", 415, "JPEG, PNG, WebP or BMP"),
-        (b"no picture", "image/jpeg", 422, "can't be read"),
-        (b"", "image/png", 422, "can't be read"),
+        (b"no picture", "image/jpeg", 415, "JPEG, PNG, WebP or BMP"),
+        (b"", "image/png", 415, "JPEG, PNG, WebP or BMP"),
         (bytes(20_000_001), "image/png", 413, "over 20 MB"),
     ],
 )

@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from ..errors import InputError
+from ..errors import InputError, printable
 
 # Name of the module here, and of the command with '-' for '_'. Imported only when asked for: torch
 # takes seconds.
@@ -48,5 +48,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return module.run(args)
     except InputError as error:
-        print(f"locount {name}: {error}", file=sys.stderr)
+        print(f"locount {name}: {printable(str(error), keep=chr(10))}", file=sys.stderr)
         return 2

@@ -38,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="of videos, take each Nth frame"
     )
+    parser.add_argument(
+        "--as-stored",
+        action="store_true",
+        help="take pixels as they are stored; by default photos are turned as their EXIF "
+        "orientation says, which is how viewers show them",
+    )
     parser.add_argument("--no-pictures", action="store_true", help="write tables and results only")
     parser.add_argument(
         "--json", action="store_true", help="print a line of JSON for each photo, and nothing else"
@@ -54,11 +60,26 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     from tqdm import tqdm
 
-    from ..inference.inputs import expand_inputs, is_video, listed_paths
+    from ..inference.inputs import (
+        OTHER_PICTURES,
+        Failure,
+        expand_inputs,
+        is_video,
+        listed_paths,
+        summarize,
+    )
     from ..inference.run import Run
 
-    paths = expand_inputs(name for name in args.inputs if name != "-")
-    predictor = open_predictor(args, device=args.device, batch_size=args.batch_size, amp=args.amp)
+    inputs = expand_inputs(name for name in args.inputs if name != "-")
+    paths = inputs.paths
+    unused = [path for path in inputs.passed_over if path.lower().endswith(OTHER_PICTURES)]
+    predictor = open_predictor(
+        args,
+        device=args.device,
+        batch_size=args.batch_size,
+        amp=args.amp,
+        as_stored=args.as_stored,
+    )
     # How many there are is known only without a list and without videos.
     known = "-" not in args.inputs and not any(map(is_video, paths))
     bar = tqdm(
@@ -73,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
     def everything() -> Iterator[str]:
         yield from paths
         if "-" in args.inputs:
+            if hasattr(sys.stdin, "reconfigure"):
+                sys.stdin.reconfigure(errors="surrogateescape")  # names that are not UTF-8
             yield from listed_paths(sys.stdin)
 
     try:
@@ -88,6 +111,9 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"can't write to {args.output} ({error.strerror}): name a folder that you may write to"
         ) from error
+    job.summary.failures += [
+        Failure(path, "is in a format that can't be read: save it as JPEG") for path in unused
+    ]
     start = time.perf_counter()
     try:
         with bar:
@@ -103,6 +129,24 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         _print_totals(job.summary, args.output, time.perf_counter() - start)
         print(f"model: {predictor.description}")
+    if job.summary.turned:
+        print(
+            f"locount predict: {job.summary.turned} new photos were turned as their EXIF "
+            "orientation says, as viewers do; --as-stored leaves them",
+            file=sys.stderr,
+        )
+    if job.summary.damaged:
+        print(
+            f"locount predict: {job.summary.damaged} lines of the journal are damaged; "
+            "photos that only they held were predicted again, if they are among the inputs",
+            file=sys.stderr,
+        )
+    others = [path for path in inputs.passed_over if path not in set(unused)]
+    if others:
+        print(
+            f"locount predict: passed over are {len(others)} other files: {summarize(others)}",
+            file=sys.stderr,
+        )
     if job.summary.failures:
         print(
             f"locount predict: {len(job.summary.failures)} inputs were not used, or not all of "

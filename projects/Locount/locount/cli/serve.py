@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ipaddress
+import os
+import re
+import secrets
 import socket
 import sys
 
@@ -20,14 +23,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="address to listen on; by default only this machine reaches it",
     )
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one; default: 8000")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name by which the server is asked, such as that of a proxy before it; addresses, "
+        "localhost and the machine's own name are known",
+    )
+    parser.add_argument(
+        "--no-token",
+        action="store_true",
+        help="with a --host that others reach: let everyone in. By default the address that is "
+        "printed holds a token, $LOCOUNT_TOKEN or a new one",
+    )
     parser.add_argument("--device", help="such as cuda:1 (default: MODEL.DEVICE of the config)")
 
 
 def run(args: argparse.Namespace) -> int:
     try:
-        import uvicorn
-
-        from ..inference.serve import build_app
+        from ..inference.serve import build_app, build_server
     except ModuleNotFoundError as error:
         if error.name not in ("uvicorn", "fastapi"):
             raise
@@ -37,19 +52,31 @@ def run(args: argparse.Namespace) -> int:
         ) from error
 
     with _listen(args.host, args.port) as listener:
-        app = build_app(open_predictor(args, device=args.device))
         host, port = listener.getsockname()[:2]
-        if not ipaddress.ip_address(host).is_loopback:
+        shared = not ipaddress.ip_address(host).is_loopback
+        token = _token() if shared and not args.no_token else None
+        hosts = {args.host, socket.gethostname(), *args.allow_host}
+        app = build_app(open_predictor(args, device=args.device), hosts=hosts, token=token)
+        if shared:
             print(
-                f"locount serve: everyone who can reach {host} can use this page; there is no "
-                "password and no encryption",
+                f"locount serve: everyone who can reach {host}"
+                f"{' and has the token' if token else ''} can use this page; there is no "
+                "encryption",
                 file=sys.stderr,
             )
         address = f"[{host}]" if ":" in host else host
-        print(f"http://{address}:{port}  (Ctrl+C ends it)", flush=True)
+        query = f"/?token={token}" if token else ""
+        print(f"http://{address}:{port}{query}  (Ctrl+C ends it)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+            build_server(app).run(sockets=[listener])
     return 0
+
+
+def _token() -> str:
+    token = os.environ.get("LOCOUNT_TOKEN")
+    if token is not None and not re.fullmatch(r"[\w.~-]{8,}", token, re.ASCII):
+        raise InputError("LOCOUNT_TOKEN must have 8 or more letters, digits or any of - . _ ~")
+    return token or secrets.token_urlsafe(16)
 
 
 def _listen(host: str, port: int) -> socket.socket:

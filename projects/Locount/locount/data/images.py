@@ -1,83 +1,135 @@
-"""Reading photos as they are stored: pixels and sizes before any EXIF orientation is applied.
+"""The one place that opens pictures: which formats, how large, turned or as they are stored.
 
 The boxes of annotation files speak of stored pixels. Cameras and editors leave stale orientation
-tags, and to obey one would turn the picture away from its boxes.
+tags, and to obey one would turn the picture away from its boxes. So datasets are read as they are
+stored, and new photos as viewers show them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import cv2
 import numpy as np
 from detectron2.data.detection_utils import convert_PIL_to_numpy
 from detectron2.utils.file_io import PathManager
-from PIL import Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from .errors import DatasetError
 
-# Lower case. TIFF is not among them: Pillow turns it by its orientation tag while decoding.
+# Lower case: what the folders of datasets are searched for.
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
-_JPEG_END = b"\xff\xd9"
+# Pillow's names of the formats that are opened, whatever a file is called. Of the others some start
+# programs (Ghostscript for EPS), and hardly anyone has photos in them. Older versions lack AVIF.
+Image.init()
+FORMATS = tuple(
+    name for name in ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP") if name in Image.OPEN
+)
+# How files in these formats are called, in lower case.
+PICTURE_SUFFIXES = tuple(sorted(k for k, name in Image.EXTENSION.items() if name in FORMATS))
+# Pillow's bound against files that are small and unpack to gigabytes.
+MAX_PIXELS = 178_956_970
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # of half of it
 
-# What Pillow raises for files that are missing, truncated, no images, or too large to be safe.
-_READ_ERRORS = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+UPRIGHT = 1  # EXIF orientation
+# From stored pixels to those that viewers show, by the EXIF orientation.
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: pixels[::-1].swapaxes(0, 1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: pixels[:, ::-1].swapaxes(0, 1),
+}
+
+_JPEG_END = b"\xff\xd9"
+_GREY = 128  # what JPEG decoders fill missing parts with
+_FILLING = bytes(range(255)) * 16  # bytes that no whole JPEG needs; without 0xFF, which marks
+
+
+class TooManyPixelsError(ValueError):
+    """A picture that would take too much memory."""
+
+
+class NotAdmittedError(Exception):
+    """There is no room for a picture now."""
+
+
+class Picture(NamedTuple):
+    """
+    Attributes:
+        pixels: H x W x C (H x W in format "L"), uint8.
+        orientation: what the file's EXIF block says, 1 to 8; 1 if it says nothing.
+    """
+
+    pixels: np.ndarray
+    orientation: int
+
+
+def open_picture(
+    source: str | os.PathLike | bytes,
+    format: str = "BGR",
+    *,
+    name: str | None = None,
+    upright: bool = False,
+    formats: Sequence[str] = FORMATS,
+    max_pixels: int = MAX_PIXELS,
+    admit: Callable[[int], bool] = lambda num_pixels: True,
+) -> Picture:
+    """Read a picture; grey, palette and CMYK are converted, and transparency is left out.
+
+    Args:
+        source: a path or URI, or the file's content.
+        format: one of Detectron2's ``INPUT.FORMAT``.
+        name: what errors call it; by default its path.
+        upright: turned as its EXIF orientation says; else as it is stored.
+        formats: of ``FORMATS``, those that are allowed.
+        admit: whether so many pixels may be decoded now.
+
+    Raises:
+        DatasetError: if it is missing, truncated, too large, of over 8 bits a channel, or no
+            picture in one of the formats. Its cause is what the decoder said.
+        NotAdmittedError: if ``admit`` says so.
+    """
+    if isinstance(source, bytes):
+        open_file, name = lambda: io.BytesIO(source), name or "picture"
+    else:
+        path = os.fspath(source)
+        open_file, name = lambda: PathManager.open(path, "rb"), name or path
+    with _named_faults(name), open_file() as file:
+        image = _open(file, formats, max_pixels, upright)
+        if not admit(image.width * image.height):
+            raise NotAdmittedError
+        orientation = _orientation(image)
+        pixels = _decode(image, file, format)
+        if upright and orientation != UPRIGHT and image.format != "TIFF":
+            pixels = np.ascontiguousarray(_TURNS[orientation](pixels))
+    return Picture(pixels, orientation)
 
 
 def read_image(path: str | os.PathLike, format: str = "BGR") -> np.ndarray:
     """The stored pixels, H x W x C, in a format of Detectron2's ``INPUT.FORMAT``.
 
-    Grey, palette and CMYK pictures are converted, and transparency is left out. Detectron2's
-    function of the same name differs in two things: it turns the picture by the EXIF orientation
-    tag, and it cuts 16-bit greys at 255.
+    Detectron2's function of the same name differs in two things: it turns the picture by the EXIF
+    orientation tag, and it cuts 16-bit greys at 255.
 
     Raises:
-        DatasetError: if the file is missing, truncated, no image, or of over 8 bits a channel.
+        DatasetError: as :func:`open_picture`.
     """
-    path = os.fspath(path)
-    return _read(lambda: PathManager.open(path, "rb"), path, format)
-
-
-def decode_image(data: bytes, name: str, format: str = "BGR") -> np.ndarray:
-    """:func:`read_image` of a file's content; errors call it ``name``."""
-    return _read(lambda: io.BytesIO(data), name, format)
-
-
-def _read(open_file: Callable[[], BinaryIO], name: str, format: str) -> np.ndarray:
-    try:
-        with open_file() as file:
-            image = Image.open(file)
-            _check_depth(image)
-            pixels = None
-            if image.format == "JPEG" and image.mode == "RGB" and format in ("BGR", "RGB"):
-                pixels = _decode_jpeg(file, format)
-            return convert_PIL_to_numpy(image, format) if pixels is None else pixels
-    except _READ_ERRORS as error:
-        raise DatasetError(f"{name} {_unreadable(error)}") from error
-
-
-def _decode_jpeg(file: BinaryIO, format: str) -> np.ndarray | None:
-    """By OpenCV, which takes half of Pillow's time. None where Pillow has to tell what is wrong."""
-    file.seek(0)
-    data = file.read()
-    # Older versions of OpenCV fill up a photo that was cut short and say nothing.
-    if not data.endswith(_JPEG_END):
-        return None
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if pixels is not None and format == "RGB":
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    return pixels
+    return open_picture(path, format).pixels
 
 
 def read_image_sizes(paths: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
-    """Sizes from the files' headers, without decoding the pixels.
+    """Stored sizes from the files' headers, without decoding the pixels.
 
     Returns:
         (N, 2) int32 heights and widths, and what is wrong with each unreadable image by its
@@ -96,20 +148,121 @@ def read_image_sizes(paths: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
     return sizes, errors
 
 
+def orientation_text(orientation: int) -> str:
+    """What to say of a photo of a dataset that has a tag."""
+    return (
+        f"has the EXIF orientation {orientation}. Boxes are taken to speak of the stored pixels, "
+        "which viewers and many annotation tools turn. If the boxes fit the photo as viewers show "
+        "it, turn its pixels (such as by `mogrify -auto-orient`); if they fit the stored pixels, "
+        "remove the tag (`locount check-data --fix` does)"
+    )
+
+
+def read_orientations(paths: Sequence[str]) -> dict[int, int]:
+    """EXIF orientations other than upright by position, from the headers; none of what can't be
+    read."""
+    with ThreadPoolExecutor() as pool:
+        found = enumerate(pool.map(_read_orientation, paths, chunksize=256))
+        return {i: orientation for i, orientation in found if orientation != UPRIGHT}
+
+
+def _read_orientation(path: str) -> int:
+    try:
+        with _named_faults(""), open(path, "rb") as file:
+            return _orientation(_open(file, upright=True))
+    except DatasetError:
+        return UPRIGHT
+
+
 def _read_size(path: str) -> tuple[int, int] | str:
     try:
-        with Image.open(path) as image:
-            _check_depth(image)
+        with _named_faults(""), open(path, "rb") as file:
+            image = _open(file)
             return image.height, image.width
-    except _READ_ERRORS as error:
-        return _unreadable(error)
+    except DatasetError as error:
+        return str(error).lstrip()
 
 
-def _check_depth(image: Image.Image) -> None:
+@contextlib.contextmanager
+def _named_faults(name: str) -> Iterator[None]:
+    try:
+        yield
+    except NotAdmittedError:
+        raise
+    except Exception as error:  # decoders raise whatever they come across
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        if isinstance(error, UnidentifiedImageError):
+            said = f"its content is none of {', '.join(FORMATS)}"
+        raise DatasetError(
+            f"{name} can't be read as an image ({said or type(error).__name__}): replace it, or "
+            "remove it and its annotations"
+        ) from error
+
+
+def _open(
+    file: BinaryIO,
+    formats: Sequence[str] = FORMATS,
+    max_pixels: int = MAX_PIXELS,
+    upright: bool = False,
+) -> Image.Image:
+    image = Image.open(file, formats=formats)
+    if image.width * image.height > max_pixels:
+        raise TooManyPixelsError(
+            f"it has {image.width}x{image.height} pixels, over {max_pixels / 1e6:.0f} million"
+        )
     # Pillow would cut such numbers at 255, which makes most of the picture white.
     if image.mode.startswith(("I", "F")):
         raise ValueError("it has more than 8 bits a channel: save it with 8")
+    if image.format == "TIFF" and not upright and _orientation(image) != UPRIGHT:
+        # Pillow turns these while it decodes.
+        raise ValueError("it is a TIFF file with an orientation tag: save it without")
+    return image
 
 
-def _unreadable(error: Exception) -> str:
-    return f"can't be read as an image ({error}): replace it, or remove it and its annotations"
+def _orientation(image: Image.Image) -> int:
+    """As viewers take it: from the EXIF block, and none from one that is damaged."""
+    try:
+        exif = Image.Exif()
+        if image.format == "TIFF":
+            exif = image.getexif()
+        else:  # getexif() would also look into XMP, which viewers don't
+            exif.load(image.info.get("exif", b""))
+        orientation = exif.get(ExifTags.Base.Orientation, UPRIGHT)
+    except Exception:  # as above
+        return UPRIGHT
+    return orientation if orientation in _TURNS else UPRIGHT
+
+
+def _decode(image: Image.Image, file: BinaryIO, format: str) -> np.ndarray:
+    if image.format != "JPEG":
+        return convert_PIL_to_numpy(image, format)
+    file.seek(0)
+    data = file.read()
+    # Older versions of OpenCV fill up a photo that was cut short and say nothing; Pillow tells.
+    use_opencv = image.mode == "RGB" and format in ("BGR", "RGB") and data.endswith(_JPEG_END)
+
+    def decode(data: bytes) -> np.ndarray:
+        pixels = _decode_by_opencv(data, format) if use_opencv else None
+        if pixels is None:
+            pixels = convert_PIL_to_numpy(Image.open(io.BytesIO(data), formats=["JPEG"]), format)
+        return pixels
+
+    pixels = decode(data)
+    # A photo that was cut and given an end mark is filled up without a word. Where it may be one,
+    # bytes are put before the mark: only a decoder that lacks some takes them.
+    last = pixels[-1, -1]
+    suspicious = image.info.get("progressive") or (last == _GREY).all()
+    if suspicious and data.endswith(_JPEG_END):
+        filled = decode(data[: -len(_JPEG_END)] + _FILLING + _JPEG_END)
+        if not np.array_equal(pixels, filled):
+            raise ValueError("it is truncated, though it has an end mark")
+    return pixels
+
+
+def _decode_by_opencv(data: bytes, format: str) -> np.ndarray | None:
+    """In half of Pillow's time. None where Pillow has to tell what is wrong."""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if pixels is not None and format == "RGB":
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return pixels

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..errors import printable
 from .errors import DatasetError, Problem
 from .images import IMAGE_SUFFIXES
 from .index_cache import FileStamp
@@ -68,7 +69,7 @@ def scan(folder: str, suffixes: tuple[str, ...]) -> tuple[dict[str, FileStamp], 
     Returns:
         The files by key, sorted. The key is what an image and its annotation file share: the path
         in the folder without the suffix, and without the folder's own name that archives unpacked
-        twice repeat. And a problem for every file whose key another one has.
+        twice repeat. And a problem for every file whose key another one has, or can't be written.
     """
     files: dict[str, FileStamp] = {}
     problems = []
@@ -78,7 +79,10 @@ def scan(folder: str, suffixes: tuple[str, ...]) -> tuple[dict[str, FileStamp], 
         stem = stamp.path[start : stamp.path.rindex(".")]
         while stem.startswith(own_name):
             stem = stem[len(own_name) :]
-        if stem in files:
+        if printable(stem) != stem:
+            text = f"has a name that is not Unicode or not printable ({printable(stem)}): rename it"
+            problems.append(Problem(stamp.path, None, text))
+        elif stem in files:
             text = f"has the same name as {files[stem].path}: remove or rename one of them"
             problems.append(Problem(stamp.path, None, text))
         else:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from ..data.images import IMAGE_SUFFIXES
-from ..errors import InputError, listing
+from ..data.images import PICTURE_SUFFIXES
+from ..errors import InputError, listing, printable
 
+# In the folder of a run: what it has done, and the pictures that it drew.
+JOURNAL, PICTURES = "predictions.jsonl", "pictures"
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
+# Suffixes of pictures that can't be opened: whoever has them in a folder wants them seen.
+OTHER_PICTURES = (
+    *(".arw", ".cr2", ".cr3", ".dng", ".eps", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".nef"),
+    *(".orf", ".pdf", ".psd", ".raf", ".raw", ".rw2", ".tga"),
+)
+# Of the frames that a video says it has, how many may be missing: some formats only estimate.
+_MISSING_FRAMES = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,48 +40,101 @@ class NamedImage:
 
 @dataclass(frozen=True)
 class Failure:
-    """An input that gave nothing, or not all it should."""
+    """An input that gave nothing, or not all it should.
+
+    Attributes:
+        cause: what was raised, if anything was.
+    """
 
     name: str
     problem: str
+    cause: Exception | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.problem}"
 
 
-def expand_inputs(inputs: Iterable[str]) -> list[str]:
-    """Paths of photos and videos, each once, in the order of the inputs.
+@dataclass(frozen=True)
+class Inputs:
+    """
+    Attributes:
+        paths: photos and videos, each once, in the order of the inputs.
+        passed_over: other files of the folders that were searched.
+    """
 
+    paths: list[str]
+    passed_over: list[str]
+
+
+def expand_inputs(inputs: Iterable[str]) -> Inputs:
+    """
     Args:
         inputs: files, folders (with their subfolders; sorted), and patterns as a shell knows them.
+            Of folders, files are taken by their suffixes; hidden ones and pictures of
+            `locount predict` are not.
 
     Raises:
         InputError: listing the inputs that lead to no file.
     """
-    paths: list[str] = []
+    paths: dict[str, None] = {}
+    passed_over: dict[str, None] = {}
     problems = []
     for name in inputs:
         if os.path.isdir(name):
-            found = _files_below(name)
-            problem = f"holds no photo ({', '.join(IMAGE_SUFFIXES)}) and no video"
-        elif os.path.exists(name):
-            found, problem = [name], ""
+            found, others = _files_below(name)
+            problem = f"holds no photo ({', '.join(PICTURE_SUFFIXES)}) and no video"
+            if others:
+                problem += f", but {summarize(others)}"
+        elif os.path.lexists(name):
+            found, others, problem = [name], [], ""
         else:
-            found = sorted(filter(os.path.isfile, glob.glob(name, recursive=True)))
+            matches = sorted(filter(os.path.isfile, glob.glob(name, recursive=True)))
+            others = list(filter(is_result, matches))
+            found = [path for path in matches if path not in set(others)]
             problem = "matches no file" if glob.has_magic(name) else "no such file or folder"
         if not found:
             problems.append(f"{name}: {problem}")
-        paths += found
+        paths |= dict.fromkeys(found)
+        passed_over |= dict.fromkeys(others)
     if problems:
         raise InputError(
             f"Some inputs lead to no photo; correct or remove them:\n{listing(problems)}"
         )
-    return list(dict.fromkeys(paths))
+    return Inputs(list(paths), [path for path in passed_over if path not in paths])
 
 
-def _files_below(folder: str) -> list[str]:
-    suffixes = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
-    return sorted(str(p) for p in Path(folder).rglob("*") if p.suffix.lower() in suffixes)
+def _files_below(folder: str) -> tuple[list[str], list[str]]:
+    """The photos and videos of a folder, and its other files; sorted."""
+    suffixes = (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
+    found, others = [], []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        for path in (Path(root, name) for name in names if not _is_hidden(name)):
+            wanted = path.suffix.lower() in suffixes and not is_result(path)
+            (found if wanted else others).append(path)
+    return [str(path) for path in sorted(found)], [str(path) for path in sorted(others)]
+
+
+def _is_hidden(name: str) -> bool:
+    # As in datasets: ._000001.jpg and __MACOSX are what macOS leaves in archives.
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def is_result(path: str | os.PathLike) -> bool:
+    """Whether `locount predict` drew this picture."""
+    folder = Path(path).parent
+    return folder.name == PICTURES and (folder.parent / JOURNAL).is_file()
+
+
+def summarize(paths: Sequence[str]) -> str:
+    """Files by their suffixes, each with an example."""
+    of_suffix: dict[str, list[str]] = {}
+    for path in paths:
+        of_suffix.setdefault(Path(path).suffix.lower() or "without suffix", []).append(path)
+    return ", ".join(
+        printable(f"{len(group)} {suffix} (such as {group[0]})")
+        for suffix, group in sorted(of_suffix.items())
+    )
 
 
 def listed_paths(lines: Iterable[str]) -> Iterator[str]:
@@ -93,7 +155,7 @@ def video_frames(
         skip: tells by their names the frames that are not wanted; they are not decoded.
 
     Raises:
-        InputError: if it has no frame that can be read.
+        InputError: if it has no frame that can be read; after its frames, if it was cut short.
     """
     video = cv2.VideoCapture(path)
     try:
@@ -106,9 +168,15 @@ def video_frames(
                     raise InputError(f"frame {number} can't be decoded; convert the video to mp4")
                 yield NamedImage(name, pixels)
             number += 1
+        announced = video.get(cv2.CAP_PROP_FRAME_COUNT)
         if number == 0:
             raise InputError(
                 "holds no frame that can be read; see that it plays, or convert it to mp4"
+            )
+        if number < announced * (1 - _MISSING_FRAMES) - 1:
+            raise InputError(
+                f"ends after {number} of {announced:.0f} frames: it was cut short. The frames that "
+                "are there were used; replace it"
             )
     finally:
         video.release()

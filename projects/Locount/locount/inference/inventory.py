@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ..classes import Classes
+from ..data.images import UPRIGHT
 from ..files import to_csv, write_bytes
 from .journal import Detection, Entry
 
@@ -66,6 +67,7 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
                 "height": entry.height,
                 "width": entry.width,
                 **({"picture": entry.picture} if entry.picture else {}),
+                **({"orientation": entry.orientation} if entry.orientation != UPRIGHT else {}),
             }
         )
         for detection in entry.detections:
@@ -78,12 +80,14 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
             inventory.append({"photo": entry.file_name, **_row(tally)})
     rows = [{**_row(tally), "photos": photos[i]} for i, tally in totals.items()]
     categories = [{"id": i, "name": n, "supercategory": g} for i, n, g in _labels(classes)]
-    write_bytes(
-        folder / "images.json", msgspec.json.encode({"images": images, "categories": categories})
-    )
-    write_bytes(folder / "predictions.json", b"[" + b",\n".join(results) + b"]")
-    write_bytes(folder / "inventory.csv", to_csv(inventory, ("photo", *COLUMNS)))
-    write_bytes(folder / "totals.csv", to_csv(rows, (*COLUMNS, "photos")))
+    content = {
+        "images.json": msgspec.json.encode({"images": images, "categories": categories}),
+        "predictions.json": b"[" + b",\n".join(results) + b"]",
+        "inventory.csv": to_csv(inventory, ("photo", *COLUMNS)),
+        "totals.csv": to_csv(rows, (*COLUMNS, "photos")),
+    }
+    for name, data in content.items():
+        write_bytes(folder / name, data, durable=True)
     return rows
 
 

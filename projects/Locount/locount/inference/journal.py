@@ -1,19 +1,27 @@
 """predictions.jsonl: what a run has done, so that an interrupted one can go on.
 
-The first line holds the settings of the run, each other one an :class:`Entry`.
+The first line holds the settings of the run, each other one an :class:`Entry` with a checksum.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from ..errors import InputError, listing
+from ..errors import InputError, listing, printable
+from ..files import locked
 from .prediction import Prediction
+
+_CHECKSUM = b',"crc32":'
+# Between two moments at which all lines are on the disk: a machine that stops loses no more.
+_SYNC_SECONDS = 5
 
 
 class Detection(msgspec.Struct):
@@ -32,12 +40,16 @@ class Detection(msgspec.Struct):
     count_score: float | None
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, omit_defaults=True):
     """The detections of one photo, or frame of a video.
 
     Attributes:
+        file_name: as it can be printed: see :func:`recorded_name`.
+        height, width: of the picture that the boxes speak of.
         stamp: size and modification time of the file they were made from.
         picture: file name of the annotated picture; None if none was asked for.
+        orientation: the EXIF orientation by which the stored pixels were turned first; left out if
+            they were not.
     """
 
     image_id: int
@@ -47,6 +59,7 @@ class Entry(msgspec.Struct):
     stamp: tuple[int, int]
     picture: str | None
     detections: list[Detection]
+    orientation: int = 1
 
     @classmethod
     def of(
@@ -76,13 +89,19 @@ class Entry(msgspec.Struct):
         ]
         return cls(
             image_id,
-            prediction.name,
+            recorded_name(prediction.name),
             prediction.height,
             prediction.width,
             stamp,
             picture,
             detections,
+            prediction.orientation,
         )
+
+
+def recorded_name(path: str) -> str:
+    """How a photo is called in results: its path, where what is not Unicode is escaped."""
+    return printable(path)
 
 
 def file_stamp(path: str) -> tuple[int, int]:
@@ -92,7 +111,11 @@ def file_stamp(path: str) -> tuple[int, int]:
 
 
 class Journal:
-    """The entries of a run. They stay on disk; in memory is only where."""
+    """The entries of a run. They stay on disk; in memory is only where.
+
+    Attributes:
+        num_damaged: lines that can't be used; their photos' turn comes again.
+    """
 
     def __init__(self, path: Path, settings: Mapping[str, str]):
         """Begin a journal, or go on with the one at ``path``.
@@ -101,19 +124,22 @@ class Journal:
             settings: what must be the same in all of a run, by its name for the user.
 
         Raises:
-            InputError: if the journal at ``path`` is of a run with other settings.
+            InputError: if the journal at ``path`` is of a run with other settings, or one that
+                another process is at.
         """
         self.path = path
         self.next_id = 1
+        self.num_damaged = 0
         self._offsets: dict[str, int] = {}
         self._stamps: dict[str, tuple[int, int]] = {}
+        self._pictures: dict[str, str | None] = {}
+        self._synced = time.monotonic()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(path, "a+b")  # noqa: SIM115, closed by close()
-        try:
+        with contextlib.ExitStack() as stack:
+            self._file = stack.enter_context(open(path, "a+b"))
+            stack.enter_context(locked(self._file.fileno(), path.parent))
             self._read(dict(settings))
-        except BaseException:
-            self._file.close()
-            raise
+            self._stack = stack.pop_all()
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -122,16 +148,20 @@ class Journal:
         """Whether there is an entry of that photo, made from the file as it is now."""
         return self._stamps.get(name) == stamp
 
+    def picture(self, name: str) -> str | None:
+        """The file name of an entry's annotated picture."""
+        return self._pictures[name]
+
     def add(self, entry: Entry) -> None:
         """Append an entry; it replaces an earlier one of the same file name."""
-        self._offsets[entry.file_name] = self._append(entry)
-        self._stamps[entry.file_name] = entry.stamp
-        self.next_id = max(self.next_id, entry.image_id + 1)
+        line = msgspec.json.encode(entry)
+        checksum = b"%s%d}" % (_CHECKSUM, zlib.crc32(line))
+        self._hold(entry, self._append(line.removesuffix(b"}") + checksum))
 
     def line(self, name: str) -> bytes:
-        """An entry as JSON, without a line end."""
+        """An entry as JSON, without checksum and line end."""
         self._file.seek(self._offsets[name])
-        return self._file.readline().rstrip(b"\n")
+        return _checked(self._file.readline())
 
     def __iter__(self) -> Iterator[Entry]:
         """The entries in the order in which their photos first came."""
@@ -139,35 +169,47 @@ class Journal:
             yield msgspec.json.decode(self.line(name), type=Entry)
 
     def close(self) -> None:
-        self._file.close()
+        with self._stack:
+            os.fsync(self._file.fileno())
 
-    def _append(self, data: Entry | dict) -> int:
+    def _append(self, line: bytes) -> int:
         offset = self._file.seek(0, os.SEEK_END)
-        self._file.write(msgspec.json.encode(data) + b"\n")
+        self._file.write(line + b"\n")
         self._file.flush()
+        if time.monotonic() - self._synced > _SYNC_SECONDS:
+            os.fsync(self._file.fileno())
+            self._synced = time.monotonic()
         return offset
+
+    def _hold(self, entry: Entry, offset: int) -> None:
+        name = entry.file_name
+        self._offsets[name], self._stamps[name] = offset, entry.stamp
+        self._pictures[name] = entry.picture
+        self.next_id = max(self.next_id, entry.image_id + 1)
 
     def _read(self, settings: dict[str, str]) -> None:
         self._file.seek(0)
         first = self._file.readline()
         if not first.endswith(b"\n"):
             self._file.truncate(0)
-            self._append(settings)
+            self._append(msgspec.json.encode(settings))
             return
         try:
-            self._check(settings, msgspec.json.decode(first, type=dict[str, str]))
-            offset = self._file.tell()
-            # A line without its end was cut off when the run was: its photo's turn comes again.
-            while (line := self._file.readline()).endswith(b"\n"):
-                entry = msgspec.json.decode(line, type=Entry)
-                self._offsets[entry.file_name], self._stamps[entry.file_name] = offset, entry.stamp
-                self.next_id = max(self.next_id, entry.image_id + 1)
-                offset = self._file.tell()
-        except msgspec.DecodeError as error:
+            before = msgspec.json.decode(first, type=dict[str, str])
+        except ValueError as error:
             raise InputError(
-                f"{self.path} is not the journal of `locount predict` ({error}): name another "
-                "folder, or remove the file to begin anew."
+                f"{self.path} is not the journal of `locount predict`, or its first line is "
+                f"damaged ({error}): name another folder, or remove the file to begin anew."
             ) from error
+        self._check(settings, before)
+        offset = self._file.tell()
+        # A line without its end was cut off when the run was: its photo's turn comes again.
+        while (line := self._file.readline()).endswith(b"\n"):
+            try:
+                self._hold(msgspec.json.decode(_checked(line), type=Entry), offset)
+            except ValueError:
+                self.num_damaged += 1
+            offset = self._file.tell()
         self._file.truncate(offset)
 
     def _check(self, now: dict[str, str], before: dict[str, str]) -> None:
@@ -181,3 +223,15 @@ class Journal:
                 f"{self.path.parent} holds predictions of a run that differs from this one:\n"
                 f"{listing(differences)}\nName another folder, or remove that one to begin anew."
             )
+
+
+def _checked(line: bytes) -> bytes:
+    """
+    Raises:
+        ValueError: if it is not the line that was written.
+    """
+    content, _, checksum = line.rpartition(_CHECKSUM)
+    content += b"}"
+    if checksum != b"%d}\n" % zlib.crc32(content):
+        raise ValueError("the checksum is wrong")
+    return content

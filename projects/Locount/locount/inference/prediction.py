@@ -19,12 +19,15 @@ class Prediction:
         instances: Detectron2's own form, on the CPU.
         classes: of the model.
         pixels: H x W x 3, uint8, BGR, where they were asked for.
+        orientation: the EXIF orientation of the file, by which its stored pixels were turned before
+            all else; 1 if they were not.
     """
 
     name: str
     instances: Instances
     classes: Classes
     pixels: np.ndarray | None = None
+    orientation: int = 1
 
     def __len__(self) -> int:
         return len(self.instances)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -19,9 +21,9 @@ from detectron2.modeling import build_model
 from detectron2.structures import Instances
 
 from ..checkpoint import load_weights
-from ..classes import find_classes
+from ..classes import Classes, find_classes
 from ..config import device_of, load_config, without_missing_gpu
-from ..data import read_image
+from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
 from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
 from ..training import mixed_precision
@@ -30,6 +32,8 @@ from .prediction import Prediction
 
 # Images side by side on a CPU, at most: each needs memory of its own.
 MAX_PARALLEL = 4
+# Pixels of photos that a stream has read ahead of its consumer, at most.
+MAX_PIXELS_AHEAD = 150_000_000
 
 Image = str | os.PathLike | np.ndarray | NamedImage
 
@@ -58,6 +62,7 @@ class Predictor:
         batch_size: int | None = None,
         workers: int | None = None,
         amp: bool = False,
+        as_stored: bool = False,
     ):
         """
         Args:
@@ -71,6 +76,8 @@ class Predictor:
                 and 1 on a CPU.
             workers: threads that read and resize photos; by default one for each CPU, at most 8.
             amp: compute in mixed precision, which changes the detections a little.
+            as_stored: take the pixels of photo files as they are stored; by default they are turned
+                as their EXIF orientation says, so that boxes fit what viewers show.
 
         Raises:
             InputError: if the weights do not fit the config, or an option makes no sense, such as
@@ -96,7 +103,7 @@ class Predictor:
         self.classes = find_classes(cfg, cfg.MODEL.WEIGHTS)
         self._batch_size = batch_size or (1 if self.device.type == "cpu" else 8)
         self._workers = workers or min(os.cpu_count() or 1, 8)
-        self._amp = amp
+        self._amp, self.as_stored = amp, as_stored
         # Read here, because while a stream runs torch tells new threads another number.
         self._threads = torch.get_num_threads()
         self._parallel = min(self._threads, MAX_PARALLEL) if self.device.type == "cpu" else 1
@@ -110,10 +117,10 @@ class Predictor:
         Raises:
             InputError: if it can't be read or is no such array.
         """
-        item = self._load((0, image))
+        item, instances = self._alone((0, image), keep_pixels=False)
         if isinstance(item, Failure):
-            raise InputError(str(item))
-        return Prediction(item.name, self._run([item])[0], self.classes)
+            raise InputError(str(item)) from item.cause
+        return item.prediction(instances, self.classes)
 
     def stream(
         self,
@@ -124,7 +131,8 @@ class Predictor:
     ) -> Iterator[Prediction]:
         """The detections of each image, in order.
 
-        It runs ahead of its consumer by some batches and no more, so ``images`` may be endless.
+        It runs ahead of its consumer by some batches and MAX_PIXELS_AHEAD at most, so ``images``
+        may be endless, and large.
 
         Args:
             images: as for :meth:`__call__`. An array without a name is called by its position.
@@ -138,64 +146,95 @@ class Predictor:
             ThreadPoolExecutor(self._workers, "locount-read") as readers,
             self._model_threads() as runners,
         ):
-            loaded = run_ahead(readers, self._load, enumerate(images), chunk_size + self._workers)
+            room = _Room(MAX_PIXELS_AHEAD)
+            load = functools.partial(self._load, room=room, keep_pixels=keep_pixels)
+            loaded = run_ahead(readers, load, enumerate(images), chunk_size + self._workers)
             chunks = _chunks(loaded, chunk_size)
             results = run_ahead(runners, self._predict, chunks, self._parallel)
             for item, instances in (pair for chunk in results for pair in chunk):
+                if isinstance(item, _Later):  # by now those before it need no room
+                    item, instances = self._alone(item.numbered, keep_pixels)
                 if isinstance(item, _Loaded):
-                    pixels = item.pixels if keep_pixels else None
-                    yield Prediction(item.name, instances, self.classes, pixels)
+                    yield item.prediction(instances, self.classes)
+                    item.place.leave()
                 elif on_failure is None:
-                    raise InputError(str(item))
+                    raise InputError(str(item)) from item.cause
                 else:
-                    on_failure(item)
+                    on_failure(replace(item, cause=None))  # which would hold the pixels
 
-    def _load(self, numbered: tuple[int, Image]) -> _Loaded | Failure:
+    def _alone(
+        self, numbered: tuple[int, Image], keep_pixels: bool
+    ) -> tuple[_Loaded, Instances] | tuple[Failure, None]:
+        return self._predict([self._load(numbered, keep_pixels=keep_pixels)])[0]
+
+    def _load(
+        self, numbered: tuple[int, Image], room: _Room | None = None, keep_pixels: bool = True
+    ) -> _Loaded | _Later | Failure:
         position, image = numbered
+        name, orientation = f"image {position}", UPRIGHT
+        place = _Place(room)
         try:
             if isinstance(image, NamedImage):
                 name, pixels = image.name, image.pixels
             elif isinstance(image, np.ndarray):
-                name, pixels = f"image {position}", image
+                pixels = image
             else:
                 name = os.fspath(image)
-                pixels = read_image(name, "BGR")
+                pixels, orientation = open_picture(
+                    name, upright=not self.as_stored, admit=place.take
+                )
             _check_pixels(name, pixels)
-        except InputError as error:
-            return Failure(name, str(error).removeprefix(name).lstrip(": "))
-        return _Loaded(name, pixels, model_input(self.cfg, pixels))
+            tensor = model_input(self.cfg, pixels)
+        except NotAdmittedError:
+            return _Later(numbered)
+        except Exception as error:  # of one image: the others go on
+            place.leave()
+            return _failure(name, error)
+        size = pixels.shape[:2]
+        if not keep_pixels:
+            pixels = None
+            place.leave()
+        if self.as_stored:
+            orientation = UPRIGHT
+        return _Loaded(name, size, pixels, tensor, orientation, place)
 
-    def _predict(self, chunk: list[_Loaded | Failure]) -> list[tuple[Any, Any]]:
-        """Each item with its :class:`Instances`, failures with None."""
+    def _predict(self, chunk: list[_Loaded | _Later | Failure]) -> list[tuple[Any, Any]]:
+        """Each item with its :class:`Instances`, others than loaded images with None."""
         groups = defaultdict(list)
         for i, item in enumerate(chunk):
             if isinstance(item, _Loaded):
                 groups[item.tensor.shape].append(i)
-        instances = [None] * len(chunk)
+        results = [(item, None) for item in chunk]
         for group in groups.values():
             for batch in _chunks(group, self._batch_size):
-                for i, result in zip(batch, self._run([chunk[i] for i in batch]), strict=True):
-                    instances[i] = result
-        return list(zip(chunk, instances, strict=True))
+                pairs = self._run([chunk[i] for i in batch])
+                for i, pair in zip(batch, pairs, strict=True):
+                    results[i] = pair
+        return results
 
-    def _run(self, batch: list[_Loaded]) -> list[Instances]:
-        """The detections of images of one size; in halves where the GPU's memory is too small."""
+    def _run(self, batch: list[_Loaded]) -> list[tuple[_Loaded, Instances] | tuple[Failure, None]]:
+        """The detections of images of one size; of one that makes the model fail, that.
+
+        A batch that fails, as where the GPU's memory is too small, is run in halves.
+        """
         inputs = [
-            {"image": item.tensor, "height": item.pixels.shape[0], "width": item.pixels.shape[1]}
-            for item in batch
+            {"image": item.tensor, "height": item.size[0], "width": item.size[1]} for item in batch
         ]
-        outputs = None
-        with (
-            # What a failed call holds is free only after the handler.
-            contextlib.suppress(torch.OutOfMemoryError if len(batch) > 1 else ()),
-            torch.inference_mode(),
-            mixed_precision.autocast(self.device, self._amp),
-        ):
-            outputs = self.model(inputs)
-        if outputs is None:
-            half = len(batch) // 2
-            return self._run(batch[:half]) + self._run(batch[half:])
-        return [_on_cpu(output["instances"]) for output in outputs]
+        outputs = failure = None
+        try:
+            with torch.inference_mode(), mixed_precision.autocast(self.device, self._amp):
+                outputs = self.model(inputs)
+        except Exception as error:  # as in _load
+            failure = _failure(batch[0].name, error)
+        # What a failed call holds is free only after the handler.
+        if outputs is not None:
+            instances = [_on_cpu(output["instances"]) for output in outputs]
+            return list(zip(batch, instances, strict=True))
+        if len(batch) == 1:
+            batch[0].place.leave()
+            return [(failure, None)]
+        half = len(batch) // 2
+        return self._run(batch[:half]) + self._run(batch[half:])
 
     @property
     def description(self) -> str:
@@ -244,7 +283,13 @@ def model_input(cfg: CfgNode, pixels: np.ndarray) -> torch.Tensor:
     """An image (H x W x 3, uint8, BGR) resized as the model takes it: 3 x H' x W', uint8."""
     inputs = INPUT_VIEWS[cfg.INPUT.FORMAT](pixels)
     resize = T.ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
-    resized = resize.get_transform(inputs).apply_image(inputs)
+    transform = resize.get_transform(inputs)
+    if isinstance(transform, T.ResizeTransform) and not (transform.new_h and transform.new_w):
+        raise InputError(
+            f"has {pixels.shape[1]}x{pixels.shape[0]} pixels, of which none is left in one "
+            "direction when it is resized for the model: cut out the part with the goods"
+        )
+    resized = transform.apply_image(inputs)
     # Bytes, not float32 as in DefaultPredictor: the model subtracts its means in float32 either
     # way, and a fourth of the memory is moved.
     return torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
@@ -252,11 +297,65 @@ def model_input(cfg: CfgNode, pixels: np.ndarray) -> torch.Tensor:
 
 @dataclass(frozen=True, eq=False)
 class _Loaded:
-    """An image as it is, and as the model takes it: C x H x W, uint8."""
+    """An image as it is, if that is kept, and as the model takes it: C x H x W, uint8.
+
+    Attributes:
+        size: height and width.
+    """
 
     name: str
-    pixels: np.ndarray
+    size: tuple[int, int]
+    pixels: np.ndarray | None
     tensor: torch.Tensor
+    orientation: int
+    place: _Place
+
+    def prediction(self, instances: Instances, classes: Classes) -> Prediction:
+        return Prediction(self.name, instances, classes, self.pixels, self.orientation)
+
+
+@dataclass(frozen=True, eq=False)
+class _Later:
+    """An image for which there was no room: it is read when its turn comes."""
+
+    numbered: tuple[int, Image]
+
+
+class _Room:
+    """How many pixels may lie in memory."""
+
+    def __init__(self, num_pixels: int):
+        self.free, self.lock = num_pixels, threading.Lock()
+
+
+@dataclass
+class _Place:
+    """What one image holds of a room; None is a room without bounds."""
+
+    room: _Room | None
+    held: int = 0
+
+    def take(self, num_pixels: int) -> bool:
+        if self.room is None:
+            return True
+        with self.room.lock:
+            if num_pixels > self.room.free:
+                return False
+            self.room.free -= num_pixels
+        self.held = num_pixels
+        return True
+
+    def leave(self) -> None:
+        if self.held:
+            with self.room.lock:
+                self.room.free += self.held
+            self.held = 0
+
+
+def _failure(name: str, error: Exception) -> Failure:
+    if isinstance(error, InputError):
+        return Failure(name, str(error).removeprefix(name).lstrip(": "), error)
+    return Failure(name, f"the model can't take it ({type(error).__name__}: {error})", error)
 
 
 def _on_cpu(instances: Instances) -> Instances:
@@ -275,13 +374,22 @@ def _check_pixels(name: str, pixels: np.ndarray) -> None:
         )
 
 
-def run_ahead(pool: Executor, function: Callable, items: Iterable, number: int) -> Iterator[Any]:
-    """``map`` in a pool that takes ``items`` only as far as ``number`` ahead of its consumer."""
+def run_ahead(
+    pool: Executor,
+    function: Callable,
+    items: Iterable,
+    number: int,
+    is_large: Callable[[Any], bool] = lambda item: False,
+) -> Iterator[Any]:
+    """``map`` in a pool that takes ``items`` only as far as ``number`` ahead of its consumer, and
+    none before a large one is done."""
     pending = deque()
     try:
         for item in items:
             pending.append(pool.submit(function, item))
-            if len(pending) > number:
+            ahead = 0 if is_large(item) else number
+            item = None  # it may hold much memory
+            while len(pending) > ahead:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

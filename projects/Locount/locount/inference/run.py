@@ -14,17 +14,21 @@ import cv2
 from detectron2.config import CfgNode
 from detectron2.utils.file_io import PathManager
 
+from ..data.images import UPRIGHT
 from ..errors import InputError
-from ..files import write_bytes
+from ..files import remove_unfinished_files, write_bytes
 from .drawing import draw_prediction
-from .inputs import Failure, NamedImage, is_video, video_frames
+from .inputs import JOURNAL, PICTURES, Failure, NamedImage, is_result, is_video, video_frames
 from .inventory import write_tables
-from .journal import Entry, Journal, file_stamp
+from .journal import Entry, Journal, file_stamp, recorded_name
 from .prediction import Prediction
 from .predictor import Predictor, run_ahead
 
-PICTURES = "pictures"
 JPEG_QUALITY = 90
+# Larger ones are drawn one at a time.
+LARGE_PICTURE = 30_000_000
+# Of a photo's name, what the name of its picture holds of it.
+STEM_LETTERS = 50
 # Of a digest; enough to tell runs apart.
 DIGITS = 12
 
@@ -36,12 +40,16 @@ class Summary:
     Attributes:
         new: photos (or frames of videos) that were predicted.
         kept: photos that an earlier run into the same folder had done.
+        turned: how many photos were turned by their orientation tag.
+        damaged: lines of the journal that could not be used; their photos were predicted again.
         failures: inputs that could not be used.
         totals: rows of totals.csv.
     """
 
     new: int = 0
     kept: int = 0
+    turned: int = 0
+    damaged: int = 0
     failures: list[Failure] = field(default_factory=list)
     totals: list[dict[str, Any]] = field(default_factory=list)
 
@@ -72,7 +80,8 @@ class Run:
             on_line: gets the journal's line of each photo, of kept ones too.
 
         Raises:
-            InputError: if the folder holds a run of another model or with another score.
+            InputError: if the folder holds a run of another model or with other options, or one
+                that is at work.
             OSError: if the folder can't be written to.
         """
         self.summary = Summary()
@@ -85,8 +94,12 @@ class Run:
             "weights": _file_digest(predictor.cfg.MODEL.WEIGHTS),
             "score": str(score),
             "pictures": "yes" if pictures else "no",
+            "every": str(every),
+            "orientation tags": "ignored" if predictor.as_stored else "obeyed",
         }
-        self._journal = Journal(folder / "predictions.jsonl", settings)
+        self._journal = Journal(folder / JOURNAL, settings)
+        self.summary.damaged = self._journal.num_damaged
+        self._names: dict[str, str] = {}
 
     def __call__(self, paths: Iterable[str]) -> Summary:
         """Predict photos and videos, each path once, and write the tables.
@@ -94,18 +107,24 @@ class Run:
         Raises:
             OSError: if something can't be written. What was done before is kept.
         """
-        if self._pictures:
-            (self._folder / PICTURES).mkdir(exist_ok=True)
         with contextlib.closing(self._journal) as journal, ThreadPoolExecutor(2) as drawers:
+            remove_unfinished_files(self._folder)
+            if self._pictures:
+                (self._folder / PICTURES).mkdir(exist_ok=True)
+                remove_unfinished_files(self._folder / PICTURES)
             predictions = self._predictor.stream(
                 self._images(paths),
                 on_failure=self.summary.failures.append,
                 keep_pixels=self._pictures,
             )
             numbered = enumerate(predictions, journal.next_id)
-            for entry in run_ahead(drawers, self._finish, numbered, 2):
+            for entry in run_ahead(drawers, self._finish, numbered, 2, _is_large):
+                if isinstance(entry, Failure):
+                    self.summary.failures.append(entry)
+                    continue
                 journal.add(entry)
                 self.summary.new += 1
+                self.summary.turned += entry.orientation != UPRIGHT
                 self._on_line(journal.line(entry.file_name))
             self.summary.totals = write_tables(journal, self._predictor.classes, self._folder)
         return self.summary
@@ -119,40 +138,69 @@ class Run:
             seen.add(path)
             try:
                 stamp = file_stamp(path)
-            except OSError as error:
-                self.summary.failures.append(Failure(path, error.strerror))
+            except (OSError, ValueError) as error:  # ValueError of a name with a NUL
+                self._fail(path, getattr(error, "strerror", None) or str(error))
                 continue
-            if is_video(path):
+            if self._names.setdefault(recorded_name(path), path) != path:
+                self._fail(path, "another one is called the same in Unicode: rename it")
+            elif is_result(path):
+                self._fail(path, "is a picture that `locount predict` drew: name the photo itself")
+            elif is_video(path):
                 yield from self._frames(path, stamp)
             elif not self._is_kept(path, stamp):
                 yield path
+
+    def _fail(self, path: str, problem: str) -> None:
+        self.summary.failures.append(Failure(path, problem))
 
     def _frames(self, path: str, stamp: tuple[int, int]) -> Iterator[NamedImage]:
         try:
             yield from video_frames(path, self._every, lambda name: self._is_kept(name, stamp))
         except InputError as error:
-            self.summary.failures.append(Failure(path, str(error)))
+            self._fail(path, str(error))
 
     def _is_kept(self, name: str, stamp: tuple[int, int]) -> bool:
         # As it is before it is read: if it changes meanwhile, the next run sees that.
         self._stamps[name] = stamp
+        name = recorded_name(name)
         if not self._journal.holds(name, stamp):
+            return False
+        picture = self._journal.picture(name)
+        if picture is not None and not _is_there(self._folder / PICTURES / picture):
             return False
         self.summary.kept += 1
         self._on_line(self._journal.line(name))
         return True
 
-    def _finish(self, numbered: tuple[int, Prediction]) -> Entry:
+    def _finish(self, numbered: tuple[int, Prediction]) -> Entry | Failure:
         """Draw the picture, so that a photo in the journal has one."""
         image_id, prediction = numbered
         prediction = prediction.above(self._score)
+        stamp = self._stamps.pop(prediction.name)
         picture = None
         if self._pictures:
-            picture = f"{image_id:06d}_{Path(prediction.name).stem}.jpg"
-            drawn = draw_prediction(prediction, prediction.pixels)
-            _, jpeg = cv2.imencode(".jpg", drawn, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+            stem = Path(recorded_name(prediction.name)).stem[:STEM_LETTERS]
+            picture = f"{image_id:06d}_{stem}.jpg"
+            try:
+                drawn = draw_prediction(prediction, prediction.pixels)
+                _, jpeg = cv2.imencode(".jpg", drawn, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+            except Exception as error:  # of one photo: the others go on
+                return Failure(prediction.name, f"its picture can't be drawn ({error})")
             write_bytes(self._folder / PICTURES / picture, jpeg.tobytes())
-        return Entry.of(prediction, image_id, self._stamps.pop(prediction.name), picture)
+        return Entry.of(prediction, image_id, stamp, picture)
+
+
+def _is_large(numbered: tuple[int, Prediction]) -> bool:
+    pixels = numbered[1].pixels
+    return pixels is not None and pixels.size > 3 * LARGE_PICTURE
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file that is not empty."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _config_digest(cfg: CfgNode) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import posixpath
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,10 +14,13 @@ from tqdm import tqdm
 from ...errors import InputError, listing
 from ...files import new_folder
 from ..category_list import read_category_list
-from ..errors import DatasetError
+from ..errors import DatasetError, Problem
+from ..images import IMAGE_SUFFIXES, orientation_text, read_orientations
 from .dataset import Dataset, Split
 from .limits import name_problems, reduce_dataset
 from .registry import FORMATS, Format, guess_format
+
+logger = logging.getLogger(__name__)
 
 
 def convert(
@@ -59,7 +63,19 @@ def convert(
     origin = FORMATS[from_ or guess_format(source)]
     aim = FORMATS[to]
     root = None if image_root is None else os.fspath(image_root)
-    dataset = origin.read(os.fspath(source), split, root, skip_invalid)
+    try:
+        dataset = origin.read(os.fspath(source), split, root, skip_invalid)
+    except DatasetError as error:
+        # Boxes that don't fit because of a tag are not to be "corrected" one by one.
+        photos = _photos_below(root or (source if source.is_dir() else source.parent))
+        turned = list(_turned(photos)) if error.problems else []
+        if not turned:
+            raise
+        raise DatasetError(error.title, (*turned, *error.problems), error.max_errors) from error
+    for problem in _turned(
+        {r["file_name"]: None for p in dataset.splits.values() for r in p.records}
+    ):
+        logger.warning("%s", problem)
     if categories is not None:
         dataset = _with_categories(dataset, os.fspath(categories))
     dataset, losses = reduce_dataset(dataset, title=aim.title, holds=aim.holds, lossy=lossy)
@@ -75,6 +91,17 @@ def convert(
         if images != "none":
             _place_images(dataset, aim, folder, link=images == "link")
     return dataset, losses
+
+
+def _photos_below(folder: str | Path) -> list[str]:
+    paths = (path for path in Path(folder).rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(map(os.fspath, paths))
+
+
+def _turned(paths: Iterable[str]) -> Iterator[Problem]:
+    paths = list(paths)
+    for i, orientation in read_orientations(paths).items():
+        yield Problem(paths[i], None, orientation_text(orientation))
 
 
 def _with_categories(dataset: Dataset, path: str) -> Dataset:

@@ -9,14 +9,11 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image
 from tqdm import tqdm
 
 from ..errors import DatasetError, Problem
-from ..images import read_image
+from ..images import UPRIGHT, open_picture, orientation_text
 from .findings import Dataset, Finding
-
-_UPRIGHT = 1  # EXIF orientation
 
 
 class Photo(NamedTuple):
@@ -32,7 +29,7 @@ class Photo(NamedTuple):
 
     size: tuple[int, int] | None
     error: str = ""
-    orientation: object = _UPRIGHT
+    orientation: int = UPRIGHT
     digest: bytes = b""
     gradient_hash: bytes | None = None
 
@@ -40,11 +37,9 @@ class Photo(NamedTuple):
 def inspect_photo(path: str) -> Photo:
     """Decode an image file."""
     try:
-        pixels = read_image(path, "RGB")
+        pixels, orientation = open_picture(path, "RGB")
     except DatasetError as error:
         return Photo(None, str(error).removeprefix(f"{path} "))
-    with Image.open(path) as image:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
     digest = hashlib.sha256(repr(pixels.shape).encode())
     digest.update(np.ascontiguousarray(pixels))
     return Photo(pixels.shape[:2], "", orientation, digest.digest(), gradient_hash(pixels))
@@ -89,12 +84,8 @@ def _own_problems(record: dict, photo: Photo) -> Iterator[tuple[str, Problem]]:
         yield "unreadable image", Problem(path, None, photo.error)
         return
     height, width = photo.size
-    if photo.orientation != _UPRIGHT:
-        text = (
-            f"has the EXIF orientation {photo.orientation}. Boxes are taken to speak of the pixels "
-            "as stored, which other programs turn: look whether they fit, then remove the tag"
-        )
-        yield "EXIF orientation", Problem(path, None, text)
+    if photo.orientation != UPRIGHT:
+        yield "EXIF orientation", Problem(path, None, orientation_text(photo.orientation))
     if (record["height"], record["width"]) != photo.size:
         text = (
             f"has {width}x{height} pixels, but {record.get('annotation_file', 'the dataset')} says "

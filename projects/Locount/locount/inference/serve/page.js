@@ -1,7 +1,6 @@
 "use strict";
 
 const MAX_BYTES = 20e6;
-const TYPES = ["image/jpeg", "image/png", "image/webp", "image/bmp"];
 const LABEL = 12; // pixels of the screen
 
 const $ = (id) => document.getElementById(id);
@@ -15,17 +14,24 @@ function say(text) {
   $("message").hidden = !text;
 }
 
+// By content: what a browser says of a file's type it takes from the name.
+async function isPicture(file) {
+  const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
+  return /^(\xff\xd8\xff|\x89PNG|BM|RIFF[^]{4}WEBP)/.test(head);
+}
+
 async function predict(file) {
   if (!file) return;
   say("");
-  if (!TYPES.includes(file.type)) return say("Give a picture: JPEG, PNG, WebP or BMP.");
+  if (!(await isPicture(file))) return say("Give a picture: JPEG, PNG, WebP or BMP.");
   if (file.size > MAX_BYTES) return say("The photo has over 20 MB: give a smaller one.");
   const question = ++asked;
   $("busy").textContent = `Looking at ${file.name} …`;
   try {
-    const headers = { "Content-Type": file.type };
+    const headers = { "Content-Type": "application/octet-stream" };
     const response = await fetch("predict", { method: "POST", headers, body: file });
-    const answer = await response.json();
+    const failed = { detail: `The server is busy (${response.status}): try again.` };
+    const answer = await response.json().catch(() => failed);
     if (question !== asked) return; // another photo was given meanwhile
     if (!response.ok) return say(answer.detail);
     photo = { name: file.name, ...answer };
@@ -130,6 +136,8 @@ function draw() {
 }
 
 function csv(rows) {
+  // An apostrophe before what spreadsheets would take for a formula, as in inventory.csv.
+  const safe = (v) => (typeof v === "string" && /^[=+\-@\t\r]/.test(v) ? `'${v}` : String(v));
   const quote = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const round = (score) => (score === null ? "" : Math.round(score * 1e4) / 1e4);
   const header =
@@ -139,7 +147,7 @@ function csv(rows) {
     ...[round(row.score), round(row.countScore)],
   ]);
   if (!rows.length) lines.push([photo.name, "", "", 0, 0, "", ""]);
-  return [header, ...lines].map((line) => `${line.map((v) => quote(String(v))).join(",")}\r\n`).join("");
+  return [header, ...lines].map((line) => `${line.map((v) => quote(safe(v))).join(",")}\r\n`).join("");
 }
 
 $("file").addEventListener("change", () => {

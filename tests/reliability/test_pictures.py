@@ -1,0 +1,145 @@
+"""What comes as a picture: only what is allowed is opened, and every failure is a named error."""
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from locount.data import DatasetError
+from locount.data.images import FORMATS, NotAdmittedError, open_picture, read_image_sizes
+from locount.data.inspection.photos import inspect_photo
+
+ORIENTATION = 274  # EXIF tag
+
+
+def picture(width=48, height=32):
+    rng = np.random.default_rng(0)
+    return Image.fromarray(rng.integers(0, 255, (height, width, 3), dtype=np.uint8))
+
+
+def saved(format, **options):
+    file = io.BytesIO()
+    picture().save(file, format, **options)
+    return file.getvalue()
+
+
+def exif(orientation):
+    tags = Image.Exif()
+    tags[ORIENTATION] = orientation
+    return tags
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".eps"])
+def test_a_postscript_file_starts_no_program(tmp_path, monkeypatch, suffix):
+    started = []
+    monkeypatch.setattr("subprocess.Popen", lambda *args, **kwargs: started.append(args))
+    path = tmp_path / f"loop{suffix}"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n{} loop\n")
+    with pytest.raises(DatasetError, match=r"none of .*JPEG"):
+        open_picture(path)
+    assert list(read_image_sizes([str(path)])[1]) == [0]
+    assert "can't be read" in inspect_photo(str(path)).error
+    assert started == []
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_a_photo_is_turned_as_viewers_turn_it(orientation, format):
+    data = saved(format, exif=exif(orientation))
+    with Image.open(io.BytesIO(data)) as image:
+        stored, shown = np.asarray(image.convert("RGB")), ImageOps.exif_transpose(image)
+    turned = open_picture(data, "RGB", upright=True)
+    assert turned.orientation == orientation
+    # OpenCV and Pillow may decode by different versions of one library.
+    np.testing.assert_allclose(turned.pixels.astype(int), np.asarray(shown.convert("RGB")), atol=1)
+    np.testing.assert_allclose(open_picture(data, "RGB").pixels.astype(int), stored, atol=1)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_tags_without_a_meaning_turn_nothing(orientation):
+    data = saved("JPEG", exif=exif(orientation))
+    assert open_picture(data, upright=True).orientation == 1
+
+
+def test_a_damaged_exif_block_turns_nothing():
+    data = saved("WEBP", exif=b"Exif\0\0no TIFF header")
+    assert open_picture(data, upright=True).orientation == 1
+
+
+def test_a_tiff_file_with_a_tag_is_shown_but_is_no_part_of_a_dataset(tmp_path):
+    path = tmp_path / "scan.tif"
+    path.write_bytes(saved("TIFF", exif=exif(6)))
+    assert open_picture(path, upright=True).pixels.shape == (48, 32, 3)
+    with pytest.raises(DatasetError, match="TIFF file with an orientation tag"):
+        open_picture(path)
+    assert list(read_image_sizes([str(path)])[1]) == [0]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 2}])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_a_jpeg_cut_short_is_refused_in_spite_of_an_end_mark(mode, options, share):
+    file = io.BytesIO()
+    picture(160, 160).convert(mode).save(file, "JPEG", **options)
+    data = file.getvalue()
+    open_picture(data)
+    with pytest.raises(DatasetError, match="truncated"):
+        open_picture(data[: int(share * len(data))] + b"\xff\xd9")
+
+
+def test_a_photo_that_ends_in_grey_is_whole():
+    grey = cv2.imencode(".jpg", np.full((40, 40, 3), 128, np.uint8))[1].tobytes()
+    assert (open_picture(grey).pixels == 128).all()
+
+
+def png(width, height):
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def test_the_number_of_pixels_is_bounded_before_they_are_decoded():
+    for size in ((20_000, 20_000), (2**31 - 1, 2**31 - 1)):
+        with pytest.raises(DatasetError, match="can't be read"):
+            open_picture(png(*size))
+    with pytest.raises(DatasetError, match="over 1 million"):
+        open_picture(png(1001, 1000), max_pixels=1_000_000)
+    asked = []
+    with pytest.raises(NotAdmittedError):
+        open_picture(png(30, 20), admit=lambda number: asked.append(number))
+    assert asked == [600]
+
+
+SEEDS = {format: saved(format) for format in FORMATS}
+
+
+@given(
+    st.sampled_from(sorted(SEEDS)),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),
+    st.floats(0, 1),
+)
+@settings(max_examples=300, deadline=None)
+def test_a_damaged_file_is_a_picture_or_a_named_error(format, changes, share):
+    data = bytearray(SEEDS[format])
+    for place, value in changes:
+        data[int(place * len(data))] = value
+    if share > 0.7:
+        del data[int(share * len(data)) :]
+    try:
+        pixels = open_picture(bytes(data), name="photo", upright=True).pixels
+    except DatasetError as error:
+        message = str(error)
+    else:
+        assert (pixels.ndim, pixels.dtype) == (3, np.uint8)
+        return
+    assert message.startswith("photo can't be read as an image (")
