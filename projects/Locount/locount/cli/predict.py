@@ -54,8 +54,9 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     from tqdm import tqdm
 
-    from ..inference.inputs import expand_inputs, is_video, listed_paths
+    from ..inference.inputs import expand_inputs, is_video
     from ..inference.run import Run
+    from ..texts import listed_lines
 
     paths = expand_inputs(name for name in args.inputs if name != "-")
     predictor = open_predictor(args, device=args.device, batch_size=args.batch_size, amp=args.amp)
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     def everything() -> Iterator[str]:
         yield from paths
         if "-" in args.inputs:
-            yield from listed_paths(sys.stdin)
+            yield from listed_lines(sys.stdin.buffer, "the list of paths")
 
     try:
         job = Run(

@@ -75,11 +75,6 @@ def _files_below(folder: str) -> list[str]:
     return sorted(str(p) for p in Path(folder).rglob("*") if p.suffix.lower() in suffixes)
 
 
-def listed_paths(lines: Iterable[str]) -> Iterator[str]:
-    """The paths of a list, one a line; empty lines say nothing."""
-    return (path for line in lines if (path := line.rstrip("\r\n")))
-
-
 def is_video(path: str) -> bool:
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
 

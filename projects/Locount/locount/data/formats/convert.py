@@ -11,10 +11,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ...errors import InputError, listing
-from ...files import new_folder
+from ...files import new_folder, to_csv
 from ..category_list import read_category_list
+from ..counts import COUNT
 from ..errors import DatasetError
-from .dataset import Dataset, Split
+from ..mending import CHANGES_FILE, COLUMNS, Changes
+from .dataset import Dataset, Reading, Split
 from .limits import name_problems, reduce_dataset
 from .registry import FORMATS, Format, guess_format
 
@@ -31,6 +33,8 @@ def convert(
     categories: Path | None = None,
     lossy: Collection[str] = (),
     skip_invalid: bool = False,
+    mend: bool = False,
+    count_attribute: str = COUNT,
 ) -> tuple[Dataset, list[str]]:
     """Write a dataset in another format.
 
@@ -45,6 +49,8 @@ def convert(
             are as the source has them.
         lossy: keys of ``LOSSES`` that may be lost where the format can't hold them.
         skip_invalid: leave out what is invalid, and log it, where the reader can.
+        mend: swap reversed corners and cut boxes to their images; ``changes.csv`` lists them.
+        count_attribute: what the count is called in the source, where boxes have attributes.
 
     Returns:
         What was written, and what was lost.
@@ -59,7 +65,10 @@ def convert(
     origin = FORMATS[from_ or guess_format(source)]
     aim = FORMATS[to]
     root = None if image_root is None else os.fspath(image_root)
-    dataset = origin.read(os.fspath(source), split, root, skip_invalid)
+    folder = source if source.is_dir() else source.parent
+    changes = Changes(os.fspath(folder)) if mend else None
+    reading = Reading(split, root, skip_invalid, count_attribute, changes)
+    dataset = origin.read(os.fspath(source), reading)
     if categories is not None:
         dataset = _with_categories(dataset, os.fspath(categories))
     dataset, losses = reduce_dataset(dataset, title=aim.title, holds=aim.holds, lossy=lossy)
@@ -72,6 +81,8 @@ def convert(
         raise InputError(f"{aim.title} can't hold these names:\n{listing(problems)}")
     with new_folder(target) as folder:
         aim.write(dataset, folder)
+        if changes is not None:
+            (folder / CHANGES_FILE).write_bytes(to_csv(changes.rows, COLUMNS))
         if images != "none":
             _place_images(dataset, aim, folder, link=images == "link")
     return dataset, losses
