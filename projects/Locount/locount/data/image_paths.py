@@ -12,11 +12,13 @@ def image_path(root: str, name: str) -> str:
     give one path.
 
     Raises:
-        ValueError: with a cure, for a name that leads out of ``root``. A file from somebody else
+        ValueError: with a cure, for a URL, and for a name that leads out of ``root``. A file from somebody else
             could have any picture of this machine read otherwise.
     """
     if "\\" in name and not os.path.exists(os.path.join(root, name)):
         name = name.replace("\\", "/")
+    if "://" in name:
+        raise ValueError("the image is on a server: download it, and write its path")
     if "\0" in name:
         raise ValueError(f"the image name {name!r} holds a NUL character: correct it")
     if os.path.isabs(name) or not {"", ".", ".."}.isdisjoint(name.split("/")):

@@ -66,6 +66,8 @@ def reduce_dataset(
 
 def name_problems(dataset: Dataset, aim: Format) -> Iterator[str]:
     """Names that a format can't write so that they are read again as they were."""
+    if not dataset.classes:
+        yield "no category at all, because no box is left: list them in a file, --categories"
     for name in dataset.classes:
         if not aim.is_category(name):
             yield f"the category {name!r}: rename it"
