@@ -62,6 +62,13 @@ def test_there_are_configs():
 
 
 @every_leaf
+def test_photos_without_goods_are_trained_on_but_of_coco(path):
+    assert load_config(str(path)).DATALOADER.FILTER_EMPTY_ANNOTATIONS == (
+        path.parent.name == "COCO"
+    )
+
+
+@every_leaf
 def test_config_builds_trains_and_predicts(path):
     cfg = untrained(path)
     model = build_model(cfg)
@@ -71,8 +78,9 @@ def test_config_builds_trains_and_predicts(path):
     optimizer = Trainer.build_optimizer(cfg, model)
     for _ in range(2):
         with EventStorage():
-            # Two images, because SSDlite normalizes a map of one pixel.
-            losses = model.train()([{"image": image, "instances": targets((64, 64))}] * 2)
+            # Two images, because SSDlite normalizes a map of one pixel; one shows no goods.
+            shelves = [targets((64, 64)), targets((64, 64))[:0]]
+            losses = model.train()([{"image": image, "instances": shelf} for shelf in shelves])
         assert all(torch.isfinite(loss) for loss in losses.values())
         optimizer.zero_grad()
         sum(losses.values()).backward()

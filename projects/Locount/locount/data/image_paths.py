@@ -12,8 +12,8 @@ def image_path(root: str, name: str) -> str:
     give one path.
 
     Raises:
-        ValueError: with a cure, for a URL, and for a name that leads out of ``root``. A file from somebody else
-            could have any picture of this machine read otherwise.
+        ValueError: with a cure, for a URL, and for a name that leads out of ``root``. A file from
+            somebody else could have any picture of this machine read otherwise.
     """
     if "\\" in name and not os.path.exists(os.path.join(root, name)):
         name = name.replace("\\", "/")

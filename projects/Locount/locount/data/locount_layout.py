@@ -13,6 +13,9 @@ from .index_cache import FileStamp
 
 _IMAGE_FOLDER = re.compile(r"Locount_Images(\w+)")
 
+# They would be missed without a word otherwise.
+_OTHER_PHOTOS = (".avif", ".dng", ".gif", ".heic", ".heif", ".jfif", ".tif", ".tiff")
+
 
 class SplitFolders(NamedTuple):
     """The two folders of a split, absolute or relative as the root is."""
@@ -136,3 +139,7 @@ def _walk(
             dangling = entry.is_symlink() and not os.path.exists(entry.path)
             status = entry.stat(follow_symlinks=not dangling)
             yield FileStamp(entry.path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        elif suffixes is IMAGE_SUFFIXES and entry.name.lower().endswith(_OTHER_PHOTOS):
+            kinds = ", ".join(IMAGE_SUFFIXES)
+            text = f"is a photo of a kind that is not read: make it one of {kinds}, or remove it"
+            problems.append(Problem(entry.path, None, text))
