@@ -63,6 +63,13 @@ def test_there_are_configs():
     assert len(PAPER_LEAVES) > 0
 
 
+@every_leaf
+def test_photos_without_goods_are_trained_on_but_of_coco(path):
+    assert load_config(str(path)).DATALOADER.FILTER_EMPTY_ANNOTATIONS == (
+        path.parent.name == "COCO"
+    )
+
+
 @pytest.mark.parametrize(
     "path",
     [pytest.param(p, marks=pytest.mark.slow if p.stem in SLOW else ()) for p in LEAVES],
@@ -75,8 +82,9 @@ def test_config_builds_trains_and_predicts(path):
         balance_counts(model, torch.tensor([1, 1, 12]))  # as the trainer does
     image = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
     optimizer = Trainer.build_optimizer(cfg, model)
-    # Two images, because SSDlite normalizes a map of one pixel.
-    batch = [{"image": image, "instances": targets((64, 64))}] * (1 if path.stem in SLOW else 2)
+    # Two images, because SSDlite normalizes a map of one pixel; the second shows no goods.
+    shelves = [targets((64, 64)), targets((64, 64))[:0]][: 1 if path.stem in SLOW else 2]
+    batch = [{"image": image, "instances": shelf} for shelf in shelves]
     for _ in range(2):
         with EventStorage():
             losses = model.train()(batch)
