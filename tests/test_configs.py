@@ -66,7 +66,8 @@ def test_there_are_configs():
 @every_leaf
 def test_photos_without_goods_are_trained_on_but_of_coco(path):
     cfg = load_config(str(path))
-    assert cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS == (path.parent.name == "COCO")
+    of_coco = path.parent.name == "COCO"
+    assert cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS == of_coco
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_an_image_that_is_too_large_for_the_memory_is_an_error(predictor, images
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(predictor.model, "forward", without_room)
-    with pytest.raises(InputError, match="image 0: the model can't take it .OutOfMemoryError"):
+    with pytest.raises(InputError, match=r"image 0: the model can't take it \(OutOfMemoryError"):
         predictor(images[0])
 
 

@@ -78,8 +78,8 @@ def scan(folder: str, suffixes: tuple[str, ...]) -> tuple[dict[str, FileStamp], 
     Returns:
         The files by key, sorted. The key is what an image and its annotation file share: the path
         in the folder without the suffix, and without the folder's own name that archives unpacked
-        twice repeat. And a problem for every file whose key another one has or can't be written, for
-        every folder that can't be read or holds itself through a link.
+        twice repeat. And a problem for every file whose key another one has or can't be written,
+        and for every folder that can't be read or holds itself through a link.
     """
     files: dict[str, FileStamp] = {}
     problems = []
