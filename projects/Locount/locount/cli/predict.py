@@ -94,8 +94,6 @@ def run(args: argparse.Namespace) -> int:
     def everything() -> Iterator[str]:
         yield from paths
         if "-" in args.inputs:
-            if hasattr(sys.stdin, "reconfigure"):
-                sys.stdin.reconfigure(errors="surrogateescape")  # names that are not UTF-8
             yield from listed_paths(sys.stdin)
 
     try:
