@@ -66,8 +66,7 @@ def test_there_are_configs():
 @every_leaf
 def test_photos_without_goods_are_trained_on_but_of_coco(path):
     cfg = load_config(str(path))
-    of_coco = path.parent.name == "COCO"
-    assert cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS == of_coco
+    assert cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS is (path.parent.name == "COCO")
 
 
 @pytest.mark.parametrize(

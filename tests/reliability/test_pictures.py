@@ -1,6 +1,7 @@
 """What comes as a picture: only what is allowed is opened, and every failure is a named error."""
 
 import io
+import json
 import struct
 import zlib
 
@@ -11,8 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from locount.cli import main
 from locount.data import DatasetError
-from locount.data.images import FORMATS, NotAdmittedError, open_picture, read_image_sizes
+from locount.data.images import (
+    FORMATS,
+    NotAdmittedError,
+    open_picture,
+    orientation_text,
+    read_image_sizes,
+    read_orientations,
+)
 from locount.data.inspection.photos import inspect_photo
 
 ORIENTATION = 274  # EXIF tag
@@ -143,3 +152,24 @@ def test_a_damaged_file_is_a_picture_or_a_named_error(format, changes, share):
         assert (pixels.ndim, pixels.dtype) == (3, np.uint8)
         return
     assert message.startswith("photo can't be read as an image (")
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_converting_photos_with_a_tag_says_so(tmp_path, caplog, capsys, orientation):
+    (tmp_path / "a.jpg").write_bytes(saved("JPEG", exif=exif(orientation)))
+    image = {"id": 1, "file_name": "a.jpg", "width": 48, "height": 32}
+    boxes = {3: [1, 1, 30, 30], 6: [1, 1, 30, 40]}  # of an upright photo that is higher than wide
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": boxes[orientation], "count": 2}
+    content = {"images": [image], "annotations": [box], "categories": [{"id": 1, "name": "cup"}]}
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    command = ["convert", tmp_path / "boxes.json", tmp_path / "out", "--to", "locount"]
+    options = ["--from", "coco", "--split", "train", "--image-root", tmp_path]
+    assert main([*map(str, [*command, *options])]) == {3: 0, 6: 2}[orientation]
+    assert f"a.jpg: has the EXIF orientation {orientation}" in caplog.text + capsys.readouterr().err
+
+
+def test_a_problem_of_a_tag_is_named_with_both_cures(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(saved("JPEG", exif=exif(3)))
+    assert read_orientations([str(tmp_path / "a.jpg"), str(tmp_path / "none.jpg")]) == {0: 3}
+    assert "check-data --fix" in (text := orientation_text(3))
+    assert "auto-orient" in text

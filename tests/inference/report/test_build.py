@@ -121,3 +121,12 @@ def test_detections_of_another_dataset_are_an_error_with_their_file(run_dir):
     file.write_text('[{"image_id": 99, "category_id": 0, "bbox": [0, 0, 1, 1], "score": 1}]')
     with pytest.raises(InputError, match=f"(?s){re.escape(str(file))}.*99"):
         build_report(run_dir)
+
+
+def test_only_photos_of_the_named_folder_are_shown(run_dir, tmp_path):
+    inside = build_report(run_dir, photo_root=run_dir)
+    assert inside.problems == []
+    (tmp_path / "shop").mkdir()
+    outside = build_report(run_dir, photo_root=tmp_path / "shop")
+    assert "1.jpg does not lie in" in outside.problems[0]
+    assert len(outside.html) < len(inside.html)

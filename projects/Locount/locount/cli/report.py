@@ -20,6 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dataset", metavar="NAME", help="only the results of this one (default: of all)"
     )
     parser.add_argument(
+        "--photos",
+        metavar="DIR",
+        type=Path,
+        help="show only photos of this folder: the page holds what the results name, so give it "
+        "for results that are not your own",
+    )
+    parser.add_argument(
         "--output",
         metavar="FILE.html",
         type=Path,
@@ -32,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from ..files import write_bytes
     from ..inference.report import build_report
 
-    report = build_report(args.run_dir, args.dataset)
+    report = build_report(args.run_dir, args.dataset, args.photos)
     output = args.output or args.run_dir / "report.html"
     data = report.html.encode()
     try:

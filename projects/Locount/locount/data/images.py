@@ -235,6 +235,8 @@ def _orientation(image: Image.Image) -> int:
 
 def _decode(image: Image.Image, file: BinaryIO, format: str) -> np.ndarray:
     if image.format != "JPEG":
+        if image.mode == "RGB" and format in ("BGR", "RGB"):  # without a copy of large pictures
+            return np.asarray(image)[:, :, :: -1 if format == "BGR" else 1]
         return convert_PIL_to_numpy(image, format)
     file.seek(0)
     data = file.read()

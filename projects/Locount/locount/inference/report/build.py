@@ -63,12 +63,15 @@ class EvaluationView:
     problems: list[str]
 
 
-def build_report(run_dir: Path, dataset: str | None = None) -> BuiltReport:
+def build_report(
+    run_dir: Path, dataset: str | None = None, photo_root: Path | None = None
+) -> BuiltReport:
     """The report of a run as one page that needs no other file.
 
     Args:
         run_dir: OUTPUT_DIR of `train_net.py`, after training or ``--eval-only``.
         dataset: only the evaluations of this one.
+        photo_root: show only photos of this folder; without it all that the results name.
 
     Raises:
         InputError: for a folder without results, and for results that can't be evaluated.
@@ -76,7 +79,7 @@ def build_report(run_dir: Path, dataset: str | None = None) -> BuiltReport:
     run = read_run_folder(run_dir, dataset)
     num_examples = max(1, min(MAX_GALLERY, MAX_EXAMPLES // (3 * len(run.evaluations))))
     views = [
-        _view(run, evaluation, f"dataset-{i}", num_examples)
+        _view(run, evaluation, f"dataset-{i}", num_examples, photo_root)
         for i, evaluation in enumerate(run.evaluations, 1)
     ]
     method = paper_method(run.cfg)
@@ -102,7 +105,13 @@ def build_report(run_dir: Path, dataset: str | None = None) -> BuiltReport:
     return BuiltReport(html, run.notes + [p for view in views for p in view.problems])
 
 
-def _view(run: RunFolder, evaluation: Evaluation, anchor: str, num_examples: int) -> EvaluationView:
+def _view(
+    run: RunFolder,
+    evaluation: Evaluation,
+    anchor: str,
+    num_examples: int,
+    photo_root: Path | None,
+) -> EvaluationView:
     max_dets = run.cfg.TEST.DETECTIONS_PER_IMAGE
     matcher = match(evaluation.ground_truth, evaluation.detections, max_dets)
     gt, dt = matcher.gt, matcher.dt
@@ -112,7 +121,7 @@ def _view(run: RunFolder, evaluation: Evaluation, anchor: str, num_examples: int
     pred_counts, gt_counts = dt.counts[matches.dt], gt.counts[matches.gt]
 
     score = run.cfg.PREDICT.SCORE
-    pictures = Pictures(matcher, evaluation.photos(), score)
+    pictures = Pictures(matcher, evaluation.photos(), score, photo_root)
     sure = matches.above(dt.scores, score)
     galleries = [
         Gallery(title, text, pictures.examples(choose(matcher, sure), num_examples))

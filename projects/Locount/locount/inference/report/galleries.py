@@ -65,12 +65,14 @@ class Pictures:
 
     Attributes:
         score: least score of a detection that is drawn.
+        photo_root: the folder that photos must lie in; None for anywhere.
         problems: photos that can't be used, by their ids: what is wrong, and the cure.
     """
 
     matcher: Matcher
     photos: Mapping[int | str, Photo]
     score: float
+    photo_root: Path | None = None
     problems: dict[int | str, str] = field(default_factory=dict)
 
     def examples(self, cases: Iterable[Case], limit: int) -> list[Example]:
@@ -92,6 +94,9 @@ class Pictures:
             return None
         if photo.file_name is None:
             self.problems[image_id] = f"image {image_id} has no file_name in the ground truth"
+            return None
+        if self.photo_root is not None and not _is_below(photo.file_name, self.photo_root):
+            self.problems[image_id] = f"{photo.file_name} does not lie in {self.photo_root}"
             return None
         if not PathManager.isfile(photo.file_name):
             self.problems[image_id] = (
@@ -232,3 +237,8 @@ def _jpeg_uri(pixels: np.ndarray) -> str:
         if data.tell() <= MAX_TILE_BYTES:
             break
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
+
+
+def _is_below(path: str, folder: Path) -> bool:
+    """Whether a file lies in a folder, links followed."""
+    return Path(path).resolve().is_relative_to(folder.resolve())
