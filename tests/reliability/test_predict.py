@@ -145,7 +145,7 @@ def test_what_a_folder_holds_beside_photos_is_said(predict, shelf, capsys):
     captured = capsys.readouterr()
     assert "photos: 5 new" in captured.out
     assert "IMG_1.HEIC: is in a format" in captured.err
-    assert "passed over are 1 other files: 1 .csv" in captured.err
+    assert "1 other files were passed over: 1 .csv" in captured.err
 
 
 def test_a_run_into_its_own_inputs_does_not_count_its_pictures(predict, shelf, capsys):

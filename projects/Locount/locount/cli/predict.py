@@ -136,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
     others = [path for path in inputs.passed_over if path not in set(unused)]
     if others:
         print(
-            f"locount predict: passed over are {len(others)} other files: {summarize(others)}",
+            f"locount predict: {len(others)} other files were passed over: {summarize(others)}",
             file=sys.stderr,
         )
     if job.summary.failures:
