@@ -102,7 +102,7 @@ def untrained(photos, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("untrained")
     cfg = load_config(
-        "configs/Locount/clcnet_s2_cls10_R_50_FPN_1x.yaml",
+        str(CONFIGS / "Locount/clcnet_s2_cls10_R_50_FPN_1x.yaml"),
         [
             *("MODEL.RESNETS.DEPTH", 18, "MODEL.RESNETS.RES2_OUT_CHANNELS", 64),
             *("MODEL.FPN.OUT_CHANNELS", 32, "MODEL.ROI_BOX_HEAD.FC_DIM", 32),

@@ -60,7 +60,12 @@ def pretended_device() -> Iterator[Counter]:
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     try:
         # Eight: a GPU that knows bfloat16.
-        with patch("torch.cuda.get_device_capability", lambda *_: (8, 0)), operators, _Functions():
+        with (
+            patch("torch.cuda.get_device_capability", lambda *_: (8, 0)),
+            patch("torch.cuda.device_count", lambda: 1),
+            operators,
+            _Functions(),
+        ):
             yield waits
     finally:
         torch.__future__.set_overwrite_module_params_on_conversion(overwrites)

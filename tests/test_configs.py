@@ -24,6 +24,8 @@ PAPER_LEAVES = [p for p in LEAVES if p.parent.name not in ("Photos", "Shelf")]
 TWO_STAGE = [p for p in LEAVES if p.name.startswith(("clcnet", "cascade", "faster", "dense"))]
 
 every_leaf = pytest.mark.parametrize("path", LEAVES, ids=lambda p: str(p.relative_to(CONFIGS)))
+# Networks that nothing here makes narrow.
+SLOW = ("ssd300_VGG_16_1x", "ssd512_VGG_16_1x", "faster_rcnn_SENet154_FPN")
 
 # Frozen batch norm relies on pretrained weights: with random ones activations overflow. Networks
 # keep their depth, but are narrow where that can be had, to save time.
@@ -62,6 +64,17 @@ def test_there_are_configs():
 
 
 @every_leaf
+def test_photos_without_goods_are_trained_on_but_of_coco(path):
+    assert load_config(str(path)).DATALOADER.FILTER_EMPTY_ANNOTATIONS == (
+        path.parent.name == "COCO"
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(p, marks=pytest.mark.slow if p.stem in SLOW else ()) for p in LEAVES],
+    ids=lambda p: str(p.relative_to(CONFIGS)),
+)
 def test_config_builds_trains_and_predicts(path):
     cfg = untrained(path)
     model = build_model(cfg)
@@ -69,10 +82,12 @@ def test_config_builds_trains_and_predicts(path):
         balance_counts(model, torch.tensor([1, 1, 12]))  # as the trainer does
     image = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
     optimizer = Trainer.build_optimizer(cfg, model)
+    # Two images, because SSDlite normalizes a map of one pixel; the second shows no goods.
+    shelves = [targets((64, 64)), targets((64, 64))[:0]][: 1 if path.stem in SLOW else 2]
+    batch = [{"image": image, "instances": shelf} for shelf in shelves]
     for _ in range(2):
         with EventStorage():
-            # Two images, because SSDlite normalizes a map of one pixel.
-            losses = model.train()([{"image": image, "instances": targets((64, 64))}] * 2)
+            losses = model.train()(batch)
         assert all(torch.isfinite(loss) for loss in losses.values())
         optimizer.zero_grad()
         sum(losses.values()).backward()
@@ -108,6 +123,13 @@ def test_only_clcnet_is_tested_with_the_proposals_of_its_paper():
         p.name for p in proposals if p.name.startswith("clcnet")
     }
     assert set(proposals.values()) == {512, 1000}
+
+
+@pytest.mark.parametrize("name", ["reppoints", "reppoints_cls"])
+def test_reppoints_clips_the_whole_gradient_as_its_authors_do(name):
+    clip = load_config(str(CONFIGS / f"Locount/{name}_R_50_FPN_1x.yaml")).SOLVER.CLIP_GRADIENTS
+    assert (clip.ENABLED, clip.CLIP_TYPE, clip.CLIP_VALUE) == (True, "full_model", 35.0)
+    assert clip.NORM_TYPE == 2.0
 
 
 @every_leaf

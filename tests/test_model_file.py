@@ -157,6 +157,8 @@ def test_a_cut_pickle_says_so(tmp_path):
         ("[", "The config in .* can't be used"),
         ("- 1", "can't be used"),
         ("SEED: many\nVERSION: new", "SEED is 'many'.*VERSION is 'new'"),
+        ("MODEL: {META_ARCHITECTURE: Nope}", "META_ARCHITECTURE is 'Nope'; it must be one of"),
+        ("PREDICT: {SCORE: 7.0}", r"can't be used \(PREDICT.SCORE is 7.0; .* at most 1\)"),
         ("A: !!python/object/apply:os.getcwd []", "can't be used .*could not determine"),
         ({"SEED": 1}, "'config' in it is not what it should be"),
         (None, "does not hold its config.*--config-file"),
@@ -172,7 +174,7 @@ def test_a_config_that_cannot_be_used_is_one_line(path, config, message):
 def test_a_config_comes_back_but_for_the_device(path):
     cfg = get_cfg()
     add_locount_config(cfg)
-    cfg.SEED, cfg.MODEL.COUNT_HEAD.MAX_COUNT = 5, 7
+    cfg.SEED, cfg.PREDICT.SCORE = 5, 0.25
     device, cfg.MODEL.DEVICE = cfg.MODEL.DEVICE, "cpu"
     read = stored_config(save(path, config=cfg.dump()))
     cfg.MODEL.DEVICE = device

@@ -19,8 +19,8 @@ from detectron2.config import CfgNode
 from detectron2.engine import HookBase, default_setup
 from detectron2.utils.logger import setup_logger
 
-from locount.config import load_config
-from locount.data import check_datasets
+from locount.config import load_config, named_keys
+from locount.data import check_datasets, fill_num_classes
 from locount.training import Trainer
 
 ROOT = Path(__file__).parents[1]
@@ -84,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     cfg = load_config(args.config_file, args.opts)
     cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = datasets(args)
+    fill_num_classes(cfg, cfg.DATASETS.TRAIN, named_keys(args.config_file, args.opts))
     cfg.OUTPUT_DIR = args.output
     cfg.TEST.EVAL_PERIOD = 0
     default_setup(cfg, None)

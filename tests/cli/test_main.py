@@ -38,6 +38,13 @@ def test_bad_input_is_told_without_a_traceback(tmp_path, capsys):
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize("option", ["--budget", "--jobs"])
+def test_a_comparison_of_nothing_is_refused(option, capsys):
+    options = {"--train": "shelf:1:1", "--test": "shelf:1:2", "--budget": "1", option: "0"}
+    assert main(["compare", "a.yaml", *(word for pair in options.items() for word in pair)]) == 2
+    assert capsys.readouterr().err == f"locount compare: {option} is 0; it must be 1 or more\n"
+
+
 def test_the_command_line_starts_without_torch():
     program = "import sys, locount.cli, locount.evaluation; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -62,7 +62,7 @@ def test_results_load_in_pycocotools(predict, shelf, tmp_path):
 
 def test_json_lines_and_nothing_else_on_stdout(predict, shelf, capsys, monkeypatch):
     names = "".join(f"{path}\n" for path in sorted(shelf.iterdir()))
-    monkeypatch.setattr("sys.stdin", io.StringIO(names))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(names.encode())))
     assert predict("-", "--json", "--no-pictures") == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert "".join(f"{line['file_name']}\n" for line in lines) == names

@@ -98,7 +98,8 @@ def test_a_config_yaml_of_an_earlier_version_works_where_what_is_gone_did_nothin
         "  BOX_SAMPLING: {STRATEGY: random, BINS: 3, FLOOR: 0.0}\n"
         "  REPPOINTS: {NUM_CLASSES: 140, TRANSFORM: moment}\n"
     )
-    cfg = load_config(str(path))
+    with caplog.at_level("INFO"):
+        cfg = load_config(str(path))
     assert cfg.MODEL.PROPOSAL_GENERATOR.NAME == "ChunkedRPN"
     assert cfg.MODEL.ROI_HEADS.NAME == "FasterRCNNROIHeads"
     assert "MODEL.ROI_HEADS.NAME: BoxLossROIHeads is called FasterRCNNROIHeads now" in caplog.text

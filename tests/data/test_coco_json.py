@@ -8,6 +8,7 @@ from PIL import Image
 
 from locount.data import DatasetError
 from locount.data.coco_json import CocoJson
+from locount.errors import InputError
 
 CONTENT = {
     "images": [
@@ -169,9 +170,9 @@ def test_all_problems_are_in_one_error(source, content):
 @pytest.mark.parametrize("text", ["", "[1]", "{}", '{"images": [1]}'])
 def test_a_file_that_is_no_coco_json_is_an_error(source, text):
     coco = source(text)
-    with pytest.raises(DatasetError, match=r"annotations\.json"):
+    with pytest.raises(InputError, match=r"annotations\.json"):
         coco.metadata()
-    with pytest.raises(DatasetError, match=r"annotations\.json"):
+    with pytest.raises(InputError, match=r"annotations\.json"):
         coco.load()
 
 
@@ -181,5 +182,5 @@ def test_empty_lists_are_errors(source):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DatasetError, match=r"gone\.json can't be read"):
+    with pytest.raises(InputError, match=r"gone\.json can't be read"):
         CocoJson(str(tmp_path / "gone.json"), str(tmp_path)).load()

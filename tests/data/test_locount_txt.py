@@ -94,7 +94,7 @@ def test_empty_files_and_empty_lines_say_nothing():
 
 
 def test_a_file_that_is_no_text_is_a_problem():
-    table, problems = parse_texts("1,2,3,4,Soap,1".encode("utf-16"), b"1,2,3,4,Soap,1")
+    table, problems = parse_texts("1,2,3,4,Säft,1".encode("cp1252"), b"1,2,3,4,Soap,1")
     assert len(table.line) == 1
     assert [(file, line) for file, line, _ in problems] == [(0, None)]
 

@@ -7,6 +7,7 @@ from locount.data import DatasetError, check_datasets, register_datasets
 from locount.data.datasets import source_of
 from locount.data.inspection import inspect_datasets
 from locount.data.selection import Part, in_part
+from locount.errors import InputError
 
 BOX = "1,2,30,40,"
 
@@ -78,7 +79,7 @@ def test_a_faulty_map_is_an_error_with_its_line(shop, write_map, text, error):
 
 
 def test_a_map_that_is_missing_is_an_error(shop, tmp_path):
-    with pytest.raises(DatasetError, match=r"nowhere\.csv can't be read"):
+    with pytest.raises(InputError, match=r"nowhere\.csv can't be read"):
         register_datasets([f"{shop}?map={tmp_path / 'nowhere.csv'}"])
 
 
@@ -143,7 +144,7 @@ def register(name):
         ("part=2-1/5", "not a part"),
         ("runs=2", "needs part="),
         ("repeat=0", "not a whole number from 1 on"),
-        ("shuffle", "not an option; there are as=CATEGORY, map=FILE.csv"),
+        ("shuffle", "not an option; there are mend, as=CATEGORY, map=FILE.csv"),
         ("style=varied", "not an option"),  # of rendered shelves
     ],
 )

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from locount.errors import InputError
-from locount.inference.inputs import expand_inputs, listed_paths, video_frames
+from locount.inference.inputs import expand_inputs, video_frames
 
 
 @pytest.fixture
@@ -48,14 +48,6 @@ def test_inputs_without_a_photo_are_all_named(folder):
         expand_inputs(["none.jpg", "a.png", "*.gif", "empty"])
     for line in ("none.jpg: no such", "*.gif: matches no file", "empty: holds no photo"):
         assert line in str(error.value)
-
-
-def test_a_list_has_a_path_a_line():
-    assert list(listed_paths(["a b.jpg\n", "\n", "c.jpg\r\n", "d.jpg"])) == [
-        "a b.jpg",
-        "c.jpg",
-        "d.jpg",
-    ]
 
 
 def test_each_nth_frame_of_a_video_in_order(video):

@@ -144,6 +144,41 @@ def test_results_can_be_changed_in_place(predictor, images):
     assert boxes.tensor.max() <= 10
 
 
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("gpu", "MODEL.DEVICE is 'gpu'; it must be a device"), ("cuda:99", "no GPU 'cuda:99'")],
+)
+def test_a_device_that_there_is_not_is_one_line(cfg, device, message):
+    with pytest.raises(InputError, match=message) as caught:
+        Predictor(cfg, device=device)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_batch_that_is_too_large_for_the_memory_is_halved(predictor, images, monkeypatch):
+    expected = [predictor(image).instances for image in images[2:4]]
+    sizes, forward = [], predictor.model.forward
+
+    def with_room_for_one(inputs):
+        sizes.append(len(inputs))
+        if len(inputs) > 1:
+            raise torch.OutOfMemoryError
+        return forward(inputs)
+
+    monkeypatch.setattr(predictor.model, "forward", with_room_for_one)
+    assert_identical(list(predictor.stream(images[2:4])), expected)
+    assert sizes == [2, 1, 1]
+
+
+def test_an_image_that_is_too_large_for_the_memory_is_an_error(predictor, images, monkeypatch):
+    def without_room(inputs):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(predictor.model, "forward", without_room)
+    with pytest.raises(InputError) as error:
+        predictor(images[0])
+    assert isinstance(error.value.__cause__, torch.OutOfMemoryError)
+
+
 def test_weights_of_another_config_do_not_load(cfg):
     cfg = cfg.clone()
     cfg.MODEL.ROI_HEADS.NUM_CLASSES = 5

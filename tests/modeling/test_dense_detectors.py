@@ -1,6 +1,7 @@
 """RetinaNet and FCOS: Detectron2's own, and with counts."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +16,8 @@ from locount.counting import IGNORED_COUNT
 from locount.modeling import CountingFCOS, CountingRetinaNet, dense_detectors
 from locount.training.mixed_precision import train_in_mixed_precision
 
+CONFIGS = Path(__file__).parents[2] / "configs"
+
 DETECTORS = {"RetinaNet": CountingRetinaNet, "FCOS": CountingFCOS}
 PLAIN = {"RetinaNet": RetinaNet, "FCOS": FCOS}
 
@@ -26,7 +29,7 @@ def name(request):
 
 def make_cfg(name, **count_head):
     """Two levels, of strides 16 and 32: on a 64 x 64 image 4 x 4 and 2 x 2 locations."""
-    cfg = load_config(f"configs/Base-{name}.yaml")
+    cfg = load_config(str(CONFIGS / f"Base-{name}.yaml"))
     model, node = cfg.MODEL, cfg.MODEL[name.upper()]
     model.DEVICE, model.WEIGHTS = "cpu", ""
     model.BACKBONE.FREEZE_AT = 0

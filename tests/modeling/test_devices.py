@@ -6,6 +6,7 @@ waits for is checked on it as well.
 
 import contextlib
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,8 +22,9 @@ from locount.data.checks import num_classes_option
 from locount.inference import Predictor
 from locount.training import Trainer
 
-from ..conftest import CONFIGS
 from ..pretended_device import pretended_device
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 # Of configs/Shelf: all heads, losses and ways to suppress, decode and rank.
 ARCHITECTURES = {

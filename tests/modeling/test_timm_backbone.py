@@ -152,7 +152,6 @@ def test_retinanets_fpn_has_two_more_levels_behind_its_last(in_features):
     [
         ({"name": "resnet1", "out_features": ["res2"]}, "MODEL.TIMM.NAME is 'resnet1'"),
         ({"name": "resnet18", "out_features": ["res2", "res6"]}, "has no feature res6"),
-        ({"name": "resnet18", "out_features": ["res2"], "norm": "GN"}, "MODEL.TIMM.NORM is 'GN'"),
         ({"name": "resnet18", "out_features": ["res2"], "freeze_at": 7}, "FREEZE_AT is 7"),
         ({"name": "resnet18", "out_features": ["res2"], "freeze_at": -1}, "FREEZE_AT is -1"),
         ({"name": "hrnet_w18_small", "out_features": ["res3"], "freeze_at": 3}, "FREEZE_AT is 3"),

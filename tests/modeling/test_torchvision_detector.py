@@ -1,5 +1,7 @@
 """torchvision's SSD behind Detectron2's interface."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from detectron2.modeling import build_model
@@ -13,6 +15,8 @@ from locount.modeling import TorchvisionDetector
 from locount.modeling.torchvision_detector import build_torchvision_detector
 from locount.training.mixed_precision import train_in_mixed_precision
 
+CONFIGS = Path(__file__).parents[2] / "configs"
+
 
 def make_cfg(*opts):
     options = [
@@ -24,7 +28,7 @@ def make_cfg(*opts):
         *("TEST.DETECTIONS_PER_IMAGE", 7),
         *opts,
     ]
-    return load_config("configs/Base-SSD.yaml", options)
+    return load_config(str(CONFIGS / "Base-SSD.yaml"), options)
 
 
 class _Echo(nn.Module):

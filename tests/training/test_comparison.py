@@ -92,6 +92,26 @@ def test_the_fingerprint_knows_annotations_and_photos(photos, tmp_path):
     assert _data_fingerprint(name) != other_annotation
 
 
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        ("MODEL.SOFT_NMS.METHOD=hard", r"METHOD is 'hard'; it must be one of 'none', 'linear'"),
+        ("MODEL.SOFT_NMS.METHODS=linear", "the nearest one is MODEL.SOFT_NMS.METHOD"),
+        ("MODEL.SOFT_NMS.SIGMA=0.3", "nothing reads it"),
+        ("MODEL.FCOS.NUM_CONVS=2", "has a meaning for CountingFCOS"),
+    ],
+)
+def test_options_for_testing_are_checked_before_anything_is_trained(
+    photos, tmp_path, variant, message
+):
+    comparison = Comparison(
+        f"locount:{photos}:train", f"locount:{photos}:test", 2, variants=(variant,)
+    )
+    with pytest.raises(InputError, match=message):
+        compare([Row.parse(str(CONFIG), seed=0)], comparison, tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
 def test_the_schedule_is_scaled_to_the_budget(photos):
     comparison = Comparison(f"locount:{photos}:train", f"locount:{photos}:test", iterations=60)
     cfg = comparison.config(Row.parse(str(CONFIG), seed=5), "out")

@@ -148,10 +148,25 @@ def test_gradients_are_scaled_in_float16_only(cfg, monkeypatch, half, kind):
     assert type(Trainer(cfg)._trainer) is kind
 
 
-@pytest.mark.parametrize(("amp", "stopped"), [(False, 0), (False, 2), (True, 1)])
-def test_a_resumed_run_ends_as_one_that_was_not_stopped(cfg, tmp_path, monkeypatch, amp, stopped):
+@pytest.mark.parametrize(
+    ("architecture", "amp", "stopped"),
+    [
+        ("GeneralizedRCNN", False, 0),
+        ("GeneralizedRCNN", True, 1),
+        ("CountingRetinaNet", False, 2),
+        ("CountingFCOS", False, 1),
+    ],
+)
+def test_a_resumed_run_ends_as_one_that_was_not_stopped(
+    cfg, tmp_path, monkeypatch, architecture, amp, stopped
+):
     cfg.SEED = 5
     cfg.SOLVER.AMP.ENABLED = amp
+    # Those of one stage keep a running mean of how much is trained.
+    cfg.MODEL.META_ARCHITECTURE = architecture
+    if architecture == "CountingFCOS":
+        cfg.MODEL.FCOS.IN_FEATURES = ["p4", "p5"]
+    cfg.MODEL.RETINANET.IN_FEATURES = ["p4", "p5"]
     cfg.MODEL.EMA.ENABLED = True
     cfg.MODEL.RESNETS.NORM = "BN"
     # What is left to chance: sizes, mirroring, colors, which regions are trained, evaluation.

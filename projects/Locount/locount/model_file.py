@@ -22,7 +22,7 @@ import torch
 import yaml
 from detectron2.config import CfgNode, get_cfg
 
-from .config import add_locount_config
+from .config import add_locount_config, check_config
 from .config.merging import flatten, merge, renewed
 from .errors import InputError, listing
 
@@ -177,11 +177,13 @@ def stored_config(path: str) -> CfgNode:
     try:
         saved = renewed(dict(flatten(CfgNode(yaml.safe_load(text)))), f"The config in {path}: ")
         merge(cfg, {key: value for key, value in saved.items() if key in known})
+        check_config(cfg)
     except Exception as error:  # assertions of yacs, YAML's errors, recursion without end
         lines = str(error).splitlines() or [type(error).__name__]
         reason = " ".join(map(str.strip, lines if isinstance(error, InputError) else lines[:1]))
         raise InputError(
-            f"The config in {path} can't be used ({reason}): name another one with --config-file."
+            f"The config in {path} can't be used ({reason.removesuffix('.')}): name another one "
+            "with --config-file."
         ) from error
     unknown = [f"{key}: {value}" for key, value in saved.items() if key not in known]
     if unknown:

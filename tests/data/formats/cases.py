@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from locount.data.formats import FORMATS, Dataset, Split
-from locount.data.formats.dataset import corners
+from locount.data.formats.dataset import Reading, corners
 
 WIDTH, HEIGHT = 100, 80
 
@@ -38,8 +38,10 @@ def write(dataset, key, folder):
     return folder
 
 
-def read(key, folder, split=None, skip_invalid=False):
-    return FORMATS[key].read(os.fspath(folder), split, None, skip_invalid)
+def read(key, folder, split=None, skip_invalid=False, **options):
+    return FORMATS[key].read(
+        os.fspath(folder), Reading(split, skip_invalid=skip_invalid, **options)
+    )
 
 
 def content(dataset):

@@ -26,7 +26,8 @@ def fault(key, file, old, new, word):
 FAULTS = [
     fault("cvat", "train.xml", 'xtl="1"', 'xtl="x"', "xtl is 'x'"),
     fault("cvat", "train.xml", 'ytl="2"', 'ytl="nan"', "ytl is 'nan'"),
-    fault("cvat", "train.xml", 'xbr="30"', 'xbr="0"', "has no area"),
+    fault("cvat", "train.xml", 'xbr="30"', 'xbr="1"', "has no area"),
+    fault("cvat", "train.xml", 'xbr="30"', 'xbr="0"', "is reversed"),
     fault("cvat", "train.xml", 'xbr="30"', 'xbr="102"', "outside its image of 100x80"),
     fault("cvat", "train.xml", 'box label="cup"', 'box label="cap"', "category 'cap'"),
     fault("cvat", "train.xml", ">3<", ">2.5<", "count is '2.5'"),
@@ -112,11 +113,15 @@ def test_regions_of_label_studio_without_numbers_are_of_single_items(tmp_path):
     path.write_text(json.dumps([task]))
     found = content(read("label-studio", tmp_path))["train", "a.jpg"]
     assert [count for *_, count in found] == [1, 1]
-    results[1]["from_name"] = "price"  # of another control
+    for result in results[1::2]:
+        result["from_name"] = "price"  # of another control
     task["annotations"][0]["result"] = results
     path.write_text(json.dumps([task]))
-    with pytest.raises(DatasetError, match=r"result \[1\]: 'number' is no rectangle"):
+    with pytest.raises(DatasetError, match=r"'price' \(2 boxes\).*--count-attribute price"):
         read("label-studio", tmp_path)
+    assert content(read("label-studio", tmp_path, count="")) == {("train", "a.jpg"): found}
+    counts = content(read("label-studio", tmp_path, count="price"))["train", "a.jpg"]
+    assert [count for *_, count in counts] == [3, 12]
 
 
 def test_an_image_without_a_label_file_is_empty_in_yolo(tmp_path):

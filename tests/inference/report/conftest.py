@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,6 +23,8 @@ FOUND = (
     (1, 2, (0, 60, 10, 10), 0.2, 1),
 )
 
+CONFIGS = Path(__file__).parents[3] / "configs"
+
 
 @pytest.fixture
 def run_dir(tmp_path, add_evaluation):
@@ -29,7 +32,7 @@ def run_dir(tmp_path, add_evaluation):
     folder = tmp_path / "run"
     folder.mkdir()
     cfg = load_config(
-        "configs/Locount/clcnet_s2_cls10_R_50_FPN_1x.yaml",
+        str(CONFIGS / "Locount/clcnet_s2_cls10_R_50_FPN_1x.yaml"),
         ["DATASETS.TEST", ("locount:/shelves:test",), "OUTPUT_DIR", str(folder)],
     )
     (folder / "config.yaml").write_text(cfg.dump())

@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +36,8 @@ def matcher(truth, found):
 MATCHER = matcher(
     [(0, 3), (20, 4), (40, 1), (60, 9)], [(0, 0.9, 3), (20, 0.4, 6), (40, 0.8, 2), (90, 0.7, 1)]
 )
+
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 def test_cases_come_worst_or_best_first():
@@ -141,11 +144,11 @@ def test_a_window_has_the_shape_of_a_tile():
     ],
 )
 def test_configs_stand_beside_their_row_of_the_paper(config, method, ap_lc):
-    assert paper_method(load_config(f"configs/Locount/{config}.yaml")) == method
+    assert paper_method(load_config(str(CONFIGS / f"Locount/{config}.yaml"))) == method
     assert paper_figures(method)["APlc"] == ap_lc
 
 
 def test_other_methods_have_no_row():
-    counting = load_config("configs/Locount/retinanet_cls_R_50_FPN_1x.yaml")
+    counting = load_config(str(CONFIGS / "Locount/retinanet_cls_R_50_FPN_1x.yaml"))
     assert paper_method(counting) is None
     assert paper_figures("another") == paper_figures(None) == {}

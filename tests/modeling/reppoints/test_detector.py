@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from detectron2.modeling import build_model
@@ -9,12 +11,14 @@ from locount.modeling.reppoints.head import LevelPredictions
 
 from ...overfit import needs_packs, overfit
 
+CONFIGS = Path(__file__).parents[3] / "configs"
+
 
 @pytest.fixture
 def cfg():
     """A narrow network of three classes, p4 to p7."""
     return load_config(
-        "configs/Shelf/reppoints_cls_small.yaml",
+        str(CONFIGS / "Shelf/reppoints_cls_small.yaml"),
         [
             *("MODEL.DEVICE", "cpu", "MODEL.TIMM.NAME", "test_resnet"),
             *("MODEL.FPN.OUT_CHANNELS", 32, "MODEL.REPPOINTS.CONV_DIM", 32),
@@ -144,5 +148,5 @@ def test_images_without_objects_train_the_class_alone(cfg, batch):
 @needs_packs
 def test_learns_four_photos_by_heart(tmp_path):
     small = ["MODEL.TIMM.NAME", "test_resnet", "SOLVER.AMP.ENABLED", True]
-    cfg = load_config("configs/Shelf/reppoints_cls_small.yaml", small)
+    cfg = load_config(str(CONFIGS / "Shelf/reppoints_cls_small.yaml"), small)
     assert overfit(cfg, 250, tmp_path) > 80

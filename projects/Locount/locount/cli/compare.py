@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import InputError
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -41,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ..training.comparison import Comparison, compare, key_values, markdown, parse_rows
 
+    for option, value in (("--budget", args.budget), ("--jobs", args.jobs)):
+        if value < 1:
+            raise InputError(f"{option} is {value}; it must be 1 or more")
     comparison = Comparison(
         train=args.train,
         test=args.test,

@@ -56,6 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave invalid boxes and images out and say which (default: an error)",
     )
+    parser.add_argument(
+        "--mend",
+        action="store_true",
+        help="swap reversed corners, cut boxes to their images, and list that in changes.csv",
+    )
+    parser.add_argument(
+        "--count-attribute",
+        metavar="NAME",
+        default="count",
+        help="what the count is called in IN, where boxes have attributes; '' reads none "
+        "(default: %(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -37,11 +37,14 @@ def run(args: argparse.Namespace) -> int:
 
     gt = read_ground_truth(args.gt)
     counts = ImageCounts.of(gt, read_detections(args.dt, gt), items=args.items)
+    if not len(counts.scores):
+        raise InputError(f"{args.dt} holds no detection: predict with a lower PREDICT.SCORE")
     threshold = counts.best_threshold()
     if threshold == float("inf"):
         raise InputError(
             f"{args.dt}: at every score the error is larger than without any detection: "
             "is it of the same images, and of a trained model?"
+            + ("" if counts.true.any() else f" {args.gt} holds no box, so each detection is wrong")
         )
     fitted, other = counts.errors(threshold), counts.errors(args.score)
     print(count_errors_table({f"fitted: {threshold}": fitted, f"{args.score}": other}, "score"))

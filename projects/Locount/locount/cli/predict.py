@@ -60,15 +60,9 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     from tqdm import tqdm
 
-    from ..inference.inputs import (
-        OTHER_PICTURES,
-        Failure,
-        expand_inputs,
-        is_video,
-        listed_paths,
-        summarize,
-    )
+    from ..inference.inputs import OTHER_PICTURES, Failure, expand_inputs, is_video, summarize
     from ..inference.run import Run
+    from ..texts import listed_lines
 
     inputs = expand_inputs(name for name in args.inputs if name != "-")
     paths = inputs.paths
@@ -94,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     def everything() -> Iterator[str]:
         yield from paths
         if "-" in args.inputs:
-            yield from listed_paths(sys.stdin)
+            yield from listed_lines(sys.stdin.buffer, "the list of paths")
 
     try:
         job = Run(

@@ -9,7 +9,8 @@ import msgspec
 import torch
 from detectron2.config import CfgNode, get_cfg
 
-from .checks import check_config
+from ..errors import InputError
+from .checks import check_config, check_switches
 from .merging import file_keys, merge, option_keys
 from .nodes import NODES
 
@@ -51,18 +52,39 @@ def load_config(config_file: str, opts: Sequence[object] = ()) -> CfgNode:
     """
     cfg = get_cfg()
     add_locount_config(cfg)
-    merge(cfg, file_keys(config_file), source=f"{config_file}: ")
-    merge(cfg, option_keys(opts))
+    in_file, options = file_keys(config_file), option_keys(opts)
+    merge(cfg, in_file, source=f"{config_file}: ")
+    merge(cfg, options)
     check_config(cfg)
+    check_switches(cfg, {*in_file, *options}, options)
     return without_missing_gpu(cfg)
 
 
 def without_missing_gpu(cfg: CfgNode) -> CfgNode:
-    """The same config, its MODEL.DEVICE the CPU if it named a GPU and there is none."""
-    if cfg.MODEL.DEVICE.startswith("cuda") and not torch.cuda.is_available():
+    """The same config, its MODEL.DEVICE the CPU if it named a GPU and there is none.
+
+    Raises:
+        InputError: for a device that torch does not know.
+    """
+    if device_of(cfg).type == "cuda" and not torch.cuda.is_available():
         logging.getLogger(__name__).warning("No GPU found: running on the CPU, which is slow.")
         cfg.MODEL.DEVICE = "cpu"
     return cfg
+
+
+def device_of(cfg: CfgNode) -> torch.device:
+    """MODEL.DEVICE.
+
+    Raises:
+        InputError: if torch does not know it.
+    """
+    try:
+        return torch.device(cfg.MODEL.DEVICE)
+    except RuntimeError as error:
+        raise InputError(
+            f"MODEL.DEVICE is {cfg.MODEL.DEVICE!r}; it must be a device of torch, such as 'cpu', "
+            "'cuda' or 'cuda:1'."
+        ) from error
 
 
 def named_keys(config_file: str, opts: Sequence[object] = ()) -> set[str]:

@@ -32,6 +32,19 @@ READS: dict[str, tuple[str, ...]] = {
     "build_bfp_backbone": ("MODEL.BFP",),
 }
 
+# Keys that only some values of another key have read: that key, and those values.
+_COUNTING = ("MODEL.COUNT_HEAD.STRATEGY", ("classification", "regression"))
+_BINS = ("MODEL.COUNT_HEAD.STRATEGY", ("classification",))
+READ_WITH: dict[str, tuple[str, tuple]] = {
+    "MODEL.COUNT_HEAD.LOSS_WEIGHT": _COUNTING,
+    "MODEL.COUNT_HEAD.MATCHING": _COUNTING,
+    **{f"MODEL.COUNT_HEAD.{k}": _BINS for k in ("MAX_COUNT", "BASE", "LOSS", "BALANCE")},
+    **{f"MODEL.COUNT_HEAD.{k}": _BINS for k in ("DECODE", "RANKING")},
+    "MODEL.SOFT_NMS.SIGMA": ("MODEL.SOFT_NMS.METHOD", ("gaussian",)),
+    "MODEL.YOLO.NMS_THRESH_TEST": ("MODEL.YOLO.NMS", ("greedy",)),
+    "MODEL.EMA.DECAY": ("MODEL.EMA.ENABLED", (True,)),
+}
+
 # Read whatever the model is.
 READ_ALWAYS = ("MODEL.EMA", "SOLVER", "AUGMENTATION", "PREDICT", "EVALUATION")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Collection, Iterator
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -10,8 +11,8 @@ from detectron2.config import CfgNode
 
 from ..counting import CountPartition
 from ..errors import InputError, listing
-from .architectures import is_read, parts_of, readers_of, registries
-from .nodes import NODES
+from .architectures import READ_WITH, is_read, parts_of, readers_of, registries
+from .nodes import NODES, YOLO
 
 # Detectron2's box losses, and one of the project's heads.
 BOX_LOSSES = ("smooth_l1", "giou", "diou", "ciou")
@@ -42,6 +43,36 @@ def check_config(cfg: CfgNode) -> None:
     problems += _name_problems(cfg)
     if not problems:
         problems = [*_unread_problems(cfg), *_problems_between_keys(cfg)]
+    _raise(problems)
+
+
+def check_switches(cfg: CfgNode, named: Collection[str], options: Collection[str]) -> None:
+    """Check that keys are not set in vain, because of the value of another key.
+
+    Turning something off leaves what a config says of it without a meaning, and is no mistake. A
+    mistake is to set such a key where it is off by default, or by an option.
+
+    Args:
+        named: keys that a file or options give a value.
+        options: keys that options do.
+
+    Raises:
+        InputError: as :func:`check_config`.
+    """
+    problems = []
+    for key, (switch, values) in READ_WITH.items():
+        default = project_keys()[key].default
+        off = get(cfg, switch) not in values
+        if off and get(cfg, key) != default and (key in options or switch not in named):
+            problems.append(
+                f"{key} is {get(cfg, key)!r}, but nothing reads it with {switch} "
+                f"{get(cfg, switch)!r}: leave it at {default!r}, or set {switch} to "
+                f"{' or '.join(map(repr, values))}."
+            )
+    _raise(problems)
+
+
+def _raise(problems: list[str]) -> None:
     if len(problems) == 1:
         raise InputError(problems[0])
     if problems:
@@ -71,7 +102,10 @@ def node_problems(cfg: CfgNode, node: str) -> list[str]:
         value = get(cfg, node)[field.name]
         try:
             msgspec.convert(value, field.type)
+            fits = value != math.inf
         except msgspec.ValidationError:
+            fits = False
+        if not fits:
             problems.append(f"{node}.{field.name} is {value!r}; it must be {allowed(field.type)}.")
     return problems
 
@@ -246,6 +280,18 @@ def _yolo_problems(node: CfgNode) -> Iterator[str]:
         yield (
             f"MODEL.YOLO.ANCHORS has {len(node.ANCHORS)} levels and MODEL.YOLO.IN_FEATURES "
             f"{len(node.IN_FEATURES)}; each feature needs its anchors."
+        )
+    channels, levels = node.NECK_CHANNELS, len(node.IN_FEATURES)
+    if channels < 2 ** (levels - 1):
+        yield (
+            f"MODEL.YOLO.NECK_CHANNELS is {channels}, which is halved from level to level; with "
+            f"{levels} MODEL.YOLO.IN_FEATURES it must be at least {2 ** (levels - 1)}."
+        )
+    default, exponent = YOLO().IOU_AWARE_EXPONENT, node.IOU_AWARE_EXPONENT
+    if node.IOU_AWARE_LOSS_WEIGHT == 0 and exponent != default:
+        yield (
+            f"MODEL.YOLO.IOU_AWARE_EXPONENT is {exponent}, but no IoU is predicted with "
+            f"MODEL.YOLO.IOU_AWARE_LOSS_WEIGHT 0.0: leave it at {default}, or give that a weight."
         )
     numbers = [len(level) for level in node.ANCHORS]
     if len(set(numbers)) != 1 or 0 in numbers:

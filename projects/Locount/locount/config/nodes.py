@@ -224,8 +224,8 @@ class FCOS(Struct):
     ] = ("p3", "p4", "p5", "p6", "p7")
     NUM_CONVS: Annotated[Number, Meta(description="Convolutions in each of the two towers.")] = 4
     NORM: Annotated[
-        str,
-        Meta(description='Of the towers: "" or a name that detectron2.layers.get_norm knows.'),
+        Literal["GN", "BN", "SyncBN", "FrozenBN", ""],
+        Meta(description='Of the towers. "BN" and "SyncBN" have statistics of each level.'),
     ] = "GN"
     PRIOR_PROB: Prior = 0.01
     CENTER_SAMPLING_RADIUS: Annotated[

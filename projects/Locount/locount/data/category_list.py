@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..texts import TextError, read_lines
 from .categories import LOCOUNT_CLASSES
 from .errors import Problem
 from .locount_txt import AnnotationTable, is_category_name
@@ -23,10 +24,9 @@ def read_category_list(path: str) -> tuple[tuple[str, ...], list[Problem]]:
     Empty lines say nothing.
     """
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            lines = [line.strip() for line in file]
-    except (OSError, UnicodeDecodeError) as error:
-        return (), [Problem(path, None, f"can't be read ({error}): write it as UTF-8 text")]
+        lines = [line.strip() for line in read_lines(path)]
+    except TextError as error:
+        return (), [Problem(path, None, error.reason)]
     first: dict[str, int] = {}
     problems = []
     for number, name in enumerate(lines, 1):

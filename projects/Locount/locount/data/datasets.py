@@ -14,6 +14,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from .coco_json import CocoJson
 from .locount_folder import LocountFolder
+from .mending import Changes
 from .names import DatasetName, Option, flag, one_of, whole_number
 from .selection import OPTIONS, select
 from .shelf.render import STYLES
@@ -23,7 +24,7 @@ from .sku110k import Sku110k
 
 
 class Source(Protocol):
-    """Where a dataset comes from. Both methods raise :class:`DatasetError` for unusable data."""
+    """Where a dataset comes from. Both methods raise an :class:`InputError` for unusable data."""
 
     def metadata(self) -> dict[str, object]:
         """Detectron2's metadata, ``thing_classes`` at least."""
@@ -32,19 +33,18 @@ class Source(Protocol):
         """Detectron2's dataset dicts, ``count`` in every annotation."""
 
 
-def _locount(name: DatasetName) -> Source:
-    return LocountFolder(
-        *name.two_parts("locount:ROOT:SPLIT, such as locount:datasets/locount:train")
-    )
+def _opened(kind: Callable[..., Source], form: str) -> Callable[..., Source]:
+    def open_source(name: DatasetName, mend: bool = False, **options) -> Source:
+        place, part = name.two_parts(form)
+        return kind(place, part, mend=Changes(place) if mend else None, **options)
+
+    return open_source
 
 
-def _coco(name: DatasetName) -> Source:
-    return CocoJson(*name.two_parts("coco:ANNOTATIONS.json:IMAGE_ROOT"))
-
-
-def _sku110k(name: DatasetName, **options) -> Source:
-    parts = name.two_parts("sku110k:ROOT:SPLIT, such as sku110k:datasets/sku110k:train")
-    return Sku110k(*parts, **options)
+_locount = _opened(LocountFolder, "locount:ROOT:SPLIT, such as locount:datasets/locount:train")
+_coco = _opened(CocoJson, "coco:ANNOTATIONS.json:IMAGE_ROOT")
+_sku110k = _opened(Sku110k, "sku110k:ROOT:SPLIT, such as sku110k:datasets/sku110k:train")
+_MEND = {"mend": Option("mend", flag)}
 
 
 class Prefix(NamedTuple):
@@ -56,8 +56,8 @@ class Prefix(NamedTuple):
 
 # By what stands before the first colon of a name.
 PREFIXES: dict[str, Prefix] = {
-    "coco": Prefix(_coco),
-    "locount": Prefix(_locount),
+    "coco": Prefix(_coco, {**_MEND, "count": Option("count=NAME", str)}),
+    "locount": Prefix(_locount, _MEND),
     "shelf": Prefix(
         RenderedShelves.of,
         {
@@ -68,6 +68,7 @@ PREFIXES: dict[str, Prefix] = {
     "sku110k": Prefix(
         _sku110k,
         {
+            **_MEND,
             "skip_invalid": Option("skip_invalid", flag),
             "subset": Option("subset=N", whole_number),
             "seed": Option("seed=N", whole_number),

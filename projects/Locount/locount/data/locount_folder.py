@@ -23,7 +23,8 @@ from .errors import DatasetError, Problem, place
 from .images import IMAGE_SUFFIXES
 from .locount_index import SplitImages, SplitTexts, read_images, read_texts, sound_part
 from .locount_layout import find_splits, pairing_problems, split_folders
-from .locount_txt import box_problems
+from .locount_txt import box_problems, mended_table
+from .mending import Changes
 from .survey import Survey
 
 logger = logging.getLogger(__name__)
@@ -32,19 +33,20 @@ logger = logging.getLogger(__name__)
 class LocountFolder:
     """One split of a folder in Locount layout.
 
-    Nothing is left out or corrected: what is wrong is an error.
+    Nothing is left out, or corrected unasked: what is wrong is an error.
     """
 
-    def __init__(self, root: str, split: str) -> None:
+    def __init__(self, root: str, split: str, *, mend: Changes | None = None) -> None:
         """
         Args:
             root: the folder that holds ``Locount_Images<Split>`` and ``Locount_GtTxts<Split>``.
             split: in lower case, such as ``train``.
+            mend: swap reversed corners and cut boxes to their images, and list that here.
 
         Raises:
             DatasetError: if there is no such folder or split.
         """
-        self.root, self.split = root, split
+        self.root, self.split, self.mend = root, split, mend
         self.folders = split_folders(root, split)
 
     def metadata(self) -> dict[str, object]:
@@ -70,7 +72,7 @@ class LocountFolder:
         Raises:
             DatasetError: with all problems of the split.
         """
-        records, _, problems = self.survey()
+        records, _, problems, _ = self.survey()
         self._raise(problems)
         _warn_of_repetitions(self._texts)
         return records
@@ -88,7 +90,12 @@ class LocountFolder:
             problems.append(Problem(self.folders.images, None, text))
         size_of = dict(zip(images.files, images.sizes.tolist(), strict=True))
         sizes = [size_of.get(key, (0, 0)) for key in texts.files]
-        problems += box_problems(texts.table, texts.paths, np.array(sizes, dtype=int))
+        image_sizes = np.array(sizes, dtype=int)
+        if self.mend is not None:
+            table = mended_table(texts.table, texts.paths, image_sizes, self.mend)
+            texts = texts._replace(table=table)
+            self.mend.log()
+        problems += box_problems(texts.table, texts.paths, image_sizes)
 
         classes, category_problems = self._categories
         problems += category_problems

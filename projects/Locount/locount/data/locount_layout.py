@@ -14,6 +14,9 @@ from .index_cache import FileStamp
 
 _IMAGE_FOLDER = re.compile(r"Locount_Images(\w+)")
 
+# They would be missed without a word otherwise.
+_OTHER_PHOTOS = (".avif", ".dng", ".gif", ".heic", ".heif", ".jfif", ".tif", ".tiff")
+
 
 class SplitFolders(NamedTuple):
     """The two folders of a split, absolute or relative as the root is."""
@@ -36,7 +39,13 @@ def find_splits(root: str) -> dict[str, SplitFolders]:
         match = _IMAGE_FOLDER.fullmatch(entry)
         if match:
             texts = os.path.join(root, f"Locount_GtTxts{match[1]}")
-            splits[match[1].lower()] = SplitFolders(os.path.join(root, entry), texts)
+            folders = SplitFolders(os.path.join(root, entry), texts)
+            if splits.setdefault(match[1].lower(), folders) != folders:
+                other = splits[match[1].lower()].images
+                raise DatasetError(
+                    f"{folders.images} and {other} are both the split {match[1].lower()!r}: rename "
+                    "or join them"
+                )
     if not splits:
         raise DatasetError(
             f"{root} is not in Locount layout: it needs Locount_ImagesTrain and "
@@ -69,13 +78,14 @@ def scan(folder: str, suffixes: tuple[str, ...]) -> tuple[dict[str, FileStamp], 
     Returns:
         The files by key, sorted. The key is what an image and its annotation file share: the path
         in the folder without the suffix, and without the folder's own name that archives unpacked
-        twice repeat. And a problem for every file whose key another one has, or can't be written.
+        twice repeat. And a problem for every file whose key another one has or can't be written,
+        and for every folder that can't be read or holds itself through a link.
     """
     files: dict[str, FileStamp] = {}
     problems = []
     own_name = os.path.basename(os.path.normpath(folder)) + os.sep
     start = len(os.path.join(folder, ""))
-    for stamp in sorted(_walk(folder, suffixes), key=lambda stamp: stamp.path):
+    for stamp in sorted(_walk(folder, suffixes, problems), key=lambda stamp: stamp.path):
         stem = stamp.path[start : stamp.path.rindex(".")]
         while stem.startswith(own_name):
             stem = stem[len(own_name) :]
@@ -108,17 +118,32 @@ def pairing_problems(images: dict[str, FileStamp], texts: dict[str, FileStamp]) 
     return sorted(problems)
 
 
-def _walk(folder: str, suffixes: tuple[str, ...]) -> Iterator[FileStamp]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            # What macOS leaves in archives and folders: ._000001.jpg is no image.
-            if entry.name.startswith(".") or entry.name == "__MACOSX":
-                continue
-            if entry.is_dir():
-                yield from _walk(entry.path, suffixes)
-            elif entry.name.lower().endswith(suffixes):
-                # A link that leads nowhere is an unreadable file, which is reported with the
-                # others.
-                dangling = entry.is_symlink() and not os.path.exists(entry.path)
-                status = entry.stat(follow_symlinks=not dangling)
-                yield FileStamp(entry.path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+def _walk(
+    folder: str, suffixes: tuple[str, ...], problems: list[Problem], parents: tuple[str, ...] = ()
+) -> Iterator[FileStamp]:
+    parents = (*parents, os.path.realpath(folder))
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        problems.append(Problem(folder, None, f"can't be read ({error.strerror}): mend that"))
+        return
+    for entry in entries:
+        # What macOS leaves in archives and folders: ._000001.jpg is no image.
+        if entry.name.startswith(".") or entry.name == "__MACOSX":
+            continue
+        if os.path.isdir(entry.path):
+            if entry.is_symlink() and os.path.realpath(entry.path) in parents:
+                text = "is a link to a folder that it is in: remove it"
+                problems.append(Problem(entry.path, None, text))
+            else:
+                yield from _walk(entry.path, suffixes, problems, parents)
+        elif entry.name.lower().endswith(suffixes):
+            # A link that leads nowhere is an unreadable file, which is reported with the
+            # others.
+            dangling = entry.is_symlink() and not os.path.exists(entry.path)
+            status = entry.stat(follow_symlinks=not dangling)
+            yield FileStamp(entry.path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        elif suffixes is IMAGE_SUFFIXES and entry.name.lower().endswith(_OTHER_PHOTOS):
+            kinds = ", ".join(IMAGE_SUFFIXES)
+            text = f"is a photo of a kind that is not read: make it one of {kinds}, or remove it"
+            problems.append(Problem(entry.path, None, text))

@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..texts import TextError, read_lines
 from .errors import Problem
+from .mending import Changes, mended_box
 
 COLUMNS = ("x1", "y1", "x2", "y2", "category", "count")
 
@@ -23,6 +25,9 @@ _LINE = re.compile(
     rf"([^,]+),({_INTEGER.pattern})",
     re.ASCII,
 )
+
+
+_MEND = "let it be mended (?mend in the dataset's name, convert --mend)"
 
 
 class AnnotationTable(NamedTuple):
@@ -108,14 +113,11 @@ def parse_files(paths: Sequence[str]) -> tuple[AnnotationTable, list[Problem]]:
 
 def _lines(path: str, problems: list[Problem]) -> Iterable[tuple[int, str]]:
     try:
-        # Universal newlines split at \n, \r\n and \r only; str.splitlines would also split at rarer
-        # characters.
-        with open(path, encoding="utf-8-sig") as file:
-            lines = list(file)
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(Problem(path, None, f"can't be read ({error}): write it as UTF-8 text"))
+        lines = read_lines(path)
+    except TextError as error:
+        problems.append(Problem(path, None, error.reason))
         return []
-    return [(i, line.rstrip("\n")) for i, line in enumerate(lines, 1) if not line.isspace()]
+    return [(i, line) for i, line in enumerate(lines, 1) if line.strip()]
 
 
 def _table(rows: list[tuple[int, int, tuple]], repeated: list[bool]) -> AnnotationTable:
@@ -137,6 +139,33 @@ def _table(rows: list[tuple[int, int, tuple]], repeated: list[bool]) -> Annotati
     )
 
 
+def mended_table(
+    table: AnnotationTable, paths: Sequence[str], sizes: np.ndarray, changes: Changes
+) -> AnnotationTable:
+    """The table with reversed corners swapped and boxes cut to their images; arguments as below.
+
+    Boxes of which nothing would be left stay as they are.
+    """
+    x1, y1, x2, y2 = table.box.T
+    height, width = sizes.reshape(-1, 2)[table.file_id].T
+    box = table.box.copy()
+    wrong = (x1 > x2) | (y1 > y2) | _is_outside(table, height, width)
+    for i in np.flatnonzero(wrong).tolist():
+        before = tuple(box[i].tolist())
+        after, why = mended_box(before, (int(height[i]), int(width[i])))
+        if after is not None:
+            box[i] = after
+            texts = (",".join(map(str, before)), ",".join(map(str, after)))
+            changes.add(paths[table.file_id[i]], int(table.line[i]), *texts, why)
+    return table._replace(box=box)
+
+
+def _is_outside(table: AnnotationTable, height: np.ndarray, width: np.ndarray) -> np.ndarray:
+    x1, y1, x2, y2 = table.box.T
+    over = (np.maximum(x1, x2) > width) | (np.maximum(y1, y2) > height)
+    return ((table.box < 0).any(axis=1) | over) & (width > 0)
+
+
 def box_problems(table: AnnotationTable, paths: Sequence[str], sizes: np.ndarray) -> list[Problem]:
     """Impossible boxes and counts: one problem for each, in the order of files and lines.
 
@@ -146,17 +175,16 @@ def box_problems(table: AnnotationTable, paths: Sequence[str], sizes: np.ndarray
     """
     x1, y1, x2, y2 = table.box.T
     height, width = sizes.reshape(-1, 2)[table.file_id].T
-    right, bottom = np.maximum(x1, x2), np.maximum(y1, y2)
-    outside = (table.box < 0).any(axis=1) | (right > width) | (bottom > height)
+    outside = _is_outside(table, height, width)
     found = {
-        "the left edge x1={0} is right of x2={2}: swap them": x1 > x2,
-        "the top edge y1={1} is below y2={3}: swap them": y1 > y2,
+        "the left edge x1={0} is right of x2={2}: swap them, or {mend}": x1 > x2,
+        "the top edge y1={1} is below y2={3}: swap them, or {mend}": y1 > y2,
         "the box has no area (x1={0}, y1={1}, x2={2}, y2={3}): correct or delete the line": (
             (x1 == x2) | (y1 == y2)
         ),
         "the box {0},{1},{2},{3} reaches outside its image of {5}x{6} pixels: "
-        "cut the box to the image, or look whether the file belongs to another image": (
-            outside & (width > 0)
+        "cut the box to the image, look whether the file belongs to another image, or {mend}": (
+            outside
         ),
         "the count {4} is below 1: write the number of items in the box, or delete the line": (
             table.count < 1
@@ -166,6 +194,8 @@ def box_problems(table: AnnotationTable, paths: Sequence[str], sizes: np.ndarray
     for text, mask in found.items():
         for i in np.flatnonzero(mask).tolist():
             values = (*table.box[i].tolist(), int(table.count[i]), int(width[i]), int(height[i]))
-            problem = Problem(paths[table.file_id[i]], int(table.line[i]), text.format(*values))
+            problem = Problem(
+                paths[table.file_id[i]], int(table.line[i]), text.format(*values, mend=_MEND)
+            )
             entries.append((i, problem))
     return [problem for _, problem in sorted(entries, key=lambda entry: entry[0])]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import listing
+from ..texts import read_csv
 from .errors import DatasetError, Problem
 from .names import DatasetName, Option, positive
 from .survey import Survey
@@ -101,13 +101,15 @@ class Selected:
     def survey(self) -> Survey:
         """As of the source, of what is selected; photos that repeat are there once."""
         if not hasattr(self.source, "survey"):
-            records, metadata, problems = self.source.load(), self.source.metadata(), []
+            survey = Survey(self.source.load(), self.source.metadata(), [])
         else:
-            records, metadata, problems = self.source.survey()
+            survey = self.source.survey()
+        records, metadata, problems, _ = survey
         if problems and self.part is not None:
             # The parts of what is sound would be others than those of the whole.
             raise DatasetError(f"{self.name!r} can't be cut into parts:", problems)
-        return Survey(self._select(records, metadata), self._new_metadata(metadata), problems)
+        records = self._select(records, metadata)
+        return survey._replace(records=records, metadata=self._new_metadata(metadata))
 
     def _select(self, records: list[dict], metadata: dict[str, object]) -> list[dict]:
         new_id = self._new_ids(metadata["thing_classes"])
@@ -160,20 +162,14 @@ def read_map(path: str) -> dict[str, str]:
     """The target of each category, "" for none, from a CSV file with the columns from,to.
 
     Raises:
-        DatasetError: with all that is wrong with the file.
+        InputError: with all that is wrong with the file.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"The map {path} can't be read ({error}): write CSV in UTF-8") from error
+    rows = [(line, [cell.strip() for cell in row]) for line, row in read_csv(path)]
     targets: dict[str, str] = {}
     problems = []
-    if rows[:1] != [["from", "to"]]:
+    if [row for _, row in rows[:1]] != [["from", "to"]]:
         problems.append(Problem(path, 1, "is not the header from,to: write it there"))
-    for line, row in enumerate(rows[1:], 2):
-        if not row:
-            continue
+    for line, row in rows[1:]:
         if len(row) != 2 or not row[0]:
             problems.append(Problem(path, line, f"{','.join(row)!r} is not a line from,to"))
         elif row[0] in targets:

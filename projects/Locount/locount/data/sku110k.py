@@ -14,7 +14,8 @@ from .errors import DatasetError, Problem
 from .index_cache import FileStamp
 from .locount_folder import dataset_dicts
 from .locount_index import SplitImages, SplitTexts
-from .locount_txt import AnnotationTable, box_problems
+from .locount_txt import AnnotationTable, box_problems, mended_table
+from .mending import Changes
 from .sku110k_csv import COLUMNS, RowTable
 from .sku110k_index import RowImages, find_splits, read_images, read_rows
 from .survey import Survey
@@ -33,6 +34,7 @@ class Sku110k:
         skip_invalid: bool = False,
         subset: int | None = None,
         seed: int = 0,
+        mend: Changes | None = None,
     ) -> None:
         """
         Args:
@@ -42,6 +44,7 @@ class Sku110k:
                 it they are an error.
             subset: how many images to take, from 1 on; the seed and the images' names decide
                 which, and nothing else. None for all.
+            mend: swap reversed corners and cut boxes to their images, and list that here.
 
         Raises:
             DatasetError: if there is no such folder or split.
@@ -51,6 +54,7 @@ class Sku110k:
             raise DatasetError(f"{root} has no split {split!r}: it has {', '.join(splits)}")
         self.root, self.split, self.csv_file = root, split, splits[split]
         self.skip_invalid, self.subset, self.seed = skip_invalid, subset, seed
+        self.mend = mend
         self.image_root = os.path.join(root, "images")
 
     def metadata(self) -> dict[str, object]:
@@ -72,10 +76,13 @@ class Sku110k:
         Raises:
             DatasetError: with all problems of the split, unless they are to be skipped.
         """
-        records, _, problems = self.survey()
+        records, _, problems, _ = self.survey()
         number = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
         if problems and not (self.skip_invalid and records):
-            cure = f"the dataset name sku110k:{self.root}:{self.split}?skip_invalid leaves them out"
+            cure = (
+                f"the dataset name sku110k:{self.root}:{self.split}?skip_invalid leaves them out; "
+                "?mend cuts boxes to their images and swaps reversed corners"
+            )
             raise DatasetError(f"{self.csv_file} has {number} ({cure}):", problems)
         if problems:
             text = "%s has %s. These rows and images are left out:\n%s"
@@ -88,6 +95,9 @@ class Sku110k:
         images = read_images(self.csv_file, table, self.image_root)
         annotations = _annotations(table)
         files = [self.csv_file] * len(table.images)
+        if self.mend is not None:
+            annotations = mended_table(annotations, files, images.sizes, self.mend)
+            self.mend.log()
         box_faults = box_problems(annotations, files, images.sizes)
         problems = [*row_problems, *images.problems, *box_faults]
 

@@ -6,14 +6,14 @@ only where something among them is wrong. Letters: N rows, F images, K classes.
 
 from __future__ import annotations
 
-import csv
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from ..texts import TextError, read_csv
 from .errors import Problem
 
 COLUMNS = ("image", "x1", "y1", "x2", "y2", "class", "width", "height")
@@ -45,7 +45,7 @@ class RowTable(NamedTuple):
 
 
 def parse_csv(path: str) -> tuple[RowTable, list[Problem]]:
-    """Read a file: UTF-8 with or without BOM, fields quoted or not; empty lines say nothing.
+    """Read a file: as locount.texts does, fields quoted or not; empty lines say nothing.
 
     Returns:
         The table of all well-formed rows, and a problem for every other row. A file that can't be
@@ -56,17 +56,16 @@ def parse_csv(path: str) -> tuple[RowTable, list[Problem]]:
     columns = [np.empty((9, 0), dtype=np.int32)]
     problems: list[Problem] = []
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = _numbered(csv.reader(file))
-            while chunk := list(itertools.islice(rows, _CHUNK)):
-                if not _is_plain([row for _, row in chunk]):
-                    faults = [explain_row(row) for _, row in chunk]
-                    rows_and_faults = list(zip(chunk, faults, strict=True))
-                    problems += [Problem(path, line, f) for (line, _), f in rows_and_faults if f]
-                    chunk = [numbered for numbered, f in rows_and_faults if not f]
-                columns.append(_columns(chunk, images, classes))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        problems.append(Problem(path, None, f"can't be read ({error}): write it as UTF-8 text"))
+        rows = read_csv(path)
+        while chunk := list(itertools.islice(rows, _CHUNK)):
+            if not _is_plain([row for _, row in chunk]):
+                faults = [explain_row(row) for _, row in chunk]
+                rows_and_faults = list(zip(chunk, faults, strict=True))
+                problems += [Problem(path, line, f) for (line, _), f in rows_and_faults if f]
+                chunk = [numbered for numbered, f in rows_and_faults if not f]
+            columns.append(_columns(chunk, images, classes))
+    except TextError as error:
+        problems.append(Problem(path, None, error.reason))
     numbers = np.hstack(columns)
     return RowTable(
         image_id=numbers[0],
@@ -98,15 +97,6 @@ def explain_row(row: Sequence[str]) -> str:
         if not _is_name(row[i].strip())
     ]
     return f"{'; '.join(wrong)} (the columns are {columns})" if wrong else ""
-
-
-def _numbered(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    """The rows that say something, each with the line in which it starts."""
-    line = 1
-    for row in reader:
-        if len(row) > 1 or (row and row[0].strip()):
-            yield line, row
-        line = reader.line_num + 1
 
 
 def _is_plain(rows: Sequence[Sequence[str]]) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .errors import DatasetError, Problem
+from .image_paths import image_path
 from .images import read_image, read_image_sizes
 from .index_cache import FileStamp, cached_arrays
 from .sku110k_csv import RowTable, parse_csv
@@ -76,8 +77,22 @@ def read_images(csv_file: str, table: RowTable, image_root: str) -> RowImages:
     Args:
         csv_file: where the table is from, for the problems.
     """
-    paths = [os.path.join(image_root, name) for name in table.images.tolist()]
-    stamps = [_stamp(path) for path in paths]
+    first_row = np.unique(table.image_id, return_index=True)[1]
+    paths, problems, seen = [], [], {}
+    for i, name in enumerate(table.images.tolist()):
+        line = int(table.line[first_row[i]])
+        try:
+            path = image_path(image_root, name)
+        except ValueError as error:
+            problems.append(Problem(csv_file, line, f"image is {name!r}: {error}"))
+            path = None
+        if path is not None and seen.setdefault(path, name) != name:
+            text = f"image is {name!r}, which is {seen[path]!r} of other rows: write both alike"
+            problems.append(Problem(csv_file, line, text))
+            path = None
+        paths.append(path)
+    named = np.array([path is not None for path in paths], dtype=bool)
+    stamps = [None if path is None else _stamp(path) for path in paths]
     found = [stamp for stamp in stamps if stamp is not None]
 
     def build() -> tuple[dict[str, np.ndarray], bool]:
@@ -88,9 +103,7 @@ def read_images(csv_file: str, table: RowTable, image_root: str) -> RowImages:
     sizes = np.zeros((len(paths), 2), dtype=np.int32)
     sizes[there] = cached_arrays(kind, image_root, found, build)["sizes"]
 
-    first_row = np.unique(table.image_id, return_index=True)[1]
-    problems = []
-    for i in np.flatnonzero(~there).tolist():
+    for i in np.flatnonzero(named & ~there).tolist():
         text = f"there is no file {paths[i]}: add it, or delete the rows of this image"
         problems.append(Problem(csv_file, int(table.line[first_row[i]]), text))
     faulty = [paths[i] for i in np.flatnonzero(there & (sizes[:, 0] == 0))]

@@ -8,7 +8,6 @@ over: it decides what is legal, and reports every problem.
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from ..texts import JSON_ERRORS, parse_json
 from .problems import Problems
 
 # Objects of one piece of a list stay in the processor's cache until their columns are made.
@@ -142,7 +142,7 @@ def decode_json(raw: msgspec.Raw, problems: Problems) -> Any:
         EvaluationInputError: for what is no JSON.
     """
     try:
-        return json.loads(bytes(raw))
+        return parse_json(bytes(raw))
     except ValueError as error:
         problems.add("file", f"is no valid JSON ({error}): was it cut off? Write it again")
         problems.raise_if_any()
@@ -208,10 +208,10 @@ def typed_columns(
             try:
                 pieces = map(decoder.decode, _pieces(bytes(entries).strip(), piece_size))
                 return _joined([_columns(objects, fields) for objects in pieces])
-            except msgspec.MsgspecError:
+            except JSON_ERRORS:
                 # "}," also stands within entries that hold objects: then not piece by piece
                 return _columns(decoder.decode(entries), fields)
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
+    except (*JSON_ERRORS, TypeError, OverflowError):
         return None
 
 

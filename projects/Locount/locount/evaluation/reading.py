@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from ..texts import JSON_ERRORS, TextError, read_arrays, read_utf8
 from .annotations import Detections, GroundTruth
 from .columns import BOX, FLAG, ID, INTEGER, NUMBER, TEXT, Field, decode_json, read_columns
 from .problems import Problems
@@ -113,9 +112,9 @@ def _load(source: Source, problems: Problems) -> dict | list | msgspec.Raw:
     if not isinstance(source, str | PathLike):
         return source
     try:
-        return msgspec.Raw(Path(source).read_bytes())
-    except OSError as error:
-        problems.add("file", f"can't be read ({error.strerror}): check the path")
+        return msgspec.Raw(read_utf8(source))
+    except TextError as error:
+        problems.add("file", error.reason)
         problems.raise_if_any()
 
 
@@ -125,16 +124,15 @@ def _outline(data: Any, problems: Problems) -> Any:
         return data
     try:
         return msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError:
+    except JSON_ERRORS:
         return decode_json(data, problems)
 
 
 def _load_npz(source: str | PathLike, problems: Problems) -> dict[str, np.ndarray]:
     try:
-        with np.load(source, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in DETECTION if key in file}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        problems.add("file", f"can't be read as npz ({error}): write it with numpy.savez")
+        arrays = read_arrays(source, DETECTION)
+    except TextError as error:
+        problems.add("file", error.reason)
         problems.raise_if_any()
     letters = {ID: "iuU", INTEGER: "iu", NUMBER: "iuf", BOX: "iuf"}
     num = max((len(a) for a in arrays.values() if a.ndim), default=0)

@@ -137,11 +137,6 @@ def summarize(paths: Sequence[str]) -> str:
     )
 
 
-def listed_paths(lines: Iterable[str]) -> Iterator[str]:
-    """The paths of a list, one a line; empty lines say nothing."""
-    return (path for line in lines if (path := line.rstrip("\r\n")))
-
-
 def is_video(path: str) -> bool:
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
 

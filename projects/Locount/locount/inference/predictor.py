@@ -22,7 +22,7 @@ from detectron2.structures import Instances
 
 from ..checkpoint import load_weights
 from ..classes import Classes, find_classes
-from ..config import load_config, without_missing_gpu
+from ..config import device_of, load_config, without_missing_gpu
 from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
 from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
@@ -80,7 +80,8 @@ class Predictor:
                 as their EXIF orientation says, so that boxes fit what viewers show.
 
         Raises:
-            InputError: if the weights do not fit the config, or an option makes no sense.
+            InputError: if the weights do not fit the config, or an option makes no sense, such as
+                a device that there is not.
         """
         cfg = _open_config(cfg, weights)
         if weights is not None:
@@ -89,7 +90,11 @@ class Predictor:
         if device is not None:
             cfg.MODEL.DEVICE = device
         cfg.freeze()
-        self.device = torch.device(cfg.MODEL.DEVICE)
+        self.device = device_of(cfg)
+        if self.device.type == "cuda" and (self.device.index or 0) >= torch.cuda.device_count():
+            raise InputError(
+                f"There is no GPU {cfg.MODEL.DEVICE!r}: torch sees {torch.cuda.device_count()}."
+            )
         self.cfg = cfg
         self.model = build_model(cfg.clone()).eval()  # models may change their config
         load_weights(self.model, cfg.MODEL.WEIGHTS)
@@ -208,19 +213,29 @@ class Predictor:
         return results
 
     def _run(self, batch: list[_Loaded]) -> list[tuple[_Loaded, Instances] | tuple[Failure, None]]:
+        """The detections of images of one size; of one that makes the model fail, that.
+
+        A batch that fails, as where the GPU's memory is too small, is run in halves.
+        """
         inputs = [
             {"image": item.tensor, "height": item.size[0], "width": item.size[1]} for item in batch
         ]
+        outputs = failure = None
         try:
             with torch.inference_mode(), mixed_precision.autocast(self.device, self._amp):
                 outputs = self.model(inputs)
-        except Exception as error:  # as in _load; memory is enough for one at least
-            if len(batch) == 1:
-                batch[0].place.leave()
-                return [(_failure(batch[0].name, error), None)]
-            return [pair for item in batch for pair in self._run([item])]
-        instances = [_on_cpu(output["instances"]) for output in outputs]
-        return list(zip(batch, instances, strict=True))
+        except Exception as error:  # as in _load
+            # It holds what the failed call does, which halves need.
+            failure = _failure(batch[0].name, error) if len(batch) == 1 else None
+        # What a failed call holds is free only after the handler.
+        if outputs is not None:
+            instances = [_on_cpu(output["instances"]) for output in outputs]
+            return list(zip(batch, instances, strict=True))
+        if len(batch) == 1:
+            batch[0].place.leave()
+            return [(failure, None)]
+        half = len(batch) // 2
+        return self._run(batch[:half]) + self._run(batch[half:])
 
     @property
     def description(self) -> str:

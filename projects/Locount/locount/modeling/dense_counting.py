@@ -17,9 +17,13 @@ from typing import NamedTuple
 
 import torch
 from detectron2.config import CfgNode
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import Backbone
 from torch import Tensor, nn
 
+from ..config.checks import get
 from ..counting import IGNORED_COUNT
+from ..errors import InputError
 from .build_counting import build_count_decoder, build_count_loss, build_counters
 from .count_decoding import CountDecoder
 from .count_loss import CountLoss
@@ -52,6 +56,24 @@ def build_dense_counting(cfg: CfgNode, in_channels: int) -> DenseCounting:
         loss=build_count_loss(cfg, counters[0]),
         decoder=build_count_decoder(cfg, counters),
     )
+
+
+def head_inputs(cfg: CfgNode, key: str, backbone: Backbone) -> list[ShapeSpec]:
+    """The shapes of the features that a head takes.
+
+    Args:
+        key: such as "MODEL.FCOS.IN_FEATURES", which names them.
+
+    Raises:
+        InputError: for a feature that the backbone does not give.
+    """
+    shapes, names = backbone.output_shape(), get(cfg, key)
+    if missing := [name for name in names if name not in shapes]:
+        raise InputError(
+            f"{key} names {', '.join(missing)}, which {cfg.MODEL.BACKBONE.NAME} does not give; it "
+            f"gives {', '.join(shapes)}."
+        )
+    return [shapes[name] for name in names]
 
 
 def by_location(levels: Sequence[Tensor]) -> Tensor:

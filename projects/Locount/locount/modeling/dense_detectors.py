@@ -17,7 +17,7 @@ from ..counting import IGNORED_COUNT
 from .chunked_matching import MAX_IOUS, match_boxes
 from .count_decoding import CountDecoder
 from .count_loss import CountLoss, check_counts_given
-from .dense_counting import build_dense_counting, by_location, dense_count_loss
+from .dense_counting import build_dense_counting, by_location, dense_count_loss, head_inputs
 from .dense_detections import detect
 from .level_norm import head_norm, run_tower
 
@@ -227,7 +227,7 @@ class CountingFCOS(_CountingDenseDetector, FCOS):
     def from_config(cls, cfg: CfgNode) -> dict:
         check_config(cfg)
         fcos, backbone = cfg.MODEL.FCOS, build_backbone(cfg)
-        shapes = [backbone.output_shape()[f] for f in fcos.IN_FEATURES]
+        shapes = head_inputs(cfg, "MODEL.FCOS.IN_FEATURES", backbone)
         counting = build_dense_counting(cfg, shapes[0].channels)
         head = CountingFCOSHead(
             input_shape=shapes,

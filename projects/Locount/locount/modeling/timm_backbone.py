@@ -55,9 +55,6 @@ class TimmBackbone(Backbone):
                 can't be had.
         """
         super().__init__()
-        if norm not in NORMS:
-            allowed = ", ".join(f'"{n}"' for n in NORMS)
-            raise InputError(f"MODEL.TIMM.NORM is {norm!r}; it must be one of {allowed}.")
         features = _find_features(name, options)
         chosen = _choose_features(features, name, out_features)
         indices = tuple(f["index"] for f in chosen.values())
@@ -144,7 +141,8 @@ def _choose_features(
     if unknown:
         raise InputError(
             f"MODEL.TIMM.NAME {name!r} has no feature {', '.join(unknown)}; it has "
-            f"{', '.join(features)}. Change MODEL.FPN.IN_FEATURES."
+            f"{', '.join(features)}. Change MODEL.FPN.IN_FEATURES, or MODEL.YOLO.IN_FEATURES for "
+            "YOLO."
         )
     return {key: f for key, f in features.items() if key in out_features}
 

@@ -26,7 +26,9 @@ from torch import nn
 from tqdm import tqdm
 
 from ..checkpoint import load_weights
-from ..config import load_config, named_keys
+from ..config import check_config, load_config, named_keys
+from ..config.checks import check_switches, project_keys
+from ..config.merging import merge, option_keys
 from ..data import check_datasets, fill_num_classes, register_datasets
 from ..errors import InputError
 from ..files import to_csv, write_bytes, write_json
@@ -228,7 +230,12 @@ def _data_fingerprint(dataset: str) -> str:
 def _varied(cfg: CfgNode, variant: str) -> CfgNode:
     """The config with the options of a variant, ``KEY=VALUE+KEY=VALUE`` or none."""
     varied = cfg.clone()
-    varied.merge_from_list(list(key_values(variant.split("+")) if variant else ()))
+    varied.defrost()
+    options = option_keys(key_values(variant.split("+")) if variant else ())
+    merge(varied, options)
+    check_config(varied)
+    check_switches(varied, project_keys(), options)
+    varied.freeze()
     return varied
 
 

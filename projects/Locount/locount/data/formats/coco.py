@@ -7,18 +7,28 @@ from pathlib import Path
 import msgspec
 
 from ..coco_json import CocoJson
-from .dataset import Dataset, corners
+from .dataset import Dataset, Reading, corners
 from .entries import chosen_split
 from .reading import read_sources, split_files
 
+# Where others put a split: Roboflow beside its images, CVAT and COCO into a folder of files.
+_LAYOUTS = (
+    ("*/_annotations.coco.json", lambda path: (path.parent.name, path.parent)),
+    (
+        "annotations/instances_*.json",
+        lambda path: (name := path.stem.removeprefix("instances_"), path.parents[1] / name),
+    ),
+)
 
-def read(source: str, split: str | None, image_root: str | None, skip_invalid: bool) -> Dataset:
+
+def read(source: str, reading: Reading) -> Dataset:
     """Read ``SPLIT.json`` files, or one."""
-    files = split_files(source, ".json", split, image_root)
-    if split is not None:
-        files = {split: chosen_split(files, split, source)}
-    sources = {name: (CocoJson(*file), file[1]) for name, file in files.items()}
-    return read_sources(sources, skip_invalid)
+    files = split_files(source, ".json", reading, _LAYOUTS)
+    if reading.split is not None:
+        files = {reading.split: chosen_split(files, reading.split, source)}
+    options = {"count": reading.count, "mend": reading.mend}
+    sources = {name: (CocoJson(*file, **options), file[1]) for name, file in files.items()}
+    return read_sources(sources, reading.skip_invalid)
 
 
 def write(dataset: Dataset, folder: Path) -> None:

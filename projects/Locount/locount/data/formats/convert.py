@@ -12,11 +12,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ...errors import InputError, listing
-from ...files import new_folder
+from ...files import new_folder, to_csv
 from ..category_list import read_category_list
+from ..counts import COUNT
 from ..errors import DatasetError, Problem
 from ..images import IMAGE_SUFFIXES, orientation_text, read_orientations
-from .dataset import Dataset, Split
+from ..mending import CHANGES_FILE, COLUMNS, Changes
+from .dataset import Dataset, Reading, Split
 from .limits import name_problems, reduce_dataset
 from .registry import FORMATS, Format, guess_format
 
@@ -35,6 +37,8 @@ def convert(
     categories: Path | None = None,
     lossy: Collection[str] = (),
     skip_invalid: bool = False,
+    mend: bool = False,
+    count_attribute: str = COUNT,
 ) -> tuple[Dataset, list[str]]:
     """Write a dataset in another format.
 
@@ -49,6 +53,8 @@ def convert(
             are as the source has them.
         lossy: keys of ``LOSSES`` that may be lost where the format can't hold them.
         skip_invalid: leave out what is invalid, and log it, where the reader can.
+        mend: swap reversed corners and cut boxes to their images; ``changes.csv`` lists them.
+        count_attribute: what the count is called in the source, where boxes have attributes.
 
     Returns:
         What was written, and what was lost.
@@ -63,12 +69,14 @@ def convert(
     origin = FORMATS[from_ or guess_format(source)]
     aim = FORMATS[to]
     root = None if image_root is None else os.fspath(image_root)
+    folder = source if source.is_dir() else source.parent
+    changes = Changes(os.fspath(folder)) if mend else None
+    reading = Reading(split, root, skip_invalid, count_attribute, changes)
     try:
-        dataset = origin.read(os.fspath(source), split, root, skip_invalid)
+        dataset = origin.read(os.fspath(source), reading)
     except DatasetError as error:
         # Boxes that don't fit because of a tag are not to be "corrected" one by one.
-        photos = _photos_below(root or (source if source.is_dir() else source.parent))
-        turned = list(_turned(photos)) if error.problems else []
+        turned = list(_turned(_photos_below(root or folder))) if error.problems else []
         if not turned:
             raise
         raise DatasetError(error.title, (*turned, *error.problems), error.max_errors) from error
@@ -88,6 +96,8 @@ def convert(
         raise InputError(f"{aim.title} can't hold these names:\n{listing(problems)}")
     with new_folder(target) as folder:
         aim.write(dataset, folder)
+        if changes is not None:
+            (folder / CHANGES_FILE).write_bytes(to_csv(changes.rows, COLUMNS))
         if images != "none":
             _place_images(dataset, aim, folder, link=images == "link")
     return dataset, losses

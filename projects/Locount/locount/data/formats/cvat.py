@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import logging
+from collections import Counter
 from pathlib import Path
 
 from lxml import etree
 
+from ..counts import is_number_attribute
 from ..errors import DatasetError, Problem
-from .dataset import Dataset, corners
-from .entries import BoxEntry, ImageEntry, Place, build_dataset
+from .dataset import Dataset, Reading, corners
+from .entries import BoxEntry, ImageEntry, Place, build_dataset, image_entry
 from .reading import (
     count_or_problem,
     numbers_or_problem,
@@ -20,10 +22,12 @@ from .reading import (
 )
 from .writing import number, xml_bytes
 
+logger = logging.getLogger(__name__)
 
-def read(source: str, split: str | None, image_root: str | None, skip_invalid: bool) -> Dataset:
+
+def read(source: str, reading: Reading) -> Dataset:
     """Read ``SPLIT.xml`` files, or one."""
-    files = split_files(source, ".xml", split, image_root)
+    files = split_files(source, ".xml", reading)
     problems: list[Problem] = []
     entries, classes = {}, {}
     for name, (path, images) in files.items():
@@ -32,34 +36,53 @@ def read(source: str, split: str | None, image_root: str | None, skip_invalid: b
             continue
         if root.tag != "annotations" or root.find("track") is not None:
             text = "is no file of CVAT for images: export the task as 'CVAT for images 1.1'"
+            if root.tag == "annotation":
+                text = "is a file of Pascal VOC: give its folder, --from voc"
             problems.append(Problem(path, root.sourceline, text))
             continue
+        _list_passed_over(path, root)
         labels = root.findall("meta/*/labels/label/name")
         classes[name] = tuple((label.text or "").strip() for label in labels)
         entries[name] = [
             entry
             for element in root.iterfind("image")
-            if (entry := _image(path, element, images, problems)) is not None
+            if (entry := _image(path, element, images, reading.count, problems)) is not None
         ]
     if not entries:
         raise DatasetError(f"{source} can't be read:", problems)
     listed = same_classes(classes)
-    return build_dataset(source, entries, listed, problems, split=split, skip_invalid=skip_invalid)
+    return build_dataset(source, entries, listed, problems, reading)
+
+
+def _list_passed_over(path: str, root: etree._Element) -> None:
+    """A warning of what the file says and a dataset can't hold."""
+    subsets = Counter(filter(None, (image.get("subset") for image in root.iterfind("image"))))
+    if len(subsets) > 1:
+        texts = ", ".join(f"{name!r} ({number})" for name, number in subsets.items())
+        logger.warning("%s has images of the subsets %s, which become one split", path, texts)
+    if tags := root.findall("image/tag"):
+        logger.warning("%s has %d tags of whole images, which are not read", path, len(tags))
 
 
 def _image(
-    path: str, element: etree._Element, image_root: str, problems: list[Problem]
+    path: str, element: etree._Element, image_root: str, count: str, problems: list[Problem]
 ) -> ImageEntry | None:
     name = element.get("name", "").strip()
     place = Place(path, element.sourceline, f"image {name!r}")
     size = numbers_or_problem(place, {k: element.get(k) for k in ("width", "height")}, problems)
     if size is None:
         return None
-    boxes = [box for shape in element if (box := _box(path, name, shape, problems)) is not None]
-    return ImageEntry(place, os.path.join(image_root, name), name, tuple(size), boxes)
+    boxes = [
+        box
+        for shape in element
+        if shape.tag != "tag" and (box := _box(path, name, shape, count, problems)) is not None
+    ]
+    return image_entry(place, image_root, name, tuple(size), boxes, problems)
 
 
-def _box(path: str, image: str, shape: etree._Element, problems: list[Problem]) -> BoxEntry | None:
+def _box(
+    path: str, image: str, shape: etree._Element, count_name: str, problems: list[Problem]
+) -> BoxEntry | None:
     place = Place(path, shape.sourceline, f"image {image!r}, {shape.tag}")
     if shape.tag != "box" or parse_number(shape.get("rotation", "0")) != 0:
         problems.append(place.problem("is no upright box: draw one in its place, or delete it"))
@@ -67,11 +90,12 @@ def _box(path: str, image: str, shape: etree._Element, problems: list[Problem]) 
     box = numbers_or_problem(
         place, {k: shape.get(k) for k in ("xtl", "ytl", "xbr", "ybr")}, problems
     )
-    texts = [a.text or "" for a in shape.iterfind("attribute") if a.get("name") == "count"]
-    count, known = count_or_problem(place, texts[0] if texts else None, problems)
+    texts = {a.get("name", ""): a.text or "" for a in shape.iterfind("attribute")}
+    count, known = count_or_problem(place, texts.pop(count_name, None), problems)
     if box is None or not known:
         return None
-    return BoxEntry(place, tuple(box), shape.get("label", "").strip(), count)
+    numbers = tuple(name for name, text in texts.items() if is_number_attribute(name, text))
+    return BoxEntry(place, tuple(box), shape.get("label", "").strip(), count, numbers)
 
 
 def write(dataset: Dataset, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
@@ -11,9 +12,12 @@ from detectron2.structures import BoxMode
 
 from ...errors import InputError, listing
 from ..coco_checks import EDGE_TOLERANCE
+from ..counts import MAX_COUNT, uncounted
 from ..errors import DatasetError, Problem, place
+from ..image_paths import image_path
 from ..images import read_image_sizes
-from .dataset import Corners, Dataset, Split
+from ..mending import Changes, mended_box
+from .dataset import Corners, Dataset, Reading, Split
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -35,12 +39,18 @@ class Place(NamedTuple):
 
 
 class BoxEntry(NamedTuple):
-    """A box as it is written, its numbers finite; ``count`` is None where none is written."""
+    """A box as it is written, its numbers finite.
+
+    Attributes:
+        count: None where none is written.
+        numbers: the names of its other attributes that are numbers.
+    """
 
     place: Place
     corners: Corners
     category: str
     count: int | None
+    numbers: tuple[str, ...] = ()
 
 
 class ImageEntry(NamedTuple):
@@ -61,14 +71,32 @@ class ImageEntry(NamedTuple):
     relative: bool = False
 
 
+def image_entry(
+    place: Place,
+    root: str,
+    name: str,
+    size: tuple[float, float] | None,
+    boxes: list[BoxEntry],
+    problems: list[Problem],
+    *,
+    relative: bool = False,
+) -> ImageEntry | None:
+    """The entry of an image that a file names; None after a problem: see :func:`image_path`."""
+    try:
+        path = image_path(root, name)
+    except ValueError as error:
+        problems.append(place.problem(f"{name!r}: {error}"))
+        return None
+    name = os.path.relpath(path, root or ".").replace(os.sep, "/")
+    return ImageEntry(place, path, name, size, boxes, relative)
+
+
 def build_dataset(
     source: str,
     entries: dict[str, list[ImageEntry]],
     classes: Sequence[str] | None,
     problems: list[Problem],
-    *,
-    split: str | None,
-    skip_invalid: bool,
+    reading: Reading,
 ) -> Dataset:
     """Check what a reader found and turn it into a dataset.
 
@@ -77,24 +105,32 @@ def build_dataset(
         entries: the images of all splits.
         classes: the categories; None takes the names in use, sorted.
         problems: what the reader could not take.
-        split: the one that is wanted; None for all. The others are read all the same, so that the
+        reading: of its options. Splits that are not wanted are read all the same, so that the
             categories don't depend on it.
-        skip_invalid: leave out what is wrong, and log it.
 
     Raises:
-        DatasetError: with all problems, unless they are to be skipped; if no image is left.
+        DatasetError: with all problems, unless they are to be skipped; for a list of categories
+            that is wrong in any case, because the ids depend on it; if no image is left.
     """
-    found, wanted = list(problems), split
+    found, wanted = list(problems), reading.split
     boxes = [box for images in entries.values() for image in images for box in image.boxes]
     if classes is None:
-        classes = sorted({box.category for box in boxes})
+        classes = sorted({box.category for box in boxes if box.category.strip()})
     class_of = {name: i for i, name in enumerate(classes)}
-    found += [
-        Problem(source, None, f"the category {name!r} is listed twice: remove or rename one")
+    faults = [
+        f"the category {name!r} is {'listed twice' if name.strip() else 'without a name'}: remove "
+        "or rename one"
         for name, number in Counter(classes).items()
-        if number > 1
+        if number > 1 or not name.strip()
     ]
+    if faults:
+        raise DatasetError(
+            f"The categories of {source} are wrong:", [Problem(source, None, f) for f in faults]
+        )
     num_counts = sum(box.count is not None for box in boxes)
+    hint = uncounted(name for box in boxes for name in box.numbers)
+    if hint and not num_counts and reading.count:
+        logger.warning("%s: %s", source, hint)
     splits = {}
     for split, images in entries.items():
         usable = _usable_images(images, found)
@@ -105,13 +141,17 @@ def build_dataset(
                 "image_id": i,
                 "height": height,
                 "width": width,
-                "annotations": _annotations(image, (width, height), class_of, num_counts, found),
+                "annotations": _annotations(
+                    image, (width, height), class_of, num_counts, found, reading.mend
+                ),
             }
             for i, (image, width, height) in enumerate(usable)
         ]
         splits[split] = Split(records, [image.name for image, _, _ in usable])
     number = "one problem" if len(found) == 1 else f"{len(found)} problems"
-    if found and not skip_invalid:
+    if reading.mend is not None:
+        reading.mend.log()
+    if found and not reading.skip_invalid:
         raise DatasetError(f"{source} has {number}:", found)
     if found:
         logger.warning("%s has %s. Left out are:\n%s", source, number, listing(found))
@@ -165,12 +205,20 @@ def _annotations(
     class_of: dict[str, int],
     num_counts: int,
     problems: list[Problem],
+    mend: Changes | None,
 ) -> list[dict]:
     annotations = []
     for box in image.boxes:
         x1, y1, x2, y2 = box.corners
         if image.relative:
             x1, y1, x2, y2 = x1 * size[0], y1 * size[1], x2 * size[0], y2 * size[1]
+        if mend is not None:
+            before = x1, y1, x2, y2
+            after, why = mended_box(before, size[::-1], EDGE_TOLERANCE)
+            if after is not None and why:
+                x1, y1, x2, y2 = after
+                line = box.place.line or box.place.element
+                mend.add(box.place.path, line, _text(before), _text(after), why)
         faults = [
             *_box_faults((x1, y1, x2, y2), size),
             *_category_faults(box.category, class_of),
@@ -190,15 +238,24 @@ def _annotations(
 
 def _box_faults(box: Corners, size: tuple[int, int]) -> Iterable[str]:
     x1, y1, x2, y2 = box
-    text = ", ".join(f"{value:g}" for value in box)
-    if x1 >= x2 or y1 >= y2:
+    text = _text(box)
+    if x1 > x2 or y1 > y2:
+        yield (
+            f"the box {text} (left, top, right, bottom) is reversed, as one that was dragged over "
+            "its own corner (negative width or height): swap the corners (--mend does)"
+        )
+    elif x1 == x2 or y1 == y2:
         yield f"the box {text} (left, top, right, bottom) has no area: correct or delete it"
     edge = EDGE_TOLERANCE
     if min(box) < -edge or max(x1, x2) > size[0] + edge or max(y1, y2) > size[1] + edge:
         yield (
             f"the box {text} (left, top, right, bottom) reaches outside its image of "
-            f"{size[0]}x{size[1]} pixels: cut it to the image"
+            f"{size[0]}x{size[1]} pixels: cut it to the image (--mend does)"
         )
+
+
+def _text(box: Corners) -> str:
+    return ", ".join(f"{value:g}" for value in box)
 
 
 def _category_faults(name: str, class_of: dict[str, int]) -> Iterable[str]:
@@ -214,5 +271,5 @@ def _count_faults(count: int | None, num_counts: int) -> Iterable[str]:
             f"count is missing, though {num_counts} box(es) have one: add it here, or remove it "
             "everywhere for single items"
         )
-    elif count is not None and count < 1:
-        yield f"the count is {count}: write a whole number from 1 on"
+    elif count is not None and not 1 <= count <= MAX_COUNT:
+        yield f"the count is {count}: write a whole number from 1 to {MAX_COUNT}"

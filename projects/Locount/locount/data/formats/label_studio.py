@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import os
+import logging
+from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
 from lxml import etree
 
+from ...texts import JSON_ERRORS, TextError, read_utf8
+from ..counts import uncounted
 from ..errors import DatasetError, Problem
-from .dataset import Dataset, corners
-from .entries import BoxEntry, ImageEntry, Place, build_dataset
+from .dataset import Dataset, Reading, corners
+from .entries import BoxEntry, ImageEntry, Place, build_dataset, image_entry
 from .reading import split_files
 from .writing import xml_bytes
 
+logger = logging.getLogger(__name__)
+
 _LOCAL_FILES = "/data/local-files/"
-_JSON_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# Answers about a photo or a region that are no region themselves.
+_ANSWERS = frozenset(
+    {"choices", "datetime", "number", "pairwise", "rating", "relation", "taxonomy", "textarea"}
+)
+
+
+# Beyond it floats of pixels are not exact.
+_Percent = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
 
 class _Rectangle(msgspec.Struct):
-    x: float
-    y: float
-    width: float
-    height: float
+    x: _Percent
+    y: _Percent
+    width: _Percent
+    height: _Percent
     rectanglelabels: tuple[str]
     rotation: float = 0
 
@@ -34,7 +47,7 @@ class _Number(msgspec.Struct):
 
 class _Result(msgspec.Struct):
     type: str
-    value: msgspec.Raw
+    value: msgspec.Raw = msgspec.Raw(b"null")
     id: str = ""
     from_name: str = ""
     original_width: float | None = None
@@ -47,76 +60,110 @@ class _Annotation(msgspec.Struct):
     was_cancelled: bool = False
 
 
-class _Data(msgspec.Struct):
-    image: str
-
-
 class _Task(msgspec.Struct):
-    data: _Data
+    data: dict[str, msgspec.Raw]
     annotations: list[_Annotation]
 
 
-def read(source: str, split: str | None, image_root: str | None, skip_invalid: bool) -> Dataset:
+def read(source: str, reading: Reading) -> Dataset:
     """Read ``SPLIT.json`` files, or one."""
     problems: list[Problem] = []
     entries: dict[str, list[ImageEntry]] = {}
-    for name, (path, images) in split_files(source, ".json", split, image_root).items():
+    passed_over: Counter[str] = Counter()
+    for name, (path, images) in split_files(source, ".json", reading).items():
         entries[name] = []
         for i, raw in enumerate(_raw_tasks(path)):
             place = Place(path, None, f"task [{i}]")
             try:
                 task = msgspec.json.decode(raw, type=_Task)
-            except _JSON_ERRORS as error:
-                problems.append(place.problem(f"{error}: export the project anew, as JSON"))
+            except JSON_ERRORS as error:
+                text = f"{error}: export the project anew, as JSON (not JSON-MIN)"
+                problems.append(place.problem(text))
                 continue
-            image = _image(place, task, images, problems)
+            image = _image(place, task, images, reading.count, problems, passed_over)
             if image is not None:
                 entries[name].append(image)
-    return build_dataset(source, entries, None, problems, split=split, skip_invalid=skip_invalid)
+    if passed_over:
+        texts = ", ".join(f"{name} ({number})" for name, number in passed_over.items())
+        logger.warning("%s: these answers are not read: %s", source, texts)
+    boxes = [box for images in entries.values() for image in images for box in image.boxes]
+    hint = uncounted(name for box in boxes for name in box.numbers)
+    if hint and reading.count and all(box.count is None for box in boxes):
+        problems.append(Problem(source, None, f"{hint}; --count-attribute '' reads none"))
+    return build_dataset(source, entries, None, problems, reading)
 
 
 def _raw_tasks(path: str) -> list[msgspec.Raw]:
     try:
-        content = Path(path).read_bytes()
-        return msgspec.json.decode(content, type=list[msgspec.Raw])
-    except (OSError, *_JSON_ERRORS) as error:
+        return msgspec.json.decode(read_utf8(path), type=list[msgspec.Raw])
+    except TextError:
+        raise
+    except JSON_ERRORS as error:
         raise DatasetError(
             f"{path} can't be read as a list of tasks ({error}): export the project as JSON"
         ) from error
 
 
 def _image(
-    place: Place, task: _Task, image_root: str, problems: list[Problem]
+    place: Place,
+    task: _Task,
+    image_root: str,
+    count_name: str,
+    problems: list[Problem],
+    passed_over: Counter[str],
 ) -> ImageEntry | None:
+    reference = _reference(place, task, problems)
+    if reference is None:
+        return None
     finished = [annotation for annotation in task.annotations if not annotation.was_cancelled]
     if len(finished) != 1:
         text = f"has {len(finished)} annotations: leave one; it may be submitted without a box"
         problems.append(place.problem(text))
         return None
     results = finished[0].result
-    counts, regions = {}, []
+    counts, regions, numbers = {}, [], defaultdict(list)
     for i, result in enumerate(results):
         where = place._replace(element=f"{place.element}, result [{i}]")
-        if (result.type, result.from_name) == ("number", "count"):
+        if (result.type, result.from_name) == ("number", count_name):
             value = _decode(where, result.value, _Number, problems)
             counts[result.id] = value.number if value else None
+        elif result.type in _ANSWERS:
+            passed_over[f"{result.type} of {result.from_name or 'no control'}"] += 1
+            if result.type == "number":
+                numbers[result.id].append(result.from_name)
         else:
             regions.append((where, result))
     size = next(((r.original_width, r.original_height) for _, r in regions), None)
-    boxes = [
-        box
-        for where, result in regions
-        if (box := _box(where, result, size, counts, problems)) is not None
-    ]
+    boxes = []
+    for where, result in regions:
+        box = _box(where, result, size, counts, problems)
+        if box is not None:
+            boxes.append(box._replace(numbers=tuple(numbers[result.id])))
     known = {result.id for _, result in regions}
     problems += [
         place.problem(f"a count belongs to the region {key!r}, which is not there: delete it")
         for key in counts.keys() - known
     ]
-    name = _image_name(task.data.image)
-    path = os.path.join(image_root, name)
+    name = _image_name(reference)
     size = None if size is None or None in size else size
-    return ImageEntry(place, path, name, size, boxes, relative=True)
+    return image_entry(place, image_root, name, size, boxes, problems, relative=True)
+
+
+def _reference(place: Place, task: _Task, problems: list[Problem]) -> str | None:
+    """The task's text for its image; None after a problem."""
+    if "image" in task.data:
+        try:
+            return msgspec.json.decode(task.data["image"], type=str)
+        except JSON_ERRORS as error:
+            problems.append(place.problem(f"the image of its data can't be read ({error})"))
+            return None
+    keys = ", ".join(map(repr, task.data)) or "nothing"
+    text = (
+        f"its data has no key 'image' but {keys}: rename the key of the photo to 'image' in this "
+        "file"
+    )
+    problems.append(place.problem(text))
+    return None
 
 
 def _box(
@@ -127,7 +174,8 @@ def _box(
     problems: list[Problem],
 ) -> BoxEntry | None:
     if result.type != "rectanglelabels":
-        problems.append(place.problem(f"{result.type!r} is no rectangle with a label: delete it"))
+        text = f"{result.type!r} is no rectangle with a label: draw one in its place"
+        problems.append(place.problem(text))
         return None
     value = _decode(place, result.value, _Rectangle, problems)
     if value is None or (result.id in counts and counts[result.id] is None):
@@ -146,7 +194,7 @@ def _box(
 def _decode(place: Place, raw: msgspec.Raw, kind: type, problems: list[Problem]):
     try:
         return msgspec.json.decode(raw, type=kind)
-    except _JSON_ERRORS as error:
+    except JSON_ERRORS as error:
         problems.append(place.problem(f"the value can't be read ({error}): correct it"))
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import posixpath
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -65,6 +66,8 @@ def reduce_dataset(
 
 def name_problems(dataset: Dataset, aim: Format) -> Iterator[str]:
     """Names that a format can't write so that they are read again as they were."""
+    if not dataset.classes:
+        yield "no category at all, because no box is left: list them in a file, --categories"
     for name in dataset.classes:
         if not aim.is_category(name):
             yield f"the category {name!r}: rename it"
@@ -72,6 +75,9 @@ def name_problems(dataset: Dataset, aim: Format) -> Iterator[str]:
         if not aim.is_split(split_name):
             yield f"the split {split_name!r}: give another name with --split"
         first: dict[str, str] = {}
+        for name, number in Counter(split.names).items():
+            if number > 1:
+                yield f"the image {name!r} is there {number} times: join its entries in the source"
         for name in split.names:
             parts = name.split("/")
             if not name.isprintable() or name != name.strip() or posixpath.isabs(name):

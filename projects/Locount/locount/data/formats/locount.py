@@ -7,19 +7,22 @@ from pathlib import Path
 from ..category_list import CATEGORIES_FILE
 from ..locount_folder import LocountFolder
 from ..locount_layout import find_splits
-from .dataset import Dataset, corners
+from .dataset import Dataset, Reading, corners
 from .entries import chosen_split
-from .reading import no_image_root, read_sources
+from .reading import read_sources
 
 
-def read(source: str, split: str | None, image_root: str | None, skip_invalid: bool) -> Dataset:
+def read(source: str, reading: Reading) -> Dataset:
     """Read the splits of a folder; its categories are those of all splits."""
-    no_image_root(image_root, f"{source}/Locount_Images<Split>")
+    reading.fixed(f"{source}/Locount_Images<Split>", counts="the sixth column has the counts")
     folders = find_splits(source)
-    if split is not None:
-        folders = {split: chosen_split(folders, split, source)}
-    sources = {name: (LocountFolder(source, name), f.images) for name, f in folders.items()}
-    return read_sources(sources, skip_invalid)
+    if reading.split is not None:
+        folders = {reading.split: chosen_split(folders, reading.split, source)}
+    sources = {
+        name: (LocountFolder(source, name, mend=reading.mend), part.images)
+        for name, part in folders.items()
+    }
+    return read_sources(sources, reading.skip_invalid)
 
 
 def write(dataset: Dataset, folder: Path) -> None:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 from ...errors import InputError
 from ..locount_txt import is_category_name
 from . import coco, cvat, label_studio, locount, sku110k, voc, yolo
-from .dataset import Dataset
+from .dataset import Dataset, Reading
 from .limits import LOSSES, is_plain_name
+from .reading import root_tag
 
 
 class Format(NamedTuple):
@@ -19,25 +20,32 @@ class Format(NamedTuple):
 
     Attributes:
         title: for messages.
-        read: from a path, the split that is wanted or None for all, the folder of images for single
-            files, and whether to skip what is invalid.
+        read: from a path, as a :class:`Reading` says.
         write: the annotations of a dataset, into an empty folder.
         images: where in that folder the images of a split belong.
         holds: keys of ``LOSSES``.
-        sign: a pattern of files below a folder that only this format has.
+        sign: whether a folder has what only this format has.
         is_category, is_split: whether it can hold a text as such a name.
         by_stem: an image and its annotation file have the same path but for the suffix.
     """
 
     title: str
-    read: Callable[[str, str | None, str | None, bool], Dataset]
+    read: Callable[[str, Reading], Dataset]
     write: Callable[[Dataset, Path], None]
     images: Callable[[str], str]
     holds: frozenset[str]
-    sign: str | None = None
+    sign: Callable[[Path], bool] = lambda folder: False
     is_category: Callable[[str], object] = is_plain_name
     is_split: Callable[[str], object] = re.compile(r"\w[\w.-]*").fullmatch
     by_stem: bool = False
+
+
+def _holds(pattern: str) -> Callable[[Path], bool]:
+    return lambda folder: any(folder.glob(pattern))
+
+
+def _is_cvat(folder: Path) -> bool:
+    return any(root_tag(path) != "annotation" for path in sorted(folder.glob("*.xml"))[:1])
 
 
 _EVERYTHING = frozenset(LOSSES)
@@ -47,7 +55,7 @@ FORMATS = {
         "COCO json", coco.read, coco.write, str, _EVERYTHING, is_category=lambda name: name.strip()
     ),
     "cvat": Format(
-        "CVAT for images", cvat.read, cvat.write, str, _EVERYTHING - {"crowds"}, sign="*.xml"
+        "CVAT for images", cvat.read, cvat.write, str, _EVERYTHING - {"crowds"}, sign=_is_cvat
     ),
     "label-studio": Format(
         "Label Studio json",
@@ -62,7 +70,7 @@ FORMATS = {
         locount.write,
         lambda split: f"Locount_Images{split.capitalize()}",
         _EVERYTHING - {"crowds", "fractions"},
-        sign="Locount_Images*",
+        sign=_holds("Locount_Images*"),
         is_category=lambda name: is_plain_name(name) and is_category_name(name),
         is_split=re.compile(r"\w+").fullmatch,
         by_stem=True,
@@ -73,7 +81,7 @@ FORMATS = {
         sku110k.write,
         lambda split: "images",
         frozenset(),
-        sign="annotations/annotations_*.csv",
+        sign=_holds("annotations/annotations_*.csv"),
     ),
     "voc": Format(
         "Pascal VOC",
@@ -81,7 +89,7 @@ FORMATS = {
         voc.write,
         lambda split: "JPEGImages",
         _EVERYTHING - {"crowds", "category-list"},
-        sign="ImageSets/Main",
+        sign=voc.has_files,
         by_stem=True,
     ),
     "yolo": Format(
@@ -90,7 +98,7 @@ FORMATS = {
         yolo.write,
         lambda split: f"images/{split}",
         _EVERYTHING - {"crowds"},
-        sign="data.yaml",
+        sign=yolo.has_files,
         by_stem=True,
     ),
 }
@@ -105,7 +113,7 @@ def guess_format(path: Path) -> str:
     if path.is_file():
         names = {".xml": ["cvat"], ".json": ["coco", "label-studio"]}.get(path.suffix, [])
     else:
-        names = [name for name, f in FORMATS.items() if f.sign and any(path.glob(f.sign))]
+        names = [name for name, f in FORMATS.items() if f.sign(path)]
     if len(names) != 1:
         kinds = f"may be {' or '.join(names)}" if names else "shows no sign of its format"
         raise InputError(f"{path} {kinds}: say which with --from ({', '.join(FORMATS)})")

@@ -7,19 +7,20 @@ from pathlib import Path
 
 from ..sku110k import Sku110k
 from ..sku110k_index import find_splits
-from .dataset import Dataset, corners
+from .dataset import Dataset, Reading, corners
 from .entries import chosen_split
-from .reading import no_image_root, read_sources
+from .reading import read_sources
 
 
-def read(source: str, split: str | None, image_root: str | None, skip_invalid: bool) -> Dataset:
+def read(source: str, reading: Reading) -> Dataset:
     """Read the splits of a folder; its categories are the classes of all splits."""
-    no_image_root(image_root, f"{source}/images")
+    reading.fixed(f"{source}/images", counts="every box is one item")
     files = find_splits(source)
-    if split is not None:
-        files = {split: chosen_split(files, split, source)}
-    sources = {name: Sku110k(source, name) for name in files}
-    return read_sources({k: (sku, sku.image_root) for k, sku in sources.items()}, skip_invalid)
+    if reading.split is not None:
+        files = {reading.split: chosen_split(files, reading.split, source)}
+    sources = {name: Sku110k(source, name, mend=reading.mend) for name in files}
+    roots = {name: (sku, sku.image_root) for name, sku in sources.items()}
+    return read_sources(roots, reading.skip_invalid)
 
 
 def write(dataset: Dataset, folder: Path) -> None:

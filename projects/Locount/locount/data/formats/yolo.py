@@ -2,47 +2,77 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
 
+from ...texts import TextError, read_lines, read_yaml
 from ..errors import DatasetError, Problem
 from ..images import IMAGE_SUFFIXES
 from ..locount_layout import scan
-from .dataset import Dataset, corners
+from .dataset import Dataset, Reading, corners
 from .entries import BoxEntry, ImageEntry, Place, build_dataset
-from .reading import no_image_root, numbers_or_problem, parse_integer, parse_number
+from .reading import numbers_or_problem, parse_number, parse_whole
 from .writing import number
 
+logger = logging.getLogger(__name__)
+
 _LIST = "data.yaml"
+_NAMES = "classes.txt"  # labelImg and Label Studio; labelImg puts it among the labels
+_SPLITS = ("train", "val", "valid", "test")
 _BOX = ("x", "y", "width", "height")
 _COLUMNS = "class x y width height, then nothing or 1 and the count"
+_CURE = (
+    f"write {_LIST} with the lines `names: [tea, rice]` and, for each split, the folder of its "
+    "images, `train: images/train`"
+)
 
 
-def read(source: str, split: str | None, image_root: str | None, skip_invalid: bool) -> Dataset:
-    """Read ``images/SPLIT`` and ``labels/SPLIT``, or where else ``data.yaml`` says."""
-    no_image_root(image_root, f"the folders that {_LIST} names")
-    path = os.path.join(source, _LIST)
-    content = _read_list(path)
+def read(source: str, reading: Reading) -> Dataset:
+    """Read the splits of ``data.yaml``, of CVAT's ``obj.data``, or what ``classes.txt`` lies by."""
+    reading.fixed(f"the folders that {_LIST} names", counts="the seventh column has the counts")
+    path, content = _read_list(source, reading.split)
     classes = _classes(path, content)
     problems: list[Problem] = []
     entries = {
-        name: _images(path, folder, classes, problems)
-        for name, folder in _folders(path, content).items()
+        name: _images(places, classes, problems)
+        for name, places in _splits(path, content, problems).items()
     }
-    return build_dataset(source, entries, classes, problems, split=split, skip_invalid=skip_invalid)
+    return build_dataset(source, entries, classes, problems, reading)
 
 
-def _read_list(path: str) -> dict:
-    try:
-        content = yaml.safe_load(Path(path).read_bytes())
-    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DatasetError(f"{path} can't be read: {error}") from error
-    if not isinstance(content, dict):
-        raise DatasetError(f"{path} is no mapping: write names, and the folder of each split")
-    return content
+def has_files(source: Path) -> bool:
+    """Whether a folder has one of the files that :func:`read` starts from."""
+    return any((source / name).exists() for name in (_LIST, "obj.data", _NAMES))
+
+
+def _read_list(source: str, split: str | None) -> tuple[str, dict]:
+    """The file that says what there is, and its content in the form of ``data.yaml``."""
+    path, darknet, names = (os.path.join(source, n) for n in (_LIST, "obj.data", _NAMES))
+    if os.path.exists(path):
+        content = read_yaml(path)
+        if not isinstance(content, dict):
+            raise DatasetError(f"{path} is no mapping: {_CURE}")
+        return path, content
+    if os.path.exists(darknet):
+        pairs = (line.partition("=") for line in read_lines(darknet))
+        content = {key.strip(): value.strip() for key, equals, value in pairs if equals}
+        list_of_names = _find([source], content.get("names", "obj.names"))
+        if list_of_names is None:
+            raise DatasetError(f"{darknet}: there is no file {content.get('names')!r}: {_CURE}")
+        splits = {key: content[key] for key in _SPLITS if key in content}
+        return darknet, {"names": _name_list(list_of_names), **splits}
+    if os.path.exists(names):
+        images = "images" if os.path.isdir(os.path.join(source, "images")) else "."
+        return names, {"names": _name_list(names), split or "train": images}
+    raise DatasetError(f"{source} holds neither {_LIST} nor obj.data nor {_NAMES}: {_CURE}")
+
+
+def _name_list(path: str) -> list[str]:
+    return [line.strip() for line in read_lines(path) if line.strip()]
 
 
 def _classes(path: str, content: dict) -> list[str]:
@@ -54,65 +84,168 @@ def _classes(path: str, content: dict) -> list[str]:
         or list(names) != list(range(len(names)))
         or not all(isinstance(name, str) and name.strip() for name in names.values())
     ):
-        raise DatasetError(f"{path}: names is {names!r}: write the categories as texts, from 0 on")
+        raise DatasetError(
+            f"{path}: names is {str(names)[:300]}: write the categories as texts, from 0 on; "
+            "numbers, yes and no in quotes"
+        )
+    if content.get("nc", len(names)) != len(names):
+        text = f"nc is {content['nc']!r}, but there are {len(names)} names: correct one of them"
+        raise DatasetError(f"{path}: {text}")
     return [name.strip() for name in names.values()]
 
 
-def _folders(path: str, content: dict) -> dict[str, str]:
-    """The folder of the images of each split."""
-    base = content.get("path", "")
-    splits = {
-        key: value
-        for key, value in content.items()
-        if isinstance(key, str) and isinstance(value, str) and key not in ("path", "download")
-    }
-    if not isinstance(base, str) or not splits:
-        raise DatasetError(
-            f"{path} names no split: write the folder of its images, train: images/train"
-        )
-    root = os.path.join(os.path.dirname(path), base)
-    folders = {name: os.path.normpath(os.path.join(root, value)) for name, value in splits.items()}
-    for name, folder in folders.items():
-        if not os.path.isdir(folder) or "images" not in folder.split(os.sep):
-            raise DatasetError(
-                f"{path}: {name} is {splits[name]!r}, but {folder} is no folder in a folder named "
-                "images: correct it, or delete the entry"
-            )
-    return folders
+def _splits(path: str, content: dict, problems: list[Problem]) -> dict[str, list[str]]:
+    """The folders of images, and lists of images, of each split."""
+    source, base = os.path.dirname(path), content.get("path") or ""
+    if not isinstance(base, str):
+        raise DatasetError(f"{path}: path is {base!r}: write the folder of the dataset")
+    # `path` is of the machine on which the file was written.
+    bases = [os.path.join(source, base), source]
+    splits, passed_over = {}, []
+    for key, value in content.items():
+        values = value if isinstance(value, list) else [value]
+        if key in ("path", "names", "nc", "download") or value is None:
+            continue
+        found = [_find(bases, v) if isinstance(v, str) else None for v in values]
+        if key not in _SPLITS and not _is_split(source, values, found):
+            passed_over.append(str(key))
+            continue
+        for v, place in zip(values, found, strict=True):
+            if place is None or not _holds_images(place):
+                raise DatasetError(_not_there(path, bases, key, v))
+        splits[str(key)] = found
+    if passed_over:
+        logger.warning("%s: no split, and not read: %s", path, ", ".join(passed_over))
+    if not splits:
+        raise DatasetError(f"{path} names no split: {_CURE}")
+    return splits
+
+
+def _is_split(source: str, values: list, found: list[str | None]) -> bool:
+    """Whether an entry with a name of its own is meant to be a split."""
+    return bool(values) and all(
+        isinstance(value, str)
+        and ((place is not None and _holds_images(place)) or "images" in _parts(value))
+        and not (place is not None and os.path.samefile(place, source))
+        for value, place in zip(values, found, strict=True)
+    )
+
+
+def _parts(path: str) -> list[str]:
+    return path.replace("\\", "/").split("/")
+
+
+def _holds_images(place: str) -> bool:
+    return os.path.isdir(place) or place.endswith(".txt")
+
+
+def _find(bases: Sequence[str], value: str) -> str | None:
+    """Where a path of a list leads.
+
+    Roboflow writes ``../train/images`` for ``train/images``, CVAT ``data/obj_train_data/a.jpg``
+    for ``obj_train_data/a.jpg``.
+    """
+    value = "/".join(_parts(value))
+    tail = value
+    while tail.startswith("../"):
+        tail = tail[3:]
+    for base in bases:
+        for relative in (value, tail, tail.removeprefix("data/")):
+            place = os.path.normpath(os.path.join(base, relative))
+            if "\0" not in place and os.path.exists(place):
+                return place
+    return None
+
+
+def _not_there(path: str, bases: Sequence[str], key: object, value: object) -> str:
+    source = Path(path).parent
+    there = sorted(
+        str(folder.relative_to(source))
+        for pattern in ("images", "*/images", "images/*")
+        for folder in source.glob(pattern)
+        if folder.is_dir()
+    )
+    looked = " or ".join(dict.fromkeys(os.path.normpath(base) for base in bases))
+    hint = f" There are {', '.join(there[:10])}." if there else ""
+    return (
+        f"{path}: {key} is {value!r}, which is no folder of images and no list of images (txt) "
+        f"below {looked}.{hint} Correct it, or delete the entry"
+    )
 
 
 def _images(
-    path: str, folder: str, classes: Sequence[str], problems: list[Problem]
+    places: Sequence[str], classes: Sequence[str], problems: list[Problem]
 ) -> list[ImageEntry]:
-    head, _, tail = f"{folder}{os.sep}".rpartition(f"{os.sep}images{os.sep}")
-    labels = os.path.join(f"{head}{os.sep}labels", tail)
+    found = [
+        image
+        for place in places
+        for image in (
+            _of_folder(place, problems) if os.path.isdir(place) else _of_list(place, problems)
+        )
+    ]
+    folders = [p for p in places if os.path.isdir(p)]
+    folders += [os.path.dirname(image) for image, _ in found] if len(folders) < len(places) else []
+    root = os.path.commonpath(folders) if folders else ""
+    entries = []
+    for image, text in found:
+        name = os.path.relpath(image, root).replace(os.sep, "/")
+        boxes = _boxes(text, classes, problems) if text else []
+        entries.append(ImageEntry(Place(text or image), image, name, None, boxes, True))
+    return entries
+
+
+def _labels_of(path: str) -> str:
+    """The folder or file of labels for one of images: ``labels`` for the last ``images``."""
+    head, images, tail = f"{path}{os.sep}".rpartition(f"{os.sep}images{os.sep}")
+    return os.path.join(f"{head}{os.sep}labels", tail).rstrip(os.sep) if images else path
+
+
+def _of_folder(folder: str, problems: list[Problem]) -> Iterator[tuple[str, str | None]]:
+    """The images below a folder, each with its text if it has one."""
+    labels = _labels_of(folder)
     images, found = scan(folder, IMAGE_SUFFIXES)
     texts, repeated = scan(labels, (".txt",)) if os.path.isdir(labels) else ({}, [])
     problems += [*found, *repeated]
     problems += [
         Problem(texts[key].path, None, f"has no image {key}: add it, or delete the file")
         for key in texts.keys() - images.keys()
+        if os.path.basename(texts[key].path) != _NAMES
     ]
-    entries = []
     for key, stamp in images.items():
-        name = os.path.relpath(stamp.path, folder).replace(os.sep, "/")
-        text = texts[key].path if key in texts else None
-        boxes = _boxes(text, classes, problems) if text else []
-        entries.append(ImageEntry(Place(text or stamp.path), stamp.path, name, None, boxes, True))
-    return entries
+        yield stamp.path, texts[key].path if key in texts else None
+
+
+def _of_list(path: str, problems: list[Problem]) -> Iterator[tuple[str, str | None]]:
+    """The images that a file names, one a line, from its own folder on."""
+    folder = os.path.dirname(path)
+    try:
+        lines = read_lines(path)
+    except TextError as error:
+        problems.append(Problem(path, None, error.reason))
+        return
+    for i, line in enumerate(lines, 1):
+        if not (name := line.strip()):
+            continue
+        image = _find([folder, os.path.dirname(folder)], name)
+        inside = image is not None and not os.path.relpath(image, folder).startswith(os.pardir)
+        if image is None or not inside or not os.path.isfile(image):
+            text = f"{name!r} is no image below {folder}: correct it, or delete the line"
+            problems.append(Problem(path, i, text))
+            continue
+        text = f"{os.path.splitext(_labels_of(image))[0]}.txt"
+        yield image, text if os.path.exists(text) else None
 
 
 def _boxes(path: str, classes: Sequence[str], problems: list[Problem]) -> list[BoxEntry]:
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            lines = list(file)
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(Problem(path, None, f"can't be read ({error}): write it as UTF-8 text"))
+        lines = read_lines(path)
+    except TextError as error:
+        problems.append(Problem(path, None, error.reason))
         return []
     boxes = [
         _box(Place(path, i), line.split(), classes, problems)
         for i, line in enumerate(lines, 1)
-        if not line.isspace()
+        if line.strip()
     ]
     return [box for box in boxes if box is not None]
 
@@ -124,9 +257,9 @@ def _box(
         text = f"confidence is {fields[5]!r}: this is a prediction; write {_COLUMNS}"
     elif len(fields) not in (5, 7):
         text = f"{len(fields)} columns: write {_COLUMNS}"
-    elif (category := parse_integer(fields[0])) is None or not 0 <= category < len(classes):
+    elif (category := parse_whole(fields[0])) is None or not 0 <= category < len(classes):
         text = f"class is {fields[0]!r}: write a number from 0 to {len(classes) - 1}"
-    elif len(fields) == 7 and parse_integer(fields[6]) is None:
+    elif len(fields) == 7 and parse_whole(fields[6]) is None:
         text = f"the count is {fields[6]!r}: write a whole number from 1 on"
     else:
         values = numbers_or_problem(place, dict(zip(_BOX, fields[1:5], strict=True)), problems)
@@ -134,7 +267,7 @@ def _box(
             return None
         x, y, width, height = values
         box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-        count = parse_integer(fields[6]) if len(fields) == 7 else None
+        count = parse_whole(fields[6]) if len(fields) == 7 else None
         return BoxEntry(place, box, classes[category], count)
     problems.append(place.problem(text))
     return None

@@ -12,12 +12,10 @@ from locount.files import new_folder, to_csv
 from ..coco_json import CocoJson
 from ..datasets import source_of
 from ..locount_folder import LocountFolder
+from ..mending import CHANGES_FILE, COLUMNS
 from .fix_coco import fix_coco
 from .fix_locount import fix_locount
-from .mending import COLUMNS
 from .report import Report
-
-CHANGES_FILE = "changes.csv"
 
 
 def write_fixed(report: Report, out: Path) -> int:
@@ -40,7 +38,8 @@ def write_fixed(report: Report, out: Path) -> int:
         else:
             raise InputError(
                 "Only splits of one folder (locount:ROOT:train locount:ROOT:test) or one COCO file "
-                "(coco:ANNOTATIONS.json:IMAGE_ROOT) can be corrected at a time: name just these"
+                "(coco:ANNOTATIONS.json:IMAGE_ROOT) can be corrected at a time: name just these. "
+                "`locount convert --mend` swaps reversed corners and cuts boxes in every format"
             )
         (folder / CHANGES_FILE).write_bytes(to_csv(changes.rows, COLUMNS))
     return len(changes.rows)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from locount.errors import InputError
 
-from ..coco_checks import EDGE_TOLERANCE, image_size, images_by_id, is_box, is_integer
+from ..coco_checks import images_by_id, is_integer, mended_annotation
 from ..coco_json import CocoJson
-from .mending import Changes, copy_image, mended_box
+from ..image_paths import image_path
+from ..mending import Changes
+from .mending import copy_image
 
 
 def fix_coco(
@@ -45,19 +47,21 @@ def _fix_images(
     kept, copied = [], set()
     for i, image in enumerate(source.content["images"]):
         name = image.get("file_name")
-        path = os.path.join(source.image_root, name) if isinstance(name, str) else None
+        try:
+            path = image_path(source.image_root, name) if isinstance(name, str) else None
+        except ValueError as error:
+            raise InputError(f"{source.json_file}: images[{i}]: {name!r}: {error}") from error
         if path in unreadable:
             text = json.dumps(image)
             changes.add(source.json_file, f"images[{i}]", text, "", "the image can't be read")
             continue
-        kept.append(image)
-        if path is None or path in copied or not os.path.isfile(path):
+        if path is None or not os.path.isfile(path):
+            kept.append(image)
             continue
-        if os.path.isabs(name) or ".." in Path(name).parts:
-            raise InputError(
-                f"{source.json_file}: images[{i}]: the file name {name!r} leads out of the folder "
-                "of images: write names below it to get a corrected copy"
-            )
+        name = os.path.relpath(path, source.image_root or ".")
+        kept.append({**image, "file_name": name})
+        if path in copied:
+            continue
         target = target_root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         copy_image(path, str(target), turned, changes)
@@ -86,17 +90,9 @@ def _fix_annotations(source: CocoJson, kept_images: list[dict], changes: Changes
 
 def _mended_annotation(before: dict, image: dict | None, seen: set[str]) -> tuple[dict | None, str]:
     """The annotation as it should be, None if it goes, and why; "" if it stays as it is."""
-    after, why = before, ""
-    if is_box(before.get("bbox")):
-        x, y, width, height = before["bbox"]
-        box, why = mended_box((x, y, x + width, y + height), image_size(image), EDGE_TOLERANCE)
-        if box is None:
-            return None, why
-        if why:
-            x1, y1, x2, y2 = box
-            after = {**before, "bbox": [x1, y1, x2 - x1, y2 - y1]}
-            if before.get("area") == width * height:  # of the box, and not of a mask
-                after["area"] = (x2 - x1) * (y2 - y1)
+    after, why = mended_annotation(before, image)
+    if after is None:
+        return None, why
     said = json.dumps({k: v for k, v in after.items() if k != "id"}, sort_keys=True)
     if said in seen:
         return None, ", ".join(filter(None, [why, "says the same as an earlier annotation"]))

@@ -7,12 +7,14 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from ...texts import TextError, read_lines
 from ..category_list import CATEGORIES_FILE
 from ..errors import DatasetError
 from ..locount_folder import LocountFolder
 from ..locount_index import read_images, read_texts
 from ..locount_txt import parse_line
-from .mending import Changes, copy_image, copy_tree, mended_box
+from ..mending import Changes, mended_box
+from .mending import copy_image, copy_tree
 
 
 def fix_locount(
@@ -65,12 +67,12 @@ def _fix_split(
 
 def _fix_text(source: str, target: str, size: tuple[int, int], changes: Changes) -> None:
     try:
-        text = Path(source).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:  # stays wrong: what it was meant to say is anyone's guess
+        before_lines = read_lines(source)
+    except TextError:  # stays wrong: what it was meant to say is anyone's guess
         shutil.copy2(source, target)
         return
     lines, changed, seen = [], False, set()
-    for number, before in enumerate(text.split("\n"), 1):
+    for number, before in enumerate(before_lines, 1):
         after, why = _mended_line(before, size, seen)
         if why:
             changes.add(source, number, before, after or "", why)
@@ -78,7 +80,7 @@ def _fix_text(source: str, target: str, size: tuple[int, int], changes: Changes)
         if after is not None:
             lines.append(after)
     if changed:
-        Path(target).write_text("\n".join(lines), encoding="utf-8")
+        Path(target).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     else:
         shutil.copy2(source, target)
 

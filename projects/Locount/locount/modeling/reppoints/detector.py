@@ -17,7 +17,7 @@ from ...config.checks import check_config
 from ...counting import IGNORED_COUNT
 from ..count_decoding import CountDecoder
 from ..count_loss import CountLoss, check_counts_given
-from ..dense_counting import build_dense_counting, by_location, dense_count_loss
+from ..dense_counting import build_dense_counting, by_location, dense_count_loss, head_inputs
 from ..dense_detections import detect
 from .assignment import assign_centers, assign_pseudo_boxes
 from .head import LevelPredictions, RepPointsHead
@@ -102,7 +102,7 @@ class RepPoints(DenseDetector):
         check_config(cfg)
         node = cfg.MODEL.REPPOINTS
         backbone = build_backbone(cfg)
-        in_channels = backbone.output_shape()[node.IN_FEATURES[0]].channels
+        in_channels = head_inputs(cfg, "MODEL.REPPOINTS.IN_FEATURES", backbone)[0].channels
         counting = build_dense_counting(cfg, node.CONV_DIM)
         return {
             "backbone": backbone,

@@ -1,0 +1,252 @@
+"""The one way to read what others wrote: texts, JSON, YAML, CSV and arrays.
+
+Texts are UTF-8 with or without a byte order mark, or UTF-16 with one, as Windows writes them. Every
+fault (encoding, size, depth, form) is one :class:`TextError`, which says what to write instead.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import os
+import stat
+from collections.abc import Collection, Hashable, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+import yaml
+
+from .errors import InputError
+
+MAX_BYTES = 2 << 30
+MAX_YAML_BYTES = 1 << 20  # PyYAML takes a minute for ten times as much
+_MAX_YAML_DEPTH = 50
+_CURE = "write it as UTF-8 text"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# What json and msgspec raise for damaged and for too deeply nested JSON.
+JSON_ERRORS = (ValueError, RecursionError)
+
+
+class TextError(InputError):
+    """A file that can't be read; ``reason`` is the message without its path."""
+
+    def __init__(self, path: str | os.PathLike, reason: str) -> None:
+        self.path, self.reason = os.fspath(path), reason
+        super().__init__(self.path, reason)
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.reason}"
+
+
+def read_bytes(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        TextError: if it is missing, unreadable, no regular file (a pipe would never end), or larger
+            than ``max_bytes``.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise TextError(path, "can't be read (it is not a regular file): name a file")
+        with open(path, "rb") as file:
+            data = file.read(max_bytes + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        text = getattr(error, "strerror", None) or error
+        raise TextError(path, f"can't be read ({text}): check the path and its rights") from error
+    if len(data) > max_bytes:
+        raise TextError(path, f"can't be read (it has over {max_bytes} bytes): cut it into parts")
+    return data
+
+
+def read_utf8(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> bytes:
+    """A text as UTF-8 without a mark, whichever encoding the file has.
+
+    Raises:
+        TextError: as :func:`read_bytes`, and for other encodings and NUL characters.
+    """
+    data = read_bytes(path, max_bytes)
+    try:
+        return as_utf8(data)
+    except ValueError as error:
+        raise TextError(path, f"can't be read ({error}): {_CURE}") from error
+
+
+def read_text(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> str:
+    """A text; errors as of :func:`read_utf8`."""
+    return read_utf8(path, max_bytes).decode()
+
+
+def read_lines(path: str | os.PathLike) -> list[str]:
+    r"""The lines of a text without their ends, which are \n, \r\n or \r as anywhere.
+
+    ``str.splitlines`` would split at rarer characters, too. Errors as of :func:`read_utf8`.
+    """
+    return [line.rstrip("\n") for line in io.StringIO(read_text(path), newline=None)]
+
+
+def as_utf8(data: bytes) -> bytes:
+    """Encoded text as UTF-8 without a mark.
+
+    Raises:
+        ValueError: for other encodings than UTF-8 and, with a mark, UTF-16; and for NUL characters,
+            which every text without its mark has that is neither.
+    """
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise ValueError("it is UTF-32")
+    if data.startswith(_UTF16):
+        try:
+            data = data.decode("utf-16").encode()
+        except UnicodeDecodeError as error:
+            raise ValueError("it has the mark of UTF-16 and is damaged") from error
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if not data.isascii():
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise ValueError(f"line {line} is not UTF-8: {error}") from error
+    if b"\0" in data:
+        raise ValueError("it holds NUL characters, as UTF-16 without a byte order mark does")
+    return data
+
+
+def listed_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    r"""The lines of a list of paths as they come, without their ends and without empty ones.
+
+    UTF-16 with a mark is read to its end first. Bytes that are not UTF-8 stay as they are, as in
+    ``os.fsdecode``: names of files may have any.
+
+    Raises:
+        TextError: for NUL characters.
+    """
+    first = stream.readline()
+    if first.startswith((*_UTF16, codecs.BOM_UTF32_BE)):
+        try:
+            lines: Iterator[bytes] = iter(as_utf8(first + stream.read()).splitlines())
+        except ValueError as error:
+            raise TextError(name, f"can't be read ({error}): {_CURE}") from error
+    else:
+        lines = _chain(first.removeprefix(codecs.BOM_UTF8), stream)
+    for line in lines:
+        if b"\0" in line:
+            text = "can't be read (it holds NUL characters): write one path a line, as UTF-8 text"
+            raise TextError(name, text)
+        if path := os.fsdecode(line.rstrip(b"\r\n")):
+            yield path
+
+
+def _chain(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
+    if first:
+        yield first
+        yield from stream
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """The content of a JSON file; NaN and Infinity, which JSON has not, are read.
+
+    Raises:
+        TextError: as :func:`read_utf8`, and for what :func:`parse_json` refuses.
+    """
+    try:
+        return parse_json(read_utf8(path))
+    except ValueError as error:
+        if isinstance(error, TextError):
+            raise
+        text = f"can't be read as JSON ({error}): was it cut off? Write it again"
+        raise TextError(path, text) from error
+
+
+def parse_json(data: bytes) -> Any:
+    r"""Decode JSON in UTF-8.
+
+    Raises:
+        ValueError: for what is no JSON, is nested too deeply, or holds half a character (\ud800),
+            which no text can be written with.
+    """
+    try:
+        content = json.loads(data)
+        if b"\\ud" in data.lower():
+            json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(r"it holds half a character, such as \ud800") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return content
+
+
+class _YamlLoader(yaml.SafeLoader):
+    """Plain data only; no aliases, which can blow up a small file; every key once."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem="aliases (*name) are not read", problem_mark=mark)
+        if self.depth == _MAX_YAML_DEPTH:
+            raise yaml.YAMLError("it is nested too deeply")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                text = f"the key {key!r} is there twice"
+                raise yaml.MarkedYAMLError(problem=text, problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: str | os.PathLike) -> Any:
+    """The content of a YAML file as plain data.
+
+    Raises:
+        TextError: as :func:`read_utf8`; for no YAML, tags of objects, aliases, and repeated keys.
+    """
+    text = read_text(path, MAX_YAML_BYTES)
+    try:
+        return yaml.load(text, _YamlLoader)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise TextError(path, f"can't be read as YAML ({reason}): correct it") from error
+
+
+def read_csv(path: str | os.PathLike) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV file that say something, each with the line in which it starts, from 1.
+
+    Raises:
+        TextError: as :func:`read_utf8`, and on the way for what is no CSV.
+    """
+    reader = csv.reader(io.StringIO(read_text(path), newline=""))
+    line = 1
+    try:
+        for row in reader:
+            if len(row) > 1 or (row and row[0].strip()):
+                yield line, row
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise TextError(path, f"can't be read as CSV ({error}, line {line}): correct it") from error
+
+
+def read_arrays(path: str | os.PathLike, keys: Collection[str]) -> dict[str, np.ndarray]:
+    """The arrays of a ``*.npz`` file that have one of these names; none may hold objects.
+
+    Raises:
+        TextError: as :func:`read_bytes`, and for what numpy can't read or would unpack to more than
+            ``MAX_BYTES``.
+    """
+    stream = io.BytesIO(read_bytes(path))
+    try:
+        with np.load(stream, allow_pickle=False) as file:
+            if sum(entry.file_size for entry in file.zip.infolist()) > MAX_BYTES:
+                raise ValueError(f"it unpacks to more than {MAX_BYTES} bytes")
+            return {key: file[key] for key in keys if key in file}
+    except Exception as error:  # zipfile, zlib and numpy raise anything of damaged bytes
+        text = f"can't be read as npz ({error}): write it with numpy.savez"
+        raise TextError(path, text) from error
