@@ -65,9 +65,8 @@ def test_there_are_configs():
 
 @every_leaf
 def test_photos_without_goods_are_trained_on_but_of_coco(path):
-    assert load_config(str(path)).DATALOADER.FILTER_EMPTY_ANNOTATIONS == (
-        path.parent.name == "COCO"
-    )
+    cfg = load_config(str(path))
+    assert cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS is (path.parent.name == "COCO")
 
 
 @pytest.mark.parametrize(

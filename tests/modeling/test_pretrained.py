@@ -1,5 +1,6 @@
 """ImageNet weights from packages, and what must fit them."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,7 @@ def package_with(content, folder, monkeypatch):
     if content is not None:
         (models / LITE0.find().name).write_bytes(content)
     monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, models.parent.name, raising=False)  # of another test
 
 
 @pytest.mark.parametrize("content", ["missing", "empty", "cut short", "of another network"])

@@ -234,8 +234,10 @@ def read_csv(path: str | os.PathLike) -> Iterator[tuple[int, list[str]]]:
         raise TextError(path, f"can't be read as CSV ({error}, line {line}): correct it") from error
 
 
-def read_arrays(path: str | os.PathLike, keys: Collection[str]) -> dict[str, np.ndarray]:
-    """The arrays of a ``*.npz`` file that have one of these names; none may hold objects.
+def read_arrays(
+    path: str | os.PathLike, keys: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays of a ``*.npz`` file, or those that have one of these names; none holds objects.
 
     Raises:
         TextError: as :func:`read_bytes`, and for what numpy can't read or would unpack to more than
@@ -246,7 +248,7 @@ def read_arrays(path: str | os.PathLike, keys: Collection[str]) -> dict[str, np.
         with np.load(stream, allow_pickle=False) as file:
             if sum(entry.file_size for entry in file.zip.infolist()) > MAX_BYTES:
                 raise ValueError(f"it unpacks to more than {MAX_BYTES} bytes")
-            return {key: file[key] for key in keys if key in file}
+            return {key: file[key] for key in file.files if keys is None or key in keys}
     except Exception as error:  # zipfile, zlib and numpy raise anything of damaged bytes
         text = f"can't be read as npz ({error}): write it with numpy.savez"
         raise TextError(path, text) from error

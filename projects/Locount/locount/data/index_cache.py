@@ -6,13 +6,14 @@ import hashlib
 import logging
 import os
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import platformdirs
+
+from ..texts import TextError, read_arrays
 
 logger = logging.getLogger(__name__)
 
@@ -76,12 +77,13 @@ def _read(path: Path, signature: str) -> dict[str, np.ndarray] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path) as file:  # allow_pickle is off: a cache can't run code
-            if str(file[_SIGNATURE]) == signature:
-                return {key: file[key] for key in file.files if key != _SIGNATURE}
-        logger.info("The files have changed since %s was written; they are read again.", path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        logger.warning("The index %s can't be used (%s) and is built again.", path, error)
+        arrays = read_arrays(path)
+    except TextError as error:
+        logger.warning("The index can't be used (%s) and is built again.", error)
+        return None
+    if str(arrays.pop(_SIGNATURE, "")) == signature:
+        return arrays
+    logger.info("The files have changed since %s was written; they are read again.", path)
     return None
 
 

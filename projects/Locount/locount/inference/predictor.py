@@ -73,7 +73,7 @@ class Predictor:
                 MODEL.WEIGHTS, without a config those of the project.
             device: such as "cuda:1"; by default MODEL.DEVICE, or the CPU where there is no GPU.
             batch_size: images that go through the model together at most; by default 8 on a GPU
-                and 1 on a CPU.
+                and 1 on a CPU. A GPU that has too little memory gets a batch in halves.
             workers: threads that read and resize photos; by default one for each CPU, at most 8.
             amp: compute in mixed precision, which changes the detections a little.
             as_stored: take the pixels of photo files as they are stored; by default they are turned
