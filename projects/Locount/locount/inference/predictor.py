@@ -225,7 +225,8 @@ class Predictor:
             with torch.inference_mode(), mixed_precision.autocast(self.device, self._amp):
                 outputs = self.model(inputs)
         except Exception as error:  # as in _load
-            failure = _failure(batch[0].name, error)
+            # It holds what the failed call does, which halves need.
+            failure = _failure(batch[0].name, error) if len(batch) == 1 else None
         # What a failed call holds is free only after the handler.
         if outputs is not None:
             instances = [_on_cpu(output["instances"]) for output in outputs]
