@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
             "photos that only they held were predicted again, if they are among the inputs",
             file=sys.stderr,
         )
-    others = [path for path in inputs.passed_over if path not in set(unused)]
+    others = sorted(set(inputs.passed_over) - set(unused))
     if others:
         print(
             f"locount predict: {len(others)} other files were passed over: {summarize(others)}",
