@@ -226,3 +226,17 @@ def test_a_slim_checkpoint_has_a_card_and_a_config_without_the_machine(tiny_cfg,
     cfg = stored_config(str(tmp_path / "slim.pth"))
     assert (cfg.PREDICT.SCORE, cfg.MODEL.ROI_HEADS.NUM_CLASSES) == (0.25, 3)
     assert Classes.of_checkpoint(str(tmp_path / "slim.pth")) == classes
+
+
+def test_a_config_that_leaves_the_number_of_classes_to_the_data_gets_the_checkpoints(tmp_path):
+    weights = {
+        "model": {"a": torch.ones(2)},
+        "classes": Classes(("cup",), ("",), (1,)).state_dict(),
+    }
+    torch.save(weights, tmp_path / "model.pth")
+    config = tmp_path / "config.yaml"
+    for text, expected in (("", 1), ("MODEL: {ROI_HEADS: {NUM_CLASSES: 5}}\n", 5)):
+        config.write_text(f"VERSION: 2\n{text}")
+        slim_checkpoint(tmp_path / "model.pth", tmp_path / "slim.pth", config_file=config)
+        heads = stored_config(str(tmp_path / "slim.pth")).MODEL.ROI_HEADS
+        assert heads.NUM_CLASSES == expected

@@ -16,7 +16,8 @@ from detectron2.config import CfgNode, get_cfg
 from torch import nn
 
 from .classes import CHECKPOINT_KEY
-from .config import load_config
+from .config import load_config, named_keys
+from .data.checks import num_classes_option
 from .errors import InputError, listing
 from .files import new_file
 from .model_file import (
@@ -164,7 +165,8 @@ def slim_checkpoint(
     machine is left out.
 
     Args:
-        config_file: for a checkpoint without config, or in place of its own.
+        config_file: for a checkpoint without config, or in place of its own. Where it does not name
+            the number of classes, that is the checkpoint's.
         card: what whoever gets the file should know of it, in Markdown; by default the one in the
             checkpoint.
 
@@ -182,14 +184,18 @@ def slim_checkpoint(
     if broken:
         raise InputError(f"{path}: too large for half precision:\n{listing(broken)}")
     cfg = None
+    classes = checkpoint.get(CHECKPOINT_KEY)
     if config_file is not None:
         cfg = load_config(str(config_file))
+        option = num_classes_option(cfg)
+        if option and classes and option not in named_keys(str(config_file)):
+            cfg.merge_from_list([option, len(classes["names"])])
     elif CONFIG_KEY in checkpoint:
         cfg = stored_config(str(path))
     parts = {
         "model": slim,
         CONFIG_KEY: cfg and _of_any_machine(cfg).dump(),
-        CHECKPOINT_KEY: checkpoint.get(CHECKPOINT_KEY),
+        CHECKPOINT_KEY: classes,
         CARD_KEY: card or checkpoint.get(CARD_KEY),
     }
     content = io.BytesIO()
