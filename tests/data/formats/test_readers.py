@@ -71,7 +71,7 @@ def test_a_fault_is_named_by_its_place_or_left_out_if_asked(
     assert word in caplog.text
 
 
-@pytest.mark.parametrize("key", ["cvat", "label-studio", "voc"])
+@pytest.mark.parametrize("key", ["coco", "cvat", "label-studio", "voc"])
 def test_an_image_of_another_size_than_written_is_an_error(tmp_path, key):
     dataset = Dataset(SHELF.classes, {"train": Split([*SHELF.splits["train"].records], ["a.jpg"])})
     dataset.splits["train"].records[0] = {

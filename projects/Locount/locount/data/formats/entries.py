@@ -185,11 +185,7 @@ def _usable_images(
         elif i in faults:
             text = f"{image.path} {faults[i]}"
         elif image.size not in (None, (width, height)):
-            text = (
-                f"{image.path} has {width}x{height} pixels, but {image.size[0]:g}x"
-                f"{image.size[1]:g} are written: correct the numbers, or put the right image there "
-                "(programs that obey a photo's EXIF orientation swap them: its boxes are wrong)"
-            )
+            text = size_fault(image.path, (width, height), image.size)
         else:
             text = ""
             usable.append((image, width, height))
@@ -197,6 +193,15 @@ def _usable_images(
             problems.append(image.place.problem(text))
         first.setdefault(image.name, image.place)
     return usable
+
+
+def size_fault(path: str, size: tuple[int, int], written: tuple[float, float]) -> str:
+    """What to say of an image whose width and height are not those that are written."""
+    return (
+        f"{path} has {size[0]}x{size[1]} pixels, but {written[0]:g}x{written[1]:g} are written: "
+        "correct the numbers, or put the right image there (programs that obey a photo's EXIF "
+        "orientation swap them: its boxes are wrong)"
+    )
 
 
 def _annotations(
