@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import threading
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -27,6 +25,7 @@ from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
 from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
 from ..training import mixed_precision
+from .ahead import Place, Room, chunks, run_ahead
 from .inputs import Failure, NamedImage
 from .prediction import Prediction
 
@@ -146,11 +145,11 @@ class Predictor:
             ThreadPoolExecutor(self._workers, "locount-read") as readers,
             self._model_threads() as runners,
         ):
-            room = _Room(MAX_PIXELS_AHEAD)
+            room = Room(MAX_PIXELS_AHEAD)
             load = functools.partial(self._load, room=room, keep_pixels=keep_pixels)
             loaded = run_ahead(readers, load, enumerate(images), chunk_size + self._workers)
-            chunks = _chunks(loaded, chunk_size)
-            results = run_ahead(runners, self._predict, chunks, self._parallel)
+            batches = chunks(loaded, chunk_size)
+            results = run_ahead(runners, self._predict, batches, self._parallel)
             for item, instances in (pair for chunk in results for pair in chunk):
                 if isinstance(item, _Later):  # by now those before it need no room
                     item, instances = self._alone(item.numbered, keep_pixels)
@@ -168,11 +167,11 @@ class Predictor:
         return self._predict([self._load(numbered, keep_pixels=keep_pixels)])[0]
 
     def _load(
-        self, numbered: tuple[int, Image], room: _Room | None = None, keep_pixels: bool = True
+        self, numbered: tuple[int, Image], room: Room | None = None, keep_pixels: bool = True
     ) -> _Loaded | _Later | Failure:
         position, image = numbered
         name, orientation = f"image {position}", UPRIGHT
-        place = _Place(room)
+        place = Place(room)
         try:
             if isinstance(image, NamedImage):
                 name, pixels = image.name, image.pixels
@@ -206,7 +205,7 @@ class Predictor:
                 groups[item.tensor.shape].append(i)
         results = [(item, None) for item in chunk]
         for group in groups.values():
-            for batch in _chunks(group, self._batch_size):
+            for batch in chunks(group, self._batch_size):
                 pairs = self._run([chunk[i] for i in batch])
                 for i, pair in zip(batch, pairs, strict=True):
                     results[i] = pair
@@ -309,7 +308,7 @@ class _Loaded:
     pixels: np.ndarray | None
     tensor: torch.Tensor
     orientation: int
-    place: _Place
+    place: Place
 
     def prediction(self, instances: Instances, classes: Classes) -> Prediction:
         return Prediction(self.name, instances, classes, self.pixels, self.orientation)
@@ -320,37 +319,6 @@ class _Later:
     """An image for which there was no room: it is read when its turn comes."""
 
     numbered: tuple[int, Image]
-
-
-class _Room:
-    """How many pixels may lie in memory."""
-
-    def __init__(self, num_pixels: int):
-        self.free, self.lock = num_pixels, threading.Lock()
-
-
-@dataclass
-class _Place:
-    """What one image holds of a room; None is a room without bounds."""
-
-    room: _Room | None
-    held: int = 0
-
-    def take(self, num_pixels: int) -> bool:
-        if self.room is None:
-            return True
-        with self.room.lock:
-            if num_pixels > self.room.free:
-                return False
-            self.room.free -= num_pixels
-        self.held = num_pixels
-        return True
-
-    def leave(self) -> None:
-        if self.held:
-            with self.room.lock:
-                self.room.free += self.held
-            self.held = 0
 
 
 def _failure(name: str, error: Exception) -> Failure:
@@ -373,33 +341,3 @@ def _check_pixels(name: str, pixels: np.ndarray) -> None:
             f"{name} is an array of shape {pixels.shape} and type {pixels.dtype}: give "
             "H x W x 3, uint8, in BGR order."
         )
-
-
-def run_ahead(
-    pool: Executor,
-    function: Callable,
-    items: Iterable,
-    number: int,
-    is_large: Callable[[Any], bool] = lambda item: False,
-) -> Iterator[Any]:
-    """``map`` in a pool that takes ``items`` only as far as ``number`` ahead of its consumer, and
-    none before a large one is done."""
-    pending = deque()
-    try:
-        for item in items:
-            pending.append(pool.submit(function, item))
-            ahead = 0 if is_large(item) else number
-            item = None  # it may hold much memory
-            while len(pending) > ahead:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        for future in pending:
-            future.cancel()
-
-
-def _chunks(items: Iterable, size: int) -> Iterator[list]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
