@@ -141,7 +141,7 @@ class Checkpointer(DetectionCheckpointer, _TensorFiles):
         problems = _problems(incompatible)
         if not fitting:
             raise InputError(
-                f"Nothing in {self.path} fits the model, so it is no start for it:\n"
+                f"Nothing in {self.path} fits the model, so no training can start from it:\n"
                 f"{listing(problems)}\nName weights of the same network in MODEL.WEIGHTS."
             )
         self.logger.info(

@@ -91,7 +91,7 @@ def test_a_yolo_list_of_images_leads_nowhere_else(files, tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "secret.jpg")
     for name in ("../secret.jpg", str(tmp_path / "secret.jpg"), "none.jpg"):
         (folder / "train.txt").write_text(f"{name}\n")
-        with pytest.raises(InputError, match=r"train\.txt:1: .* is no image below"):
+        with pytest.raises(InputError, match=r"train\.txt:1: .* is not an image below"):
             read("yolo", folder)
 
 

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.self_test == (args.dt is not None):
         raise InputError(
-            "give GT alone with --self-test, or GT and DT without (`locount evaluate --help`)"
+            "give only GT with --self-test, or GT and DT without (`locount evaluate --help`)"
         )
     if args.self_test:
         passed, line = self_test(args.gt)

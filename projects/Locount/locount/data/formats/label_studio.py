@@ -174,7 +174,7 @@ def _box(
     problems: list[Problem],
 ) -> BoxEntry | None:
     if result.type != "rectanglelabels":
-        text = f"{result.type!r} is no rectangle with a label: draw one in its place"
+        text = f"{result.type!r} is not a rectangle with a label: draw one in its place"
         problems.append(place.problem(text))
         return None
     value = _decode(place, result.value, _Rectangle, problems)

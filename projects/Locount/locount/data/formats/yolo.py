@@ -55,7 +55,7 @@ def _read_list(source: str, split: str | None) -> tuple[str, dict]:
     if os.path.exists(path):
         content = read_yaml(path)
         if not isinstance(content, dict):
-            raise DatasetError(f"{path} is no mapping: {_CURE}")
+            raise DatasetError(f"{path} is not a mapping: {_CURE}")
         return path, content
     if os.path.exists(darknet):
         pairs = (line.partition("=") for line in read_lines(darknet))
@@ -168,8 +168,8 @@ def _not_there(path: str, bases: Sequence[str], key: object, value: object) -> s
     looked = " or ".join(dict.fromkeys(os.path.normpath(base) for base in bases))
     hint = f" There are {', '.join(there[:10])}." if there else ""
     return (
-        f"{path}: {key} is {value!r}, which is no folder of images and no list of images (txt) "
-        f"below {looked}.{hint} Correct it, or delete the entry"
+        f"{path}: {key} is {value!r}, which is neither a folder of images nor a list of images "
+        f"(txt) below {looked}.{hint} Correct it, or delete the entry"
     )
 
 
@@ -229,7 +229,7 @@ def _of_list(path: str, problems: list[Problem]) -> Iterator[tuple[str, str | No
         image = _find([folder, os.path.dirname(folder)], name)
         inside = image is not None and not os.path.relpath(image, folder).startswith(os.pardir)
         if image is None or not inside or not os.path.isfile(image):
-            text = f"{name!r} is no image below {folder}: correct it, or delete the line"
+            text = f"{name!r} is not an image below {folder}: correct it, or delete the line"
             problems.append(Problem(path, i, text))
             continue
         text = f"{os.path.splitext(_labels_of(image))[0]}.txt"

@@ -15,7 +15,7 @@ SEVERITIES = {
     "image size": "error",
     "image in two datasets": "error",
     "repeated image": "warning",
-    "number that is no count": "warning",
+    "number that is not a count": "warning",
     "similar image in two datasets": "warning",
     "EXIF orientation": "warning",
     "repeated box": "warning",

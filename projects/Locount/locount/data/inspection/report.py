@@ -122,7 +122,7 @@ def inspect_datasets(names: Sequence[str], *, decode: bool = True) -> Report:
         groups = survey.metadata.get("thing_groups", [])
         datasets.append(Dataset(name, survey.records, classes, groups))
         findings += [Finding(name, "unusable", problem) for problem in survey.problems]
-        findings += [Finding(name, "number that is no count", hint) for hint in survey.hints]
+        findings += [Finding(name, "number that is not a count", hint) for hint in survey.hints]
     tables = {dataset.name: box_table(dataset.records) for dataset in datasets}
     for dataset in datasets:
         problems = box_problems(dataset, tables[dataset.name])

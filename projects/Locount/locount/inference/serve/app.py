@@ -135,7 +135,7 @@ def answer(predictor: Predictor, photo: bytes) -> dict[str, Any]:
     """Every detection of the model, and what the page needs to show them.
 
     Raises:
-        HTTPException: 413, 415 or 422 if it is no photo that can be used.
+        HTTPException: 413, 415 or 422 if it is not a photo that can be used.
     """
     try:
         picture = open_picture(
