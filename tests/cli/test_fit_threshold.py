@@ -52,3 +52,12 @@ def test_items_have_a_threshold_of_their_own(files, tmp_path):
 def test_what_has_no_threshold_has_status_2(files, capsys, arguments, message):
     assert main(["fit-threshold", *files(**arguments)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_boxes_that_lie_in_better_ones_can_be_left_out(files, capsys):
+    # All three detections are one box, so the best one alone is left: 1 of the 5 items.
+    arguments = ["fit-threshold", *files(), "--items", "--score", "0.2", "--max-overlap"]
+    assert main([*arguments, "0.7"]) == 0
+    assert "| 0.2         | 4.000 |  4.000 | -4.000 |" in capsys.readouterr().out
+    assert main([*arguments, "0"]) == 2
+    assert "--max-overlap is 0.0; it must be above 0" in capsys.readouterr().err

@@ -18,6 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--items", action="store_true", help="add up the counts of the boxes, not the boxes"
     )
     parser.add_argument(
+        "--max-overlap",
+        metavar="SHARE",
+        type=float,
+        default=1.0,
+        help="leave out boxes that lie in a better one by more than this share, as "
+        "PREDICT.MAX_OVERLAP does (default: 1, none)",
+    )
+    parser.add_argument(
         "--score",
         metavar="T",
         type=float,
@@ -31,12 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from ..evaluation.count_errors import ImageCounts
+    from ..evaluation.parts import without_parts
     from ..evaluation.reading import read_detections, read_ground_truth
     from ..evaluation.tables import count_errors_table
     from ..files import to_json, write_bytes
 
+    if not 0 < args.max_overlap <= 1:
+        raise InputError(f"--max-overlap is {args.max_overlap}; it must be above 0 and at most 1")
     gt = read_ground_truth(args.gt)
-    counts = ImageCounts.of(gt, read_detections(args.dt, gt), items=args.items)
+    dt = without_parts(read_detections(args.dt, gt), args.max_overlap)
+    counts = ImageCounts.of(gt, dt, items=args.items)
     if not len(counts.scores):
         raise InputError(f"{args.dt} holds no detection: predict with a lower PREDICT.SCORE")
     threshold = counts.best_threshold()

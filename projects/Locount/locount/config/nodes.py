@@ -425,6 +425,13 @@ class Predict(Struct):
             "detections does not use it: it wants doubtful ones too."
         ),
     ] = 0.5
+    MAX_OVERLAP: Annotated[
+        Overlap,
+        Meta(
+            description="Nor is a detection shown of which a larger share lies in a better one of "
+            "its class (of two boxes the share of the smaller counts). 1 shows all."
+        ),
+    ] = 1.0
 
 
 class Evaluation(Struct):

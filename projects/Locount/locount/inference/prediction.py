@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from detectron2.structures import Instances
 
 from ..classes import Classes
+from ..evaluation.parts import outside_better
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,3 +79,12 @@ class Prediction:
     def above(self, score: float) -> Prediction:
         """With the detections of at least this score."""
         return replace(self, instances=self.instances[self.instances.scores >= score])
+
+    def without_parts(self, max_overlap: float) -> Prediction:
+        """Without detections that lie in a better one of their class, so that items count once.
+
+        Args:
+            max_overlap: as for :func:`outside_better`; 1 keeps all.
+        """
+        keep = outside_better(self.boxes, self.class_ids, max_overlap)
+        return replace(self, instances=self.instances[torch.from_numpy(keep)])

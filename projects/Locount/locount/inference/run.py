@@ -177,6 +177,7 @@ class Run:
         """Draw the picture, so that a photo in the journal has one."""
         image_id, prediction = numbered
         prediction = prediction.above(self._score)
+        prediction = prediction.without_parts(self._predictor.cfg.PREDICT.MAX_OVERLAP)
         stamp = self._stamps.pop(prediction.name)
         picture = None
         if self._pictures:
