@@ -1,7 +1,7 @@
 """Train the weights that come with the project: on photos in Locount layout and rendered shelves.
 
     python weights/train_products.py --packs FOLDER --groceries FOLDER --output DIR
-        [--config-file FILE] [--minutes N] [--jobs N] [KEY VALUE ...]
+        [--rendered NAME ...] [--repeat-packs N] [--config-file FILE] [--minutes N] [KEY VALUE ...]
 
 All goods are one category, "product". A tenth of each folder's training photos is held back and
 evaluated at the end; test photos are not looked at. Steps are timed first, so that the schedule
