@@ -174,7 +174,7 @@ def slim_checkpoint(
         Whether the output holds a config.
 
     Raises:
-        InputError: if the file is no checkpoint of a training run, a weight has no representation
+        InputError: if the file is not a checkpoint of a training run, a weight has no representation
             in half precision, or the output can't be written.
     """
     checkpoint = read_checkpoint(path)

@@ -49,7 +49,7 @@ def check_config(cfg: CfgNode) -> None:
 def check_switches(cfg: CfgNode, named: Collection[str], options: Collection[str]) -> None:
     """Check that keys are not set in vain, because of the value of another key.
 
-    Turning something off leaves what a config says of it without a meaning, and is no mistake. A
+    Turning something off leaves what a config says of it without a meaning, and is not a mistake. A
     mistake is to set such a key where it is off by default, or by an option.
 
     Args:
