@@ -174,8 +174,8 @@ def slim_checkpoint(
         Whether the output holds a config.
 
     Raises:
-        InputError: if the file is not a checkpoint of a training run, a weight has no representation
-            in half precision, or the output can't be written.
+        InputError: if the file is not a checkpoint of a training run, a weight can't be written in
+            half precision, or the output can't be written.
     """
     checkpoint = read_checkpoint(path)
     check_weights(str(path), weights := checkpoint.get("model"))
