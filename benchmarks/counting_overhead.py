@@ -18,7 +18,6 @@ import argparse
 import logging
 import math
 import multiprocessing
-import resource
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
+from memory import peak_memory
 from synthetic_shelves import HEIGHT, NUM_CATEGORIES, WIDTH, make_ground_truth
 
 import locount.modeling  # noqa: F401, registers what configs name, in spawned processes too
@@ -99,14 +99,14 @@ class Contestant:
             torch.cuda.synchronize(self.device)
 
 
-def peak_memory(cfg: CfgNode, strategy: str, batch: list[dict]) -> int:
+def memory_of_training(cfg: CfgNode, strategy: str, batch: list[dict]) -> int:
     """Bytes at the peak of three training steps; on the CPU of the whole process."""
     contestant = Contestant(cfg, strategy)
     for _ in range(3):
         contestant.train(batch)
     if contestant.device.type == "cuda":
         return torch.cuda.max_memory_allocated(contestant.device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return peak_memory()
 
 
 def num_syncs(contestant: Contestant, batch: list[dict]) -> int:
@@ -148,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         memory = {
-            name: pool.apply(peak_memory, (cfg, strategy, batch))
+            name: pool.apply(memory_of_training, (cfg, strategy, batch))
             for name, strategy in strategies.items()
         }
     print(f"{'':24}{PLAIN:>16}{OURS:>16}{'ratio':>9}")

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 from pathlib import Path
 
+from memory import peak_memory
 from tabulate import tabulate
 
 CONFIG = Path(__file__).parents[1] / "configs" / "Base-RCNN-FPN.yaml"
@@ -66,8 +65,7 @@ def step(
     seconds = time.process_time() - start
     if model.device.type == "cuda":
         return torch.cuda.max_memory_allocated(), seconds
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, seconds
+    return peak_memory(), seconds
 
 
 def in_new_process(*arguments) -> tuple[int, float]:

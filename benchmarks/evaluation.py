@@ -18,12 +18,13 @@ import importlib.util
 import io
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from memory import peak_memory
 
 FULL_SIZE = 16372
 OURS = ["ours: COCO alone", "ours: joint grid", "ours: joint grid, subsets, COCO"]
@@ -100,7 +101,7 @@ def median_run(runs: list[dict[str, float]]) -> dict[str, float]:
 
 def contestant(name: str, gt: Path, dt: Path) -> None:
     run = (run_ours if name in OURS else run_peer)(name, gt, dt)
-    run["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    run["memory"] = peak_memory() / 2**30
     print(json.dumps(run))
 
 

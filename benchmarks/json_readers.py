@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from memory import peak_memory
 
 KEYS = ("image_id", "category_id", "score", "count")
 
@@ -54,7 +54,7 @@ def main() -> None:
         start = time.process_time()
         read(args.reader, data)
         seconds = time.process_time() - start
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        memory = peak_memory() / 2**30
         print(f"| {args.reader} | {seconds:.1f} s | {memory:.1f} GB |")
         return
     print("| reader | CPU time | peak memory |\n|---|---|---|", flush=True)

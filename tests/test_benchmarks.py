@@ -14,7 +14,9 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 @pytest.mark.slow
 def test_everything_of_the_gpu_benchmark_runs_at_toy_size():
     command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--toy"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    printed = run.stdout
     assert printed.count("## ") == 6
     assert "with counting" in printed
     assert "0 photos where their number, order, a class or a count differs" in printed
