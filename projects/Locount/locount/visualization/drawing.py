@@ -7,12 +7,14 @@ import functools
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..inference.prediction import Prediction
+if TYPE_CHECKING:
+    from ..inference.prediction import Prediction
 from .label_placement import Box, place_labels
 
 Color = tuple[int, int, int]
