@@ -178,7 +178,7 @@ def test_from_any_folder_a_name_and_data_are_enough(photos, tmp_path, monkeypatc
     command = ["train", "-c", name, "--data", sets[0], "-o", "shop", "--opts", *tiny]
     assert main([*command, "SOLVER.MAX_ITER", "1"]) == 0
     saved = load_config("shop/config.yaml")
-    assert (saved.DATASETS.TRAIN, saved.DATASETS.TEST) == ((sets[0],), ())
+    assert ((sets[0],), ()) == (saved.DATASETS.TRAIN, saved.DATASETS.TEST)
     assert saved.MODEL.ROI_HEADS.NUM_CLASSES == 2
 
     # The model in any of its forms gives the same results, each where it is wanted.

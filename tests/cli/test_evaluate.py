@@ -1,5 +1,5 @@
-import errno
 import csv
+import errno
 import json
 
 import pytest

@@ -11,10 +11,10 @@ from .options import add_output, writing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    run = {"metavar": "DIR", "type": Path}
+    folder = {"metavar": "DIR", "type": Path}
     text = "folder of `locount train` or `locount eval`"
-    parser.add_argument("run", nargs="?", default=argparse.SUPPRESS, help=text, **run)
-    parser.add_argument("--run", help="the same", **run)
+    parser.add_argument("folder", nargs="?", help=text, **folder)
+    parser.add_argument("--run", help="the same", **folder)
     parser.add_argument(
         "--dataset", metavar="NAME", help="only the results of this one (default: of all)"
     )
@@ -33,10 +33,11 @@ def run(args: argparse.Namespace) -> int:
     from ..files import write_bytes
     from ..inference.report import build_report
 
-    if args.run is None:
-        raise InputError("Name the folder of a run: `locount report output/shop`.")
-    report = build_report(args.run, args.dataset, args.photos)
-    output = args.output or args.run / "report.html"
+    if (args.folder is None) == (args.run is None):
+        raise InputError("Name one folder of a run, such as `locount report output/shop`.")
+    folder = args.folder or args.run
+    report = build_report(folder, args.dataset, args.photos)
+    output = args.output or folder / "report.html"
     data = report.html.encode()
     with writing(output):
         write_bytes(output, data)

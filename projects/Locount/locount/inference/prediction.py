@@ -44,9 +44,8 @@ class Prediction:
     >>> from locount import Predictor
     >>> prediction = Predictor()("photo.jpg")
     >>> for found in prediction:
-    ...     print(f"{found.name}: {found.count} with score {found.score:.2f} at {found.box}")
-    cup: ... with score 0... at (...)
-    ...
+    ...     print(f"found {found.count} x {found.name} at {found.box}, score {found.score:.2f}")
+    found ... x ... at (...), score ...
 
     A selection is one, too: ``prediction[:10]``, ``prediction[prediction.counts > 1]``. And it
     serves as the dict that Detectron2's ``DefaultPredictor`` returns, by its key "instances":
@@ -161,14 +160,20 @@ class Prediction:
 
         >>> from locount import Predictor
         >>> prediction = Predictor()("photo.jpg")
-        >>> prediction.total == sum(prediction.counts) == sum(prediction.totals.values())
+        >>> prediction.total == sum(found.count for found in prediction)
         True
         """
         return int(self.counts.sum())
 
     @property
     def totals(self) -> dict[str, int]:
-        """The number of products of each category that is on the photo, most first."""
+        """The number of products of each category that is on the photo, most first.
+
+        >>> from locount import Predictor
+        >>> prediction = Predictor()("photo.jpg")
+        >>> sum(prediction.totals.values()) == prediction.total
+        True
+        """
         numbers = Counter()
         for name, count in zip(self.names, self.counts.tolist(), strict=True):
             numbers[name] += count
