@@ -22,7 +22,9 @@ def folder(untrained, photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["inference.predictor", "inference.prediction", "model_zoo"])
+@pytest.mark.parametrize(
+    "name", ["inference.predictor", "inference.prediction", "model_zoo", "config_files"]
+)
 def test_examples_do_what_they_say(name, folder):
     if name == "inference.prediction":
         pytest.importorskip("supervision")

@@ -4,7 +4,7 @@ import torch
 from detectron2.structures import Boxes, Instances
 from PIL import Image
 
-from locount.classes import Classes
+from locount.class_names import Classes
 from locount.inference.prediction import Prediction
 
 

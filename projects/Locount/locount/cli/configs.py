@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from ..config_files import describe, names
 from ..errors import InputError
-from ..model_zoo import describe, names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0, or 1 if something is missing on the page."""
     from ..files import write_bytes
-    from ..inference.report import build_report
+    from ..report import build_report
 
     if (args.folder is None) == (args.run is None):
         raise InputError("Name one folder of a run, such as `locount report output/shop`.")

@@ -16,8 +16,8 @@ import yaml
 from detectron2.config import CfgNode
 from detectron2.utils.file_io import PathManager
 
+from ..config_files import get_config_file
 from ..errors import InputError, listing
-from ..model_zoo import get_config_file
 from .checks import RENAMED, allowed, get, project_keys
 
 # Nodes and keys of earlier versions, and what to write instead.
@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 
 def find_config(config_file: str | os.PathLike) -> str:
-    """The path of a config that is named by it, or as :mod:`locount.model_zoo` names its own.
+    """The path of a config that is named by it, or as :mod:`locount.config_files` names its own.
 
     Raises:
         InputError: if it is neither.

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ..classes import Classes
+from ..class_names import Classes
 from ..data.images import UPRIGHT
 from ..files import to_csv, write_bytes
 from .journal import Detection, Entry
@@ -72,7 +72,7 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
         )
         for detection in entry.detections:
             # Encoded at once, for there can be millions.
-            results.append(msgspec.json.encode(coco_result(entry.image_id, detection)))
+            results.append(msgspec.json.encode(_coco_result(entry.image_id, detection)))
             totals[detection.category_id].add(detection)
         for category_id in {detection.category_id for detection in entry.detections}:
             photos[category_id] += 1
@@ -111,8 +111,7 @@ def _lower(lowest: float, score: float | None) -> float:
     return lowest if score is None else min(inf if lowest != lowest else lowest, score)
 
 
-def coco_result(image_id: int, detection: Detection) -> dict[str, Any]:
-    """A detection as a row of a COCO results file."""
+def _coco_result(image_id: int, detection: Detection) -> dict[str, Any]:
     result = {
         "image_id": image_id,
         "category_id": detection.category_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections import Counter
 from collections.abc import Iterator
@@ -11,14 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 import numpy as np
 import torch
 from detectron2.structures import Instances
+from PIL import Image
 
-from ..classes import Classes
+from ..class_names import Classes
 from ..data.images import UPRIGHT, open_picture
 from ..evaluation.parts import outside_better
+from ..visualization.drawing import draw_prediction
 
 if TYPE_CHECKING:
     import supervision
-    from PIL.Image import Image
 
 
 class Detection(NamedTuple):
@@ -210,7 +212,7 @@ class Prediction:
         """
         return self[outside_better(self.boxes, self.class_ids, max_overlap)]
 
-    def plot(self, pixels: np.ndarray | None = None) -> Image:
+    def plot(self, pixels: np.ndarray | None = None) -> Image.Image:
         """A picture of the photo with its boxes, counts and a key below; notebooks show it.
 
         >>> from locount import Predictor
@@ -222,16 +224,12 @@ class Prediction:
         Raises:
             InputError: if the file can't be read any more.
         """
-        import PIL.Image
-
-        from .drawing import draw_prediction
-
         if pixels is None:
             pixels = self.pixels
         if pixels is None:
             pixels = open_picture(self.name, upright=self.orientation != UPRIGHT).pixels
         drawn = draw_prediction(self, pixels)
-        return PIL.Image.fromarray(np.ascontiguousarray(drawn[:, :, ::-1]))
+        return Image.fromarray(np.ascontiguousarray(drawn[:, :, ::-1]))
 
     def to_coco(self, image_id: int = 1) -> list[dict[str, Any]]:
         """COCO results, as in predictions.json of `locount predict`: boxes as XYWH, with counts.
@@ -240,11 +238,21 @@ class Prediction:
         >>> sorted(Predictor()("photo.jpg").to_coco(image_id=7)[0])
         ['bbox', 'category_id', 'count', 'count_score', 'image_id', 'score']
         """
-        from .inventory import coco_result
-        from .journal import Entry
-
-        entry = Entry.of(self, image_id, stamp=(0, 0), picture=None)
-        return [coco_result(image_id, detection) for detection in entry.detections]
+        results = []
+        for found in self:
+            x1, y1, x2, y2 = found.box
+            results.append(
+                {
+                    "image_id": image_id,
+                    "category_id": self.classes.ids[found.class_id],
+                    "bbox": (x1, y1, x2 - x1, y2 - y1),
+                    "score": found.score,
+                    "count": found.count,
+                }
+            )
+            if not math.isnan(found.count_score):
+                results[-1]["count_score"] = found.count_score
+        return results
 
     def to_supervision(self) -> supervision.Detections:
         """For the package supervision; counts and names are in its ``data``.

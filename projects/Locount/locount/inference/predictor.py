@@ -18,9 +18,9 @@ from detectron2.data import transforms as T
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
 
-from .. import model_zoo
+from .. import config_files
 from ..checkpoint import load_weights
-from ..classes import find_classes
+from ..class_names import find_classes
 from ..config import device_of
 from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
@@ -291,7 +291,7 @@ def _open_config(
     if os.path.isdir(cfg):
         return open_config(*choose(weights=weights, run=cfg))
     name = os.fspath(cfg)
-    if name.endswith((".yaml", ".yml")) or name in model_zoo.names():
+    if name.endswith((".yaml", ".yml")) or name in config_files.names():
         return open_config(*choose(name, weights))
     if weights is not None:
         raise InputError(f"{cfg} is not a config: name a .yaml file.")
