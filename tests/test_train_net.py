@@ -85,11 +85,18 @@ def logged_with(key, output):
     return [entry for entry in entries if key in entry][-1]
 
 
-def test_train_evaluate_and_predict(run, photos, tmp_path):
+def test_train_evaluate_and_predict(run, photos, tmp_path, capsys):
     output = tmp_path / "output"
     run(TEST__EVAL_PERIOD=4)
     logged = logged_with("total_loss", output)
     assert np.isfinite(logged["total_loss"])
+    # What only a log is for is not printed.
+    log, printed = (output / "log.txt").read_text(), capsys.readouterr().out
+    for dump in ("Running with full config", "Model:\nGeneralizedRCNN("):
+        assert dump in log
+        assert dump not in printed
+    assert "\x1b" not in log
+    assert "Starting training" in printed
     assert {"loss_count_stage0", "loss_count_stage1", "stage1/count/ac"} <= logged.keys()
 
     weights = str(output / "model_final.pth")

@@ -15,5 +15,7 @@ def set_up_messages() -> None:
     """
     logging.basicConfig(format="%(levelname)s: %(message)s")
     logging.getLogger("locount").setLevel(logging.INFO)
+    # It says where no CUDA toolkit is, which only those need who compile.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     if not sys.warnoptions:
         warnings.filterwarnings("ignore", module=r"(?!locount\b)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import sys
 from argparse import Namespace
 
@@ -19,6 +21,12 @@ from ..errors import InputError, printable
 from ..messages import set_up_messages
 from ..model_choice import open_config
 from .trainer import Trainer
+
+# What Detectron2's messages begin with that are pages long, or that config.yaml has, too.
+FOR_THE_LOG = (
+    *("Rank of current process", "Environment info", "Command line arguments"),
+    *("Contents of args.config_file", "Running with full config", "Full config saved", "Model:"),
+)
 
 
 def run(args: Namespace) -> int:
@@ -97,7 +105,30 @@ def setup(args: Namespace) -> CfgNode:
     if args.config_file is not None:  # the config in a model file has the number of its classes
         fill_num_classes(cfg, datasets, named_keys(args.config_file, args.opts))
     cfg.freeze()
-    default_setup(cfg, Namespace(**{**vars(args), "config_file": args.config_file or ""}))
-    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="locount")
+    _set_up_run(cfg, Namespace(**{**vars(args), "config_file": args.config_file or ""}))
     check_datasets(cfg, datasets)
     return cfg
+
+
+def _set_up_run(cfg: CfgNode, args: Namespace) -> None:
+    """Detectron2's, which prints less than it logs."""
+    rank = comm.get_rank()
+    logger = setup_logger(cfg.OUTPUT_DIR, distributed_rank=rank)  # which default_setup gets, too
+    logger.addFilter(_without_colors)
+    for handler in logger.handlers:
+        if getattr(handler, "stream", None) is sys.stdout:
+            handler.addFilter(_is_news)
+    default_setup(cfg, args)
+    setup_logger(cfg.OUTPUT_DIR, distributed_rank=rank, name="locount").info(
+        "Config, log and results are in %s", cfg.OUTPUT_DIR
+    )
+
+
+def _without_colors(record: logging.LogRecord) -> bool:
+    """A filter that takes the terminal's commands out of a message."""
+    record.msg, record.args = re.sub(r"\x1b\[[\d;]*m", "", record.getMessage()), ()
+    return True
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(FOR_THE_LOG)
