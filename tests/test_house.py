@@ -22,10 +22,10 @@ FLOORS = (
     {"model_file"},
     {"class_names", "model_choice"},
     {"checkpoint"},
-    {"training"},
+    {"training", "export"},
     {"inference"},
     {"stock"},
-    {"export", "report", "serve"},
+    {"report", "serve"},
     {"cli"},
     {"__main__"},
 )
