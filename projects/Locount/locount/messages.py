@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
+
+# What Detectron2 makes torch say while it is imported, which a process that this one starts does
+# before it comes here.
+OF_IMPORTS = "ignore::FutureWarning:torch.jit._script"
 
 
 def set_up_messages() -> None:
@@ -17,5 +22,6 @@ def set_up_messages() -> None:
     logging.getLogger("locount").setLevel(logging.INFO)
     # It says where no CUDA toolkit is, which only those need who compile.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    if not sys.warnoptions:
+    if sys.warnoptions in ([], [OF_IMPORTS]):
         warnings.filterwarnings("ignore", module=r"(?!locount\b)")
+        os.environ.setdefault("PYTHONWARNINGS", OF_IMPORTS)
