@@ -17,8 +17,7 @@ from .count_errors import ImageCounts
 from .count_statistics import CountStatistics, count_statistics
 from .engine import Matcher
 from .errors import ErrorAnalysis, analyze_errors
-from .problems import EvaluationInputError
-from .reading import read_ground_truth
+from .reading import EvaluationInputError, read_ground_truth
 from .result import EvaluationResult, merge_metrics
 from .tables import (
     count_errors_table,
