@@ -13,6 +13,7 @@ from .faults import Faults
 # How far a box may reach over the edge of its image: COCO files round to fractions of a pixel.
 EDGE_TOLERANCE = 1.0
 NO_AREA = float("-inf")  # of an annotation without "area"
+_SMALL = 1 << 16  # entries of a table that may be empty
 MAX_SIDE = 1_000_000_000  # of an image, in pixels
 
 
@@ -39,6 +40,14 @@ def lookup(ids: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Place of each of ``ids`` in the ascending ``known``, and whether it is there."""
     if len(known) == 0 or (ids.dtype.kind == "U") != (known.dtype.kind == "U"):
         return np.zeros(len(ids), np.int32), np.zeros(len(ids), np.bool_)
+    lowest, highest = known[0], known[-1]
+    if known.dtype.kind != "U" and int(highest) - int(lowest) < 4 * len(known) + _SMALL:
+        # A table takes a tenth of the time of a search.
+        inside = (ids >= lowest) & (ids <= highest)
+        place_of = np.full(int(highest) - int(lowest) + 1, -1, np.int32)
+        place_of[known[::-1] - lowest] = np.arange(len(known), dtype=np.int32)[::-1]
+        place = place_of[np.where(inside, ids - lowest, 0)]
+        return place, inside & (place >= 0)
     place = np.searchsorted(known, ids).clip(max=len(known) - 1)
     return place.astype(np.int32), known[place] == ids
 
