@@ -16,7 +16,7 @@ PACKAGE = Path(locount.__file__).parent
 # From the ground up; a room may import what is on lower floors only.
 FLOORS = (
     {"errors"},
-    {"counting", "files", "texts"},
+    {"compiled", "counting", "files", "texts"},
     {"coco", "shelf", "visualization", "config"},
     {"modeling", "data", "evaluation"},
     {"model_file"},

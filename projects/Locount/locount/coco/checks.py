@@ -92,17 +92,20 @@ def outside(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     Args:
         sizes: N x 2, height and width of the image of each, in pixels; 0 where it is not known.
     """
-    over = boxes[:, :2] + boxes[:, 2:] - sizes[:, ::-1]
-    return (np.maximum(-boxes[:, :2], over) > EDGE_TOLERANCE).any(axis=1) & (sizes > 0).all(axis=1)
+    x, y, width, height = boxes.T
+    limits = sizes.T + EDGE_TOLERANCE
+    over = (np.minimum(x, y) < -EDGE_TOLERANCE) | (x + width > limits[1]) | (y + height > limits[0])
+    return over & (sizes[:, 0] > 0) & (sizes[:, 1] > 0)
 
 
 def check_visible(table: Table, sizes: np.ndarray, faults: Faults) -> None:
     """Boxes that a detector can find: they have an area, and lie in their images."""
     boxes = table["bbox"]
-    empty = (boxes[:, 2:] == 0).any(axis=1)
+    x, y, width, height = boxes.T
+    empty = (width == 0) | (height == 0)
     _complain(empty, table, "bbox", "width and height must be above 0 to be found", faults)
     _complain(
-        outside(boxes, sizes) & (boxes[:, 2:] >= 0).all(axis=1) & np.isfinite(boxes).all(axis=1),
+        outside(boxes, sizes) & (width >= 0) & (height >= 0) & np.isfinite(x + y + width + height),
         table,
         "bbox",
         lambda i: (
@@ -125,6 +128,8 @@ def _complain(
 
 def _check_unique(table: Table, key: str, cure: str, faults: Faults) -> None:
     values = table[key]
+    if values.dtype.kind != "U" and (values[1:] > values[:-1]).all():
+        return
     _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
     first = first[inverse]
     _complain(

@@ -216,10 +216,6 @@ def typed_columns(
     Args:
         piece_size: bytes of JSON that are decoded at a time, at least.
     """
-    if isinstance(entries, msgspec.Raw) and len(memoryview(entries)) > MIN_FLAT:
-        columns = flat_columns(entries, fields)
-        if columns is not None:
-            return columns
     members = []
     for key, field in fields.items():
         if field.optional:
@@ -244,17 +240,21 @@ def typed_columns(
         return None
 
 
-def flat_columns(
-    text: bytes | memoryview | msgspec.Raw, fields: dict[str, Field]
-) -> dict[str, np.ndarray] | None:
-    """The columns by :mod:`.flat`; None if there is anything that it does not read."""
-    # Only here: small files need no numba, which takes half a second to start.
+def flat_table(
+    entries: Any, name: str, fields: dict[str, Field], min_size: int = MIN_FLAT
+) -> Table | None:
+    """:func:`read_table` of a long list of numbers and boxes; None for anything else.
+
+    Args:
+        min_size: bytes of JSON that are long enough.
+    """
+    if not isinstance(entries, msgspec.Raw) or len(memoryview(entries)) < min_size:
+        return None
+    # Only here: numba takes half a second to start.
     from . import flat
 
     kinds = {INTEGER: flat.INTEGER, ID: flat.INTEGER, NUMBER: flat.NUMBER, BOX: flat.BOX}
     kinds[FLAG] = flat.FLAG
-    if not all(field.kind in kinds for field in fields.values()):
-        return None
     flat_fields = {
         key: flat.FlatField(
             kinds[field.kind],
@@ -263,13 +263,12 @@ def flat_columns(
         )
         for key, field in fields.items()
     }
-    columns = flat.flat_columns(text, flat_fields)
+    columns = flat.flat_columns(entries, flat_fields)
     if columns is None:
         return None
-    return {
-        key: column.astype(fields[key].kind.dtype or np.int64, copy=False)
-        for key, column in columns.items()
-    }
+    for key, column in columns.items():
+        columns[key] = column.astype(fields[key].kind.dtype or np.int64, copy=False)
+    return Table(name, np.arange(len(columns["image_id"])), columns, [])
 
 
 def _pieces(text: bytes, size: int) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from math import isinf
 from typing import NamedTuple
 
 import msgspec
@@ -467,13 +468,15 @@ def flat_columns(
         return None
     for part, size in zip(odd, num_odd, strict=True):
         for place, start, stop in part[:size].tolist():
-            floats[place] = float(bytes(view[start:stop]))
+            floats[place] = number = float(bytes(view[start:stop]))
+            if isinf(number):
+                return None
     for (name, field), seen in zip(fields.items(), num_seen.sum(axis=0).tolist(), strict=True):
         if field.default is None and seen == 0:
             del columns[name]
         elif field.default is None and seen != num:
             return None
-    return columns if np.isfinite(floats).all() else None
+    return columns
 
 
 def _parts(view: memoryview, number: int) -> list[tuple[int, int]] | None:

@@ -30,6 +30,7 @@ from .columns import (
     Field,
     Table,
     decode_json,
+    flat_table,
     read_table,
 )
 from .faults import Faults
@@ -131,9 +132,11 @@ def read_truth(
     if "name" in categories.columns:
         check_names(categories, faults)
 
-    entries = _with_counts(data["annotations"], count, faults)
     fields = ANNOTATION | {count: Field(INTEGER, optional=True)}
-    annotations = read_table(entries, "annotations", fields, faults)
+    annotations = flat_table(data["annotations"], "annotations", fields)
+    if annotations is None:
+        entries = _with_counts(data["annotations"], count, faults)
+        annotations = read_table(entries, "annotations", fields, faults)
     if "id" in annotations.columns:
         check_ids(annotations, faults)
     image_order, image = _order_and_places(images, annotations["image_id"])
@@ -170,7 +173,10 @@ def read_results(source: Source, image_ids: np.ndarray, category_ids: np.ndarray
         columns = _load_npz(source, faults)
         table = Table("detections", np.arange(len(columns["score"])), columns, [])
     else:
-        table = read_table(_load(source, faults), "detections", DETECTION, faults)
+        entries = _load(source, faults)
+        table = flat_table(entries, "detections", DETECTION)
+        if table is None:
+            table = read_table(entries, "detections", DETECTION, faults)
     image, category = check_objects(table, image_ids, category_ids, COUNT, faults)
     counts = table.columns.get(COUNT, np.ones(len(table), np.int64))
     return Results(table, image, category, counts, faults)
