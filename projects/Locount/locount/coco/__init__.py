@@ -5,6 +5,7 @@ from .columns import BOX, Table
 from .faults import Fault, Faults
 from .reading import (
     COUNT,
+    Ahead,
     CocoFile,
     Results,
     Source,
@@ -17,6 +18,7 @@ from .writing import dataset_to_coco, result, results, xywh
 __all__ = [
     "BOX",
     "COUNT",
+    "Ahead",
     "EDGE_TOLERANCE",
     "CocoFile",
     "Fault",

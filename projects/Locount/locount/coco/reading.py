@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import Any
@@ -38,6 +39,26 @@ from .faults import Faults
 Source = str | PathLike | dict | list
 
 COUNT = "count"
+
+
+class Ahead(PathLike):
+    """A file that is being read in a thread while something else is done."""
+
+    def __init__(self, path: str | PathLike) -> None:
+        self.path = path
+        pool = ThreadPoolExecutor(1)
+        self._text = pool.submit(read_utf8, path)
+        pool.shutdown(wait=False)
+
+    def __fspath__(self) -> str:
+        return fspath(self.path)
+
+    def text(self) -> bytes:
+        """The content, once; errors as of :func:`locount.texts.read_utf8`."""
+        future, self._text = self._text, None
+        return future.result()
+
+
 LISTS = ("images", "categories", "annotations")
 CATEGORY = {"id": Field(INTEGER), "name": Field(TEXT, optional=True)}
 OBJECT = {"image_id": Field(ID), "category_id": Field(INTEGER), "bbox": Field(BOX)}
@@ -213,7 +234,7 @@ def _load(source: Source, faults: Faults) -> dict | list | msgspec.Raw:
     if not isinstance(source, str | PathLike):
         return source
     try:
-        return msgspec.Raw(read_utf8(source))
+        return msgspec.Raw(source.text() if isinstance(source, Ahead) else read_utf8(source))
     except TextError as error:
         faults.stop(None, error.reason)
 
