@@ -40,16 +40,14 @@ def lookup(ids: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Place of each of ``ids`` in the ascending ``known``, and whether it is there."""
     if len(known) == 0 or (ids.dtype.kind == "U") != (known.dtype.kind == "U"):
         return np.zeros(len(ids), np.int32), np.zeros(len(ids), np.bool_)
-    lowest, highest = known[0], known[-1]
-    if known.dtype.kind != "U" and int(highest) - int(lowest) < 4 * len(known) + _SMALL:
-        # A table takes a tenth of the time of a search.
-        inside = (ids >= lowest) & (ids <= highest)
-        place_of = np.full(int(highest) - int(lowest) + 1, -1, np.int32)
-        place_of[known[::-1] - lowest] = np.arange(len(known), dtype=np.int32)[::-1]
-        place = place_of[np.where(inside, ids - lowest, 0)]
-        return place, inside & (place >= 0)
-    place = np.searchsorted(known, ids).clip(max=len(known) - 1)
-    return place.astype(np.int32), known[place] == ids
+    if known.dtype.kind != "U" and int(known[-1]) - int(known[0]) < 4 * len(known) + _SMALL:
+        # A table takes a tenth of the time of a search; of equal ids it holds the first.
+        place_of = np.full(int(known[-1]) - int(known[0]) + 1, -1, np.int32)
+        place_of[known[::-1] - known[0]] = np.arange(len(known), dtype=np.int32)[::-1]
+        place = place_of.take(ids - known[0], mode="clip")
+    else:
+        place = np.searchsorted(known, ids).clip(max=len(known) - 1).astype(np.int32)
+    return place, known[place] == ids
 
 
 def check_objects(

@@ -104,19 +104,6 @@ class CocoFile:
         return names[self.category_order].astype(str).tolist()
 
 
-@dataclass(frozen=True)
-class Results:
-    """Detections: the columns of their files, and the places of image and category by ascending
-    ids.
-    """
-
-    table: Table
-    image: np.ndarray
-    category: np.ndarray
-    counts: np.ndarray
-    faults: Faults
-
-
 def read_truth(
     source: Source,
     count: str = COUNT,
@@ -176,7 +163,9 @@ def read_truth(
     return CocoFile(images, categories, annotations, *orders, counts, sizes, faults, invisible)
 
 
-def read_results(source: Source, image_ids: np.ndarray, category_ids: np.ndarray) -> Results:
+def read_results(
+    source: Source, image_ids: np.ndarray, category_ids: np.ndarray
+) -> tuple[Table, np.ndarray, np.ndarray, np.ndarray]:
     """Read a list of detections of some images and categories, from a file or parsed.
 
     Each needs "image_id", "category_id", "bbox" (XYWH) and "score"; "count" is in all or in none,
@@ -186,8 +175,11 @@ def read_results(source: Source, image_ids: np.ndarray, category_ids: np.ndarray
     Args:
         image_ids, category_ids: ascending.
 
+    Returns:
+        The table; of each detection the places of image and category in the ids, and the count.
+
     Raises:
-        DatasetError: for what is no such file; all else is among the faults.
+        DatasetError: listing all that is wrong.
     """
     faults = Faults(_name(source, "detections"))
     if isinstance(source, str | PathLike) and fspath(source).endswith(".npz"):
@@ -198,9 +190,9 @@ def read_results(source: Source, image_ids: np.ndarray, category_ids: np.ndarray
         table = flat_table(entries, "detections", DETECTION)
         if table is None:
             table = read_table(entries, "detections", DETECTION, faults)
-    image, category = check_objects(table, image_ids, category_ids, COUNT, faults)
-    counts = table.columns.get(COUNT, np.ones(len(table), np.int64))
-    return Results(table, image, category, counts, faults)
+    places = check_objects(table, image_ids, category_ids, COUNT, faults)
+    faults.raise_if_any()
+    return table, *places, table.columns.get(COUNT, np.ones(len(table), np.int64))
 
 
 def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
