@@ -10,8 +10,8 @@ from typing import NamedTuple, TypeVar
 
 from detectron2.structures import BoxMode
 
+from ...coco import EDGE_TOLERANCE
 from ...errors import InputError, listing
-from ..coco_checks import EDGE_TOLERANCE
 from ..counts import MAX_COUNT, uncounted
 from ..errors import DatasetError, Problem, place
 from ..image_paths import image_path
