@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 
 MAX_LISTED = 20
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
@@ -43,3 +43,8 @@ def listing(items: Iterable[object], max_items: int = MAX_LISTED) -> str:
     if len(lines) > max_items:
         lines[max_items:] = [f"  ... and {len(lines) - max_items} more"]
     return "\n".join(lines)
+
+
+def number_of(problems: Sized) -> str:
+    """``one problem``, or ``2 problems``."""
+    return "one problem" if len(problems) == 1 else f"{len(problems)} problems"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from detectron2.structures import BoxMode
 
+from ..errors import number_of
 from ..texts import read_json
 from .coco_checks import (
     Fault,
@@ -25,9 +26,9 @@ from .coco_checks import (
 )
 from .counts import COUNT, uncounted
 from .errors import DatasetError, Problem
+from .formats.base import Survey
 from .image_paths import image_path
 from .mending import Changes
-from .survey import Survey
 
 logger = logging.getLogger(__name__)
 
@@ -159,8 +160,7 @@ class CocoJson:
     def _raise(self, faults: Iterable[Fault]) -> None:
         problems = self._problems(faults)
         if problems:
-            number = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
-            raise DatasetError(f"{self.json_file} has {number}:", problems)
+            raise DatasetError(f"{self.json_file} has {number_of(problems)}:", problems)
 
 
 def _metadata(categories: list[dict]) -> dict[str, object]:

@@ -6,6 +6,7 @@ import logging
 import os
 import posixpath
 import shutil
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from tqdm import tqdm
 
 from ...errors import InputError, listing
 from ...files import new_folder, to_csv
-from ..category_list import read_category_list
 from ..counts import COUNT
 from ..errors import DatasetError, Problem
 from ..images import IMAGE_SUFFIXES, orientation_text, read_orientations
 from ..mending import CHANGES_FILE, COLUMNS, Changes
-from .dataset import Dataset, Reading, Split
-from .limits import name_problems, reduce_dataset
+from .base import Place, Reading
+from .dataset import Dataset, Split
+from .limits import reduce_dataset
+from .locount.categories import read_category_list
 from .registry import FORMATS, Format, guess_format
 
 logger = logging.getLogger(__name__)
@@ -66,14 +68,14 @@ def convert(
     """
     if not os.path.exists(source):
         raise InputError(f"{source} is not there")
-    origin = FORMATS[from_ or guess_format(source)]
     aim = FORMATS[to]
     root = None if image_root is None else os.fspath(image_root)
     folder = source if source.is_dir() else source.parent
     changes = Changes(os.fspath(folder)) if mend else None
-    reading = Reading(split, root, skip_invalid, count_attribute, changes)
+    reading = Reading(split, root, count_attribute, changes)
+    place = FORMATS[from_ or guess_format(source)].open(os.fspath(source), reading)
     try:
-        dataset = origin.read(os.fspath(source), reading)
+        dataset = read_splits(place, split, skip_invalid)
     except DatasetError as error:
         # Boxes that don't fit because of a tag are not to be "corrected" one by one.
         turned = list(_turned(_photos_below(root or folder))) if error.problems else []
@@ -103,6 +105,25 @@ def convert(
     return dataset, losses
 
 
+def read_splits(place: Place, split: str | None = None, skip_invalid: bool = False) -> Dataset:
+    """One split of a place, or all."""
+    splits, classes = {}, {}
+    sources = {name: place.source(name) for name in ([*place.splits] if split is None else [split])}
+    for name, source in sources.items():
+        classes[name] = tuple(source.metadata()["thing_classes"])
+        records = source.load(skip_invalid=skip_invalid)
+        names = [os.path.relpath(r["file_name"], source.image_root) for r in records]
+        splits[name] = Split(records, [name.replace(os.sep, "/") for name in names])
+    (first, listed), *others = classes.items()
+    for name, other in others:
+        if other != listed:
+            raise DatasetError(
+                f"The splits {first} and {name} have different categories: give both the same "
+                "ones in the same order, or convert them one by one"
+            )
+    return Dataset(listed, splits)
+
+
 def _photos_below(folder: str | Path) -> list[str]:
     paths = (path for path in Path(folder).rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     return sorted(map(os.fspath, paths))
@@ -112,6 +133,36 @@ def _turned(paths: Iterable[str]) -> Iterator[Problem]:
     paths = list(paths)
     for i, orientation in read_orientations(paths).items():
         yield Problem(paths[i], None, orientation_text(orientation))
+
+
+def name_problems(dataset: Dataset, aim: Format) -> Iterator[str]:
+    """Names that a format can't write so that they are read again as they were."""
+    if not dataset.classes:
+        yield "no category at all, because no box is left: list them in a file, --categories"
+    for name in dataset.classes:
+        if not aim.is_category(name):
+            yield f"the category {name!r}: rename it"
+    for split_name, split in dataset.splits.items():
+        if not aim.is_split(split_name):
+            yield f"the split {split_name!r}: give another name with --split"
+        first: dict[str, str] = {}
+        for name, number in Counter(split.names).items():
+            if number > 1:
+                yield f"the image {name!r} is there {number} times: join its entries in the source"
+        for name in split.names:
+            parts = name.split("/")
+            if not name.isprintable() or name != name.strip() or posixpath.isabs(name):
+                yield f"the image {name!r}: rename it"
+            elif ".." in parts:
+                yield f"the image {name!r}: it is not in the folder of images; move it there"
+            elif aim.by_stem and not name.lower().endswith(IMAGE_SUFFIXES):
+                yield f"the image {name!r}: make it one of {', '.join(IMAGE_SUFFIXES)}"
+            elif aim.by_stem and any(part.startswith(".") or part == "__MACOSX" for part in parts):
+                yield f"the image {name!r}: such files are not looked at; rename it"
+            elif (
+                aim.by_stem and (other := first.setdefault(os.path.splitext(name)[0], name)) != name
+            ):
+                yield f"the image {name!r} beside {other!r}: rename one of them"
 
 
 def _with_categories(dataset: Dataset, path: str) -> Dataset:

@@ -12,12 +12,14 @@ import msgspec
 from lxml import etree
 
 from ...texts import JSON_ERRORS, TextError, read_utf8
-from ..counts import uncounted
+from ..counts import MAX_COUNT
 from ..errors import DatasetError, Problem
-from .dataset import Dataset, Reading, corners
-from .entries import BoxEntry, ImageEntry, Place, build_dataset, image_entry
-from .reading import split_files
-from .writing import xml_bytes
+from .base import Annotations, TablePlace
+from .dataset import Corners, Dataset, corners
+from .entries import Box, Entries, Place, cached_table
+from .folders import split_files
+from .index_cache import file_stamp
+from .xml_files import xml_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ class _Rectangle(msgspec.Struct):
 
 
 class _Number(msgspec.Struct):
-    number: int
+    number: Annotated[int, msgspec.Meta(ge=-MAX_COUNT, le=MAX_COUNT)]
 
 
 class _Result(msgspec.Struct):
@@ -65,32 +67,55 @@ class _Task(msgspec.Struct):
     annotations: list[_Annotation]
 
 
-def read(source: str, reading: Reading) -> Dataset:
-    """Read ``SPLIT.json`` files, or one."""
-    problems: list[Problem] = []
-    entries: dict[str, list[ImageEntry]] = {}
+class LabelStudio(TablePlace):
+    """``SPLIT.json`` files, or one. A table's lines are the positions of tasks and results."""
+
+    format = "label-studio"
+    has_lines = False
+    relative = True
+    numbers_are_counts = True
+
+    def find_splits(self) -> dict[str, tuple[str, str]]:
+        return split_files(self.path, ".json", self.reading)
+
+    def read(self, split: str) -> Annotations:
+        (path, images), count = self.splits[split], self.reading.count
+        table, problems = cached_table(
+            f"label-studio-{split}",
+            self.path,
+            [file_stamp(path)],
+            count,
+            lambda: _read(path, count),
+        )
+        return Annotations(table, [path] * len(table.images), images, problems)
+
+    def problem(
+        self, annotations: Annotations, image: int, text: str, line: int | None = None
+    ) -> Problem:
+        result = "" if line is None else f", result [{line}]"
+        element = f"task [{annotations.table.image_line[image]}]{result}"
+        return Problem(annotations.files[image], None, f"{element}: {text}")
+
+
+def _read(path: str, count: str) -> Entries:
+    entries = Entries()
     passed_over: Counter[str] = Counter()
-    for name, (path, images) in split_files(source, ".json", reading).items():
-        entries[name] = []
-        for i, raw in enumerate(_raw_tasks(path)):
-            place = Place(path, None, f"task [{i}]")
-            try:
-                task = msgspec.json.decode(raw, type=_Task)
-            except JSON_ERRORS as error:
-                text = f"{error}: export the project anew, as JSON (not JSON-MIN)"
-                problems.append(place.problem(text))
-                continue
-            image = _image(place, task, images, reading.count, problems, passed_over)
-            if image is not None:
-                entries[name].append(image)
+    for i, raw in enumerate(_raw_tasks(path)):
+        place = Place(path, None, f"task [{i}]")
+        try:
+            task = msgspec.json.decode(raw, type=_Task)
+        except JSON_ERRORS as error:
+            text = f"{error}: export the project anew, as JSON (not JSON-MIN)"
+            entries.problems.append(place.problem(text))
+            continue
+        image = _image(place, task, count, entries.problems, passed_over)
+        if image is not None:
+            entries.add(image[0], i, *image[1:])
     if passed_over:
         texts = ", ".join(f"{name} ({number})" for name, number in passed_over.items())
-        logger.warning("%s: these answers are not read: %s", source, texts)
-    boxes = [box for images in entries.values() for image in images for box in image.boxes]
-    hint = uncounted(name for box in boxes for name in box.numbers)
-    if hint and reading.count and all(box.count is None for box in boxes):
-        problems.append(Problem(source, None, f"{hint}; --count-attribute '' reads none"))
-    return build_dataset(source, entries, None, problems, reading)
+        logger.warning("%s: these answers are not read: %s", path, texts)
+        entries.complete = False
+    return entries
 
 
 def _raw_tasks(path: str) -> list[msgspec.Raw]:
@@ -105,13 +130,8 @@ def _raw_tasks(path: str) -> list[msgspec.Raw]:
 
 
 def _image(
-    place: Place,
-    task: _Task,
-    image_root: str,
-    count_name: str,
-    problems: list[Problem],
-    passed_over: Counter[str],
-) -> ImageEntry | None:
+    place: Place, task: _Task, count_name: str, problems: list[Problem], passed_over: Counter[str]
+) -> tuple[str, tuple[float, float] | None, list[Box]] | None:
     reference = _reference(place, task, problems)
     if reference is None:
         return None
@@ -120,9 +140,8 @@ def _image(
         text = f"has {len(finished)} annotations: leave one; it may be submitted without a box"
         problems.append(place.problem(text))
         return None
-    results = finished[0].result
     counts, regions, numbers = {}, [], defaultdict(list)
-    for i, result in enumerate(results):
+    for i, result in enumerate(finished[0].result):
         where = place._replace(element=f"{place.element}, result [{i}]")
         if (result.type, result.from_name) == ("number", count_name):
             value = _decode(where, result.value, _Number, problems)
@@ -132,21 +151,21 @@ def _image(
             if result.type == "number":
                 numbers[result.id].append(result.from_name)
         else:
-            regions.append((where, result))
-    size = next(((r.original_width, r.original_height) for _, r in regions), None)
+            regions.append((i, where, result))
+    size = next(((r.original_width, r.original_height) for *_, r in regions), None)
     boxes = []
-    for where, result in regions:
-        box = _box(where, result, size, counts, problems)
-        if box is not None:
-            boxes.append(box._replace(numbers=tuple(numbers[result.id])))
-    known = {result.id for _, result in regions}
+    for i, where, result in regions:
+        corners_and_label = _box(where, result, size, counts, problems)
+        if corners_and_label is not None:
+            count = counts.get(result.id)
+            boxes.append(Box(i, *corners_and_label, count, tuple(numbers[result.id])))
+    known = {result.id for *_, result in regions}
     problems += [
         place.problem(f"a count belongs to the region {key!r}, which is not there: delete it")
         for key in counts.keys() - known
     ]
-    name = _image_name(reference)
     size = None if size is None or None in size else size
-    return image_entry(place, image_root, name, size, boxes, problems, relative=True)
+    return _image_name(reference), size, boxes
 
 
 def _reference(place: Place, task: _Task, problems: list[Problem]) -> str | None:
@@ -172,7 +191,8 @@ def _box(
     size: tuple[float | None, float | None],
     counts: dict[str, int | None],
     problems: list[Problem],
-) -> BoxEntry | None:
+) -> tuple[Corners, str] | None:
+    """In fractions of the image."""
     if result.type != "rectanglelabels":
         text = f"{result.type!r} is not a rectangle with a label: draw one in its place"
         problems.append(place.problem(text))
@@ -187,8 +207,7 @@ def _box(
         problems.append(place.problem("the image has another original size in an earlier result"))
         return None
     box = (value.x, value.y, value.x + value.width, value.y + value.height)
-    fractions = tuple(percent / 100 for percent in box)
-    return BoxEntry(place, fractions, value.rectanglelabels[0], counts.get(result.id))
+    return tuple(percent / 100 for percent in box), value.rectanglelabels[0]
 
 
 def _decode(place: Place, raw: msgspec.Raw, kind: type, problems: list[Problem]):

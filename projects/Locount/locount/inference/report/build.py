@@ -11,7 +11,7 @@ import jinja2
 import numpy as np
 
 from ...counting import AC_STEPS, AC_THRESHOLDS, COUNT_RANGES, SCALE_SIDES
-from ...data.categories import LOCOUNT_CLASSES
+from ...data.formats.locount.categories import LOCOUNT_CLASSES
 from ...evaluation import EvaluationResult, match, score_matches
 from ...evaluation.blind_matches import blind_matches
 from ...evaluation.count_statistics import CountStatistics, count_statistics

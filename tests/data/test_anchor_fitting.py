@@ -6,7 +6,7 @@ from detectron2.modeling.anchor_generator import DefaultAnchorGenerator
 from detectron2.structures import Boxes, BoxMode, pairwise_iou
 
 from locount import add_locount_config
-from locount.data.anchors import Anchors, best_anchors, fit_anchors, recall, training_shapes
+from locount.data.anchor_fitting import Anchors, best_anchors, fit_anchors, recall, training_shapes
 from locount.errors import InputError
 
 

@@ -82,7 +82,7 @@ def test_datasets_of_different_categories_are_an_error(train, make_split, tmp_pa
 def test_faults_of_test_data_show_at_the_start(train, make_split):
     make_split({"a": "1,2,30,40,nut,0"}, split="Test")
     test = train.replace(":train", ":test")
-    with pytest.raises(DatasetError, match="count 0 is below 1"):
+    with pytest.raises(DatasetError, match="the count is 0"):
         check_datasets(config(train), [train, test])
 
 

@@ -1,7 +1,7 @@
-"""Parsing SKU-110K annotation files, rows ``image,x1,y1,x2,y2,class,width,height``.
+"""Rows ``image,x1,y1,x2,y2,class,width,height``.
 
-The train file has 1.2 million rows. So columns are converted many rows at a time, and row by row
-only where something among them is wrong. Letters: N rows, F images, K classes.
+The train file has 1.2 million. So columns are converted many rows at a time, and row by row only
+where something among them is wrong.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from ..texts import TextError, read_csv
-from .errors import Problem
+from ....texts import TextError, read_csv
+from ...errors import Problem
+from ..table import Table
 
 COLUMNS = ("image", "x1", "y1", "x2", "y2", "class", "width", "height")
 _NUMBERS = (1, 2, 3, 4, 6, 7)
@@ -22,34 +22,12 @@ _INTEGER = re.compile(r"\s*-?\d{1,9}\s*", re.ASCII)  # nine digits fit into int3
 _CHUNK = 50_000  # rows; all of the file as Python objects would take a gigabyte
 
 
-class RowTable(NamedTuple):
-    """The well-formed rows of a file, in its order.
-
-    Attributes:
-        image_id: (N,) int32 position in ``images``.
-        line: (N,) int32 line in the file, from 1.
-        box: (N, 4) int32 x1, y1, x2, y2 as they are written, unchecked.
-        size: (N, 2) int32 height, width of the image as they are written, unchecked.
-        class_id: (N,) int32 position in ``classes``.
-        images: (F,) str, the images in the order of their first rows.
-        classes: (K,) str, the classes in the order of their first rows.
-    """
-
-    image_id: np.ndarray
-    line: np.ndarray
-    box: np.ndarray
-    size: np.ndarray
-    class_id: np.ndarray
-    images: np.ndarray
-    classes: np.ndarray
-
-
-def parse_csv(path: str) -> tuple[RowTable, list[Problem]]:
+def parse_csv(path: str) -> tuple[Table, list[Problem]]:
     """Read a file: as locount.texts does, fields quoted or not; empty lines say nothing.
 
     Returns:
-        The table of all well-formed rows, and a problem for every other row. A file that can't be
-        read to its end is a problem, too.
+        The table of all well-formed rows, images and classes in the order of their first ones; and
+        a problem for every other row. A file that can't be read to its end is a problem, too.
     """
     images: dict[str, int] = {}
     classes: dict[str, int] = {}
@@ -66,16 +44,20 @@ def parse_csv(path: str) -> tuple[RowTable, list[Problem]]:
             columns.append(_columns(chunk, images, classes))
     except TextError as error:
         problems.append(Problem(path, None, error.reason))
-    numbers = np.hstack(columns)
-    return RowTable(
-        image_id=numbers[0],
-        class_id=numbers[1],
-        line=numbers[2],
-        box=np.ascontiguousarray(numbers[3:7].T),
-        size=np.ascontiguousarray(numbers[[8, 7]].T),
-        images=np.array(list(images), dtype=str),
-        classes=np.array(list(classes), dtype=str),
-    ), problems
+    image, category, line, x1, y1, x2, y2, width, height = columns = np.hstack(columns)
+    first = np.unique(image, return_index=True)[1]
+    sizes = columns[7:].T
+    differs = (sizes != sizes[first][image]).any(axis=1)
+    for row in np.flatnonzero(differs).tolist():
+        other = first[image[row]]
+        text = (
+            f"width and height are {width[row]},{height[row]}, but {width[other]},{height[other]} "
+            f"in line {line[other]}, which names the same image: correct one of them"
+        )
+        problems.append(Problem(path, int(line[row]), text))
+    boxes = np.stack([image, line, x1, y1, x2, y2, category, np.ones_like(line)], axis=1)
+    listed = zip(images, line[first].tolist(), map(tuple, sizes[first].tolist()), strict=True)
+    return Table.of(list(listed), boxes[~differs], list(classes)), problems
 
 
 def explain_row(row: Sequence[str]) -> str:

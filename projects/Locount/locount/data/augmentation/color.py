@@ -1,4 +1,4 @@
-"""Colours of H x W x 3 uint8 pictures: random changes, and the operations of AutoAugment."""
+"""Colors of H x W x 3 uint8 pictures: random changes, and the operations of AutoAugment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detectron2.data import transforms as T
 from PIL import Image, ImageEnhance, ImageOps
 
 # Of a picture and a level from 0 to 10.
-ColourOperation = Callable[[np.ndarray, int], np.ndarray]
+ColorOperation = Callable[[np.ndarray, int], np.ndarray]
 
 IMAGE_FORMATS = ("BGR", "RGB")
 
@@ -35,7 +35,7 @@ _OPERATIONS: dict[str, Callable[[Image.Image, int], Image.Image]] = {
 }
 
 
-class RandomColour(T.Augmentation):
+class RandomColor(T.Augmentation):
     """Brightness, contrast and saturation, each multiplied by a random number.
 
     Detectron2 has the same as RandomBrightness, RandomContrast and RandomSaturation; these count in
@@ -57,7 +57,7 @@ class RandomColour(T.Augmentation):
         return T.ColorTransform(functools.partial(self._adjust, setting=factors))
 
 
-def colour_operations(image_format: str) -> dict[str, ColourOperation]:
+def color_operations(image_format: str) -> dict[str, ColorOperation]:
     """The operations by name, for pictures in a format of ``IMAGE_FORMATS``."""
     return {name: _on_arrays(op, image_format) for name, op in _OPERATIONS.items()}
 
@@ -75,7 +75,7 @@ def _on_arrays(operation: Callable, image_format: str) -> Callable:
         raise ValueError(f"image_format is {image_format!r}; it must be one of {IMAGE_FORMATS}.")
 
     def apply(pixels: np.ndarray, setting) -> np.ndarray:
-        # The order of the channels matters where a grey value is computed.
+        # The order of the channels matters where a gray value is computed.
         if image_format == "BGR":
             pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
         result = np.asarray(operation(Image.fromarray(pixels), setting))

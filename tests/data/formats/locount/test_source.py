@@ -5,16 +5,20 @@ from detectron2.structures import BoxMode
 from PIL import Image
 
 from locount.data import DatasetError
-from locount.data.categories import LOCOUNT_CLASSES, LOCOUNT_GROUPS
-from locount.data.locount_folder import LocountFolder
+from locount.data.catalog import source_of
+from locount.data.formats.locount.categories import LOCOUNT_CLASSES, LOCOUNT_GROUPS
+
+
+def source(root, split="train"):
+    return source_of(f"locount:{root}:{split}")
 
 
 def load(root, split="train"):
-    return LocountFolder(str(root), split).load()
+    return source(root, split).load()
 
 
 def classes(root, split="train"):
-    return LocountFolder(str(root), split).metadata()["thing_classes"]
+    return source(root, split).metadata()["thing_classes"]
 
 
 def complaints(root, split="train"):
@@ -107,7 +111,7 @@ def test_image_ids_differ_and_stay_when_images_come_and_go(make_split):
 
 def test_names_of_locount_get_its_ids_and_groups(make_split):
     root = make_split({"a": "1,2,30,40,Baby handkerchiefs ,1"})
-    metadata = LocountFolder(str(root), "train").metadata()
+    metadata = source(root).metadata()
     assert metadata["thing_classes"] == list(LOCOUNT_CLASSES)
     assert metadata["thing_groups"] == list(LOCOUNT_GROUPS)
     assert load(root)[0]["annotations"][0]["category_id"] == 4
@@ -118,7 +122,7 @@ def test_own_names_are_sorted_over_all_splits(make_split):
     make_split({"a": "1,2,30,40,nut,1\n1,2,30,41,wheel,1"}, split="Test")
     assert classes(root) == classes(root, "test") == ["nut", "wheel"]
     assert load(root)[0]["annotations"][0]["category_id"] == 1
-    assert "thing_groups" not in LocountFolder(str(root), "train").metadata()
+    assert "thing_groups" not in source(root).metadata()
 
 
 def test_a_category_list_gives_order_and_names_without_boxes(make_split):
@@ -203,10 +207,10 @@ def test_all_problems_of_a_split_are_in_one_error(make_split):
     expected = [
         ("a.txt", 2, "5 columns"),
         ("a.txt", 3, "x2 is 'x'"),
-        ("b.txt", 1, "left edge"),
+        ("b.txt", 1, "is reversed"),
         ("b.txt", 2, "no area"),
         ("b.txt", 3, "outside its image of 100x80"),
-        ("b.txt", 3, "count 0 is below 1"),
+        ("b.txt", 3, "the count is 0"),
     ]
     assert [(path, line) for path, line, _ in found] == [e[:2] for e in expected]
     assert all(word in text for (*_, text), (*_, word) in zip(found, expected, strict=True))
@@ -258,16 +262,16 @@ def test_an_empty_split_is_an_error(make_split):
 
 
 def test_folders_that_are_missing_are_named(make_split, tmp_path):
-    with pytest.raises(DatasetError, match="nowhere is no folder"):
-        LocountFolder(str(tmp_path / "nowhere"), "train")
+    with pytest.raises(DatasetError, match="nowhere is not a folder"):
+        source(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match="not in Locount layout"):
-        LocountFolder(str(tmp_path), "train")
+        source(tmp_path)
     root = make_split({"a": ""})
     with pytest.raises(DatasetError, match="no split 'test': it has train"):
-        LocountFolder(str(root), "test")
+        source(root, "test")
     shutil.rmtree(root / "Locount_GtTxtsTrain")
     with pytest.raises(DatasetError, match=r"no folder .*Locount_GtTxtsTrain"):
-        LocountFolder(str(root), "train")
+        source(root)
 
 
 def test_real_photos(shared_data):

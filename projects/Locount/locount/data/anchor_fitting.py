@@ -1,6 +1,6 @@
 """Anchors that suit a dataset: k-means on 1 - IoU of widths and heights.
 
-The centres are what Detectron2's DefaultAnchorGenerator can express: on each level of the pyramid
+The centers are what Detectron2's DefaultAnchorGenerator can express: on each level of the pyramid
 every one of its sizes with every one of its aspect ratios.
 
 Shape shorthand: N boxes, L levels, S sizes and R aspect ratios on each, K = L·S·R anchors.
@@ -118,7 +118,7 @@ def training_shapes(records: Iterable[dict], cfg: CfgNode) -> np.ndarray:
 
 
 def best_anchors(shapes: np.ndarray, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each box the anchor of highest IoU, both with the same centre.
+    """For each box the anchor of highest IoU, both with the same center.
 
     Args:
         shapes: (N, 2) widths and heights.

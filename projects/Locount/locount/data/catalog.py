@@ -2,76 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import gc
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from .coco_json import CocoJson
-from .locount_folder import LocountFolder
-from .mending import Changes
-from .names import DatasetName, Option, flag, one_of, whole_number
+from ..files import collector_paused
+from .formats.base import Source
+from .formats.registry import FORMATS
+from .names import DatasetName, Option, one_of
 from .selection import OPTIONS, select
 from .shelf.render import STYLES
 from .shelf.rules import RULES
 from .shelf.source import RenderedShelves
-from .sku110k import Sku110k
 
-
-class Source(Protocol):
-    """Where a dataset comes from. Both methods raise an :class:`InputError` for unusable data."""
-
-    def metadata(self) -> dict[str, object]:
-        """Detectron2's metadata, ``thing_classes`` at least."""
-
-    def load(self) -> list[dict]:
-        """Detectron2's dataset dicts, ``count`` in every annotation."""
-
-
-def _opened(kind: Callable[..., Source], form: str) -> Callable[..., Source]:
-    def open_source(name: DatasetName, mend: bool = False, **options) -> Source:
-        place, part = name.two_parts(form)
-        return kind(place, part, mend=Changes(place) if mend else None, **options)
-
-    return open_source
-
-
-_locount = _opened(LocountFolder, "locount:ROOT:SPLIT, such as locount:datasets/locount:train")
-_coco = _opened(CocoJson, "coco:ANNOTATIONS.json:IMAGE_ROOT")
-_sku110k = _opened(Sku110k, "sku110k:ROOT:SPLIT, such as sku110k:datasets/sku110k:train")
-_MEND = {"mend": Option("mend", flag)}
-
-
-class Prefix(NamedTuple):
-    """A kind of dataset: its source from its name and options, and which options it has."""
-
-    open: Callable[..., Source]
-    options: Mapping[str, Option] = MappingProxyType({})
-
-
-# By what stands before the first colon of a name.
-PREFIXES: dict[str, Prefix] = {
-    "coco": Prefix(_coco, {**_MEND, "count": Option("count=NAME", str)}),
-    "locount": Prefix(_locount, _MEND),
-    "shelf": Prefix(
+# What stands before the first colon of a name: where its data comes from, and its own options.
+PREFIXES = {
+    **{key: (format.source, format.options) for key, format in FORMATS.items()},
+    "shelf": (
         RenderedShelves.of,
         {
             "style": Option(f"style={'|'.join(STYLES)}", one_of(*STYLES)),
             "rule": Option(f"rule={'|'.join(RULES)}", one_of(*RULES)),
-        },
-    ),
-    "sku110k": Prefix(
-        _sku110k,
-        {
-            **_MEND,
-            "skip_invalid": Option("skip_invalid", flag),
-            "subset": Option("subset=N", whole_number),
-            "seed": Option("seed=N", whole_number),
         },
     ),
 }
@@ -99,31 +52,16 @@ def source_of(text: str) -> Source | None:
         name = name.moved(BUILTIN[name.place].format(root=root))
     if name.prefix not in PREFIXES:
         return None
-    prefix = PREFIXES[name.prefix]
-    options = name.options({**prefix.options, **OPTIONS})
-    of_source = {key: value for key, value in options.items() if key in prefix.options}
+    open_source, known = PREFIXES[name.prefix]
+    options = name.options({**known, **OPTIONS})
+    of_source = {key: value for key, value in options.items() if key in known}
     selection = {key: value for key, value in options.items() if key in OPTIONS}
-    return select(prefix.open(name, **of_source), name, selection)
-
-
-@contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Without the cyclic garbage collector, which would walk the growing data over and over.
-
-    With it, half a million annotations take more than twice as long.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    return select(open_source(name, **of_source), name, selection)
 
 
 def _load(name: str) -> list[dict]:
     source = source_of(name)
-    with _collector_paused():
+    with collector_paused():
         records = source.load()
         metadata = source.metadata()
     MetadataCatalog.get(name).set(**metadata)
@@ -145,7 +83,7 @@ def register_datasets(names: Iterable[str]) -> None:
         source = source_of(name)
         if source is None:
             continue
-        with _collector_paused():
+        with collector_paused():
             metadata = source.metadata()
         if name not in DatasetCatalog:
             _register(name)

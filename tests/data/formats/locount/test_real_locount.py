@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
-from locount.data.categories import LOCOUNT_CATEGORIES, LOCOUNT_CLASSES
-from locount.data.locount_folder import LocountFolder
+from locount.data.catalog import source_of
+from locount.data.formats.locount.categories import LOCOUNT_CATEGORIES, LOCOUNT_CLASSES
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def lines(rows):
 
 def test_each_name_of_the_files_gets_its_id_and_group(make_split, facts):
     root = make_split({"000001": lines(reversed(facts))})
-    folder = LocountFolder(str(root), "train")
+    folder = source_of(f"locount:{root}:train")
     (record,) = folder.load()
     metadata = folder.metadata()
     for row, annotation in zip(reversed(facts), record["annotations"], strict=True):
@@ -40,7 +40,7 @@ def test_splits_have_the_same_ids_though_other_categories_stand_in_them(make_spl
     parts = {"train": facts[::2], "test": facts[1::2]}
     for split, rows in parts.items():
         root = make_split({"000001": lines(rows)}, split=split.capitalize())
-    records = {split: LocountFolder(str(root), split).load()[0] for split in parts}
+    records = {split: source_of(f"locount:{root}:{split}").load()[0] for split in parts}
     for split, rows in parts.items():
         ids = [annotation["category_id"] for annotation in records[split]["annotations"]]
         assert ids == [int(row["id"]) for row in rows]

@@ -4,7 +4,7 @@ import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from locount.data import DatasetError, register_datasets
-from locount.data.categories import LOCOUNT_CLASSES
+from locount.data.formats.locount.categories import LOCOUNT_CLASSES
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_built_in_names_lie_below_detectron2_datasets(make_split, tmp_path, monk
 
 @pytest.mark.parametrize("name", ["locount:", "locount:train", "locount::train", "coco:a.json"])
 def test_an_incomplete_name_is_an_error_that_tells_the_form(name):
-    form = "locount:ROOT:SPLIT" if name.startswith("locount") else "coco:ANNOTATIONS.json"
+    form = "locount:ROOT:SPLIT" if name.startswith("locount") else r"coco:FILE\.json:IMAGE_ROOT"
     with pytest.raises(DatasetError, match=form):
         register_datasets([name])
 
@@ -80,7 +80,7 @@ def test_an_incomplete_name_is_an_error_that_tells_the_form(name):
 def test_a_name_that_leads_nowhere_is_not_registered(tmp_path):
     name = f"locount:{tmp_path / 'nowhere'}:train"
     for _ in range(2):
-        with pytest.raises(DatasetError, match="nowhere is no folder"):
+        with pytest.raises(DatasetError, match="nowhere is not a folder"):
             register_datasets([name])
     assert name not in DatasetCatalog
 

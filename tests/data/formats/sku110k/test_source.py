@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from locount.data import DatasetError, register_datasets
-from locount.data.sku110k import Sku110k
-from locount.data.sku110k_csv import parse_csv
+from locount.data.catalog import source_of
+from locount.data.formats.sku110k.rows import parse_csv
 
 ROW = "a.jpg,1,2,30,40,object,100,80\n"
 
@@ -31,8 +31,12 @@ def make_root(tmp_path):
     return make
 
 
-def load(root, split="train", **options):
-    return Sku110k(str(root), split, **options).load()
+def source(root, split="train", options=""):
+    return source_of(f"sku110k:{root}:{split}{options}")
+
+
+def load(root, split="train", options=""):
+    return source(root, split, options).load()
 
 
 def complaints(root):
@@ -79,7 +83,7 @@ def test_classes_are_those_of_all_splits(make_root):
     root = make_root(ROW)
     make_root(ROW.replace("object", " can"), split="val")
     for split in ("train", "val"):
-        assert Sku110k(str(root), split).metadata() == {"thing_classes": ["can", "object"]}
+        assert source(root, split).metadata() == {"thing_classes": ["can", "object"]}
     assert load(root)[0]["annotations"][0]["category_id"] == 1
 
 
@@ -97,9 +101,11 @@ def test_a_folder_is_a_dataset_by_its_name(make_root, tmp_path, monkeypatch):
         DatasetCatalog.get("sku110k_val")
 
 
-@pytest.mark.parametrize("option", ["subset", "subset=-1", "seed=x", "skip_invalid=1", "skip=1"])
+@pytest.mark.parametrize(
+    "option", ["subset", "subset=0", "seed=x", "seed=1", "skip_invalid=1", "skip=1"]
+)
 def test_an_unknown_option_of_a_name_is_an_error(make_root, option):
-    with pytest.raises(DatasetError, match=r"subset=N|seed=N|skip_invalid$"):
+    with pytest.raises(DatasetError, match=r"subset=N|seed=N|skip_invalid$|needs subset"):
         register_datasets([f"sku110k:{make_root(ROW)}:train?{option}"])
 
 
@@ -109,27 +115,27 @@ def test_a_subset_depends_on_seed_and_names_alone(make_root):
     root = make_root("".join(rows), names)
     make_root("".join(rows[::-1]), (), split="reversed")
 
-    def chosen(split="train", **options):
-        return {Path(r["file_name"]).name for r in load(root, split, **options)}
+    def chosen(number, seed=0, split="train"):
+        records = load(root, split, f"?subset={number}&seed={seed}")
+        return {Path(record["file_name"]).name for record in records}
 
-    subset = chosen(subset=3)
+    subset = chosen(3)
     assert len(subset) == 3
-    assert chosen("reversed", subset=3) == subset
-    assert chosen(subset=2) < subset < chosen(subset=4)
-    assert len({frozenset(chosen(subset=3, seed=seed)) for seed in range(8)}) > 1
-    assert chosen(subset=6) == set(names)
-    for number in (0, 7):
-        with pytest.raises(DatasetError, match=f"subset of {number}"):
-            load(root, subset=number)
+    assert chosen(3, split="reversed") == subset
+    assert chosen(2) < subset < chosen(4)
+    assert len({frozenset(chosen(3, seed)) for seed in range(8)}) > 1
+    assert chosen(6) == set(names)
+    with pytest.raises(DatasetError, match="has 6 images: a subset of 7"):
+        chosen(7)
 
 
 # Each makes line 2 wrong.
 FAULTY_ROWS = {
-    "b.jpg,30,2,1,40,object,100,80\n": "left edge x1=30 is right of x2=1",
+    "b.jpg,30,2,1,40,object,100,80\n": "30, 2, 1, 40 (left, top, right, bottom) is reversed",
     "b.jpg,1,2,30,2,object,100,80\n": "has no area",
     "b.jpg,1,2,101,40,object,100,80\n": "outside its image of 100x80",
     "b.jpg,-1,2,30,40,object,100,80\n": "outside its image",
-    "b.jpg,1,2,30,40,object,80,100\n": "width and height are 80,100, but the image has 100,80",
+    "b.jpg,1,2,30,40,object,80,100\n": "has 100x80 pixels, but 80x100 are written",
     "c.jpg,1,2,30,40,object,100,80\n": "there is no file",
     "b.jpg,1,2,30,40,object,100\n": "7 columns instead of 8",
     "b.jpg;1;2;30;40;object;100;80\n": "1 column instead of 8",
@@ -148,7 +154,7 @@ def test_a_faulty_row_is_named_by_file_and_line_or_left_out_if_asked(make_root, 
     ((path, line, text),) = complaints(root)
     assert (path, line) == ("annotations_train.csv", 2)
     assert FAULTY_ROWS[row] in text
-    (record,) = load(root, skip_invalid=True)
+    (record,) = load(root, options="?skip_invalid")
     assert [a["line"] for a in record["annotations"]] == [1]
     assert "annotations_train.csv:2" in caplog.text
     assert FAULTY_ROWS[row] in caplog.text
@@ -157,8 +163,8 @@ def test_a_faulty_row_is_named_by_file_and_line_or_left_out_if_asked(make_root, 
 def test_all_problems_are_in_one_error(make_root):
     assert [line for _, line, _ in complaints(make_root("".join([ROW, *FAULTY_ROWS])))] == [
         *range(8, 16),  # not of the form
+        6,  # another size than in other rows
         7,  # no such image
-        6,  # another size
         *range(2, 6),  # boxes
     ]
 
@@ -171,7 +177,7 @@ def test_a_truncated_image_is_an_error_or_left_out_if_asked(make_root, caplog):
         ((path, line, text),) = complaints(root)
         assert (path, line) == ("b.jpg", None)
         assert "truncated" in text
-    (record,) = load(root, skip_invalid=True)
+    (record,) = load(root, options="?skip_invalid")
     assert record["file_name"].endswith("a.jpg")
     assert str(image) in caplog.text
 
@@ -185,16 +191,16 @@ def test_bytes_behind_the_end_of_a_jpeg_do_no_harm(make_root):
 
 @pytest.mark.parametrize("text", ["", "\n \n", "image,x1,y1,x2,y2,class,width,height\n"])
 def test_a_file_without_a_row_is_an_error(make_root, text):
-    for options in ({}, {"skip_invalid": True}):
-        with pytest.raises(DatasetError, match=r"annotations_train\.csv has"):
-            load(make_root(text), **options)
+    for options in ("", "?skip_invalid"):
+        with pytest.raises(DatasetError, match=r"has no row that can be used|is a header line"):
+            load(make_root(text), options=options)
 
 
 def test_folders_that_are_missing_are_named(make_root, tmp_path):
     with pytest.raises(DatasetError, match=r"annotations/annotations_train\.csv"):
-        Sku110k(str(tmp_path), "train")
+        source(tmp_path)
     with pytest.raises(DatasetError, match="no split 'test': it has train"):
-        Sku110k(str(make_root(ROW)), "test")
+        source(make_root(ROW), "test")
 
 
 NAMES = st.text(min_size=1, max_size=9).map(str.strip).filter(lambda s: s and s.isprintable())
@@ -211,6 +217,8 @@ def parse_text(text):
 
 @given(st.lists(ROWS), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "\ufeff"]))
 def test_what_is_written_is_read(rows, line_end, bom):
+    size = {row[0]: row[6:] for row in reversed(rows)}
+    rows = [(*row[:6], *size[row[0]]) for row in rows]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "annotations.csv")
         with open(path, "w", encoding="utf-8", newline="") as file:
@@ -219,10 +227,8 @@ def test_what_is_written_is_read(rows, line_end, bom):
         table, problems = parse_csv(str(path))
     assert not problems
     assert rows == [
-        (str(table.images[i]), *box, str(table.classes[k]), width, height)
-        for i, box, k, (height, width) in zip(
-            table.image_id, table.box.tolist(), table.class_id, table.size.tolist(), strict=True
-        )
+        (str(table.images[i]), *box, str(table.names[k]), *table.size[i, ::-1])
+        for i, box, k in zip(table.image, table.box.tolist(), table.category, strict=True)
     ]
     assert table.line.tolist() == list(range(1, len(rows) + 1))
 

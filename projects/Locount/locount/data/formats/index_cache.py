@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -13,12 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import platformdirs
 
-from ..texts import TextError, read_arrays
+from ...files import new_file
+from ...texts import TextError, read_arrays
 
 logger = logging.getLogger(__name__)
 
 # To be raised whenever the arrays of an index, or the rules by which they are read, change.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _SIGNATURE = "signature"
 
 
@@ -35,6 +36,15 @@ class FileStamp(NamedTuple):
     ctime_ns: int
 
 
+def file_stamp(path: str) -> FileStamp | None:
+    """None where there is no file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return FileStamp(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
 def cache_directory() -> Path:
     """``$LOCOUNT_CACHE``, or the user's cache directory of the platform."""
     return Path(os.environ.get("LOCOUNT_CACHE") or platformdirs.user_cache_dir("locount"))
@@ -45,6 +55,7 @@ def cached_arrays(
     folder: str,
     stamps: Iterable[FileStamp],
     build: Callable[[], tuple[dict[str, np.ndarray], bool]],
+    how: str = "",
 ) -> dict[str, np.ndarray]:
     """The arrays that ``build`` returns, from the cache where no file behind them has changed.
 
@@ -53,9 +64,11 @@ def cached_arrays(
         folder: what the index describes.
         stamps: the files below the folder that the index is read from, in a fixed order.
         build: returns the arrays (no objects) and whether they may be kept.
+        how: what else they depend on.
     """
-    signature = _signature(folder, stamps)
+    signature = _signature(folder, stamps, how)
     name = hashlib.blake2b(os.fsencode(os.path.realpath(folder)), digest_size=8).hexdigest()
+    kind = re.sub(r"[^\w-]", "_", kind)  # names of splits may be anything
     path = cache_directory() / f"{kind}-{name}.npz"
     arrays = _read(path, signature)
     if arrays is None:
@@ -65,8 +78,8 @@ def cached_arrays(
     return arrays
 
 
-def _signature(folder: str, stamps: Iterable[FileStamp]) -> str:
-    start = f"{FORMAT_VERSION}\0{os.path.realpath(folder)}"
+def _signature(folder: str, stamps: Iterable[FileStamp], how: str) -> str:
+    start = f"{FORMAT_VERSION}\0{os.path.realpath(folder)}\0{how}"
     n = len(folder)  # the rest of a path is the same, however the folder is called
     files = [f"{path[n:]}\0{size}\0{mtime}\0{ctime}" for path, size, mtime, ctime in stamps]
     text = os.fsencode("\0".join([start, *files]))
@@ -89,15 +102,8 @@ def _read(path: Path, signature: str) -> dict[str, np.ndarray] | None:
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.savez(file, **arrays)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with new_file(path) as file:
+            np.savez(file, **arrays)
     except OSError as error:
         logger.warning(
             "The index can't be kept in %s (%s): every start reads all files again. "

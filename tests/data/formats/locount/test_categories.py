@@ -1,7 +1,11 @@
 import csv
 from collections import Counter
 
-from locount.data.categories import LOCOUNT_CATEGORIES, LOCOUNT_CLASSES, LOCOUNT_GROUPS
+from locount.data.formats.locount.categories import (
+    LOCOUNT_CATEGORIES,
+    LOCOUNT_CLASSES,
+    LOCOUNT_GROUPS,
+)
 
 
 def test_ids_are_positions_and_names_are_unique_and_stripped():

@@ -1,19 +1,12 @@
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locount.data.locount_txt import (
-    AnnotationTable,
-    box_problems,
-    explain_line,
-    is_category_name,
-    parse_files,
-    parse_line,
-)
+from locount.data.formats.locount.categories import is_category_name
+from locount.data.formats.locount.txt import explain_line, parse_files, parse_line
 
 INTEGERS = st.integers(-999_999_999, 999_999_999)
 NAMES = st.text(min_size=1, max_size=12).map(str.strip).filter(is_category_name)
@@ -22,7 +15,7 @@ ROWS = st.tuples(INTEGERS, INTEGERS, INTEGERS, INTEGERS, NAMES, INTEGERS)
 
 def rows_of(table):
     """The lines of a table as they were written, file by file."""
-    numbers = zip(table.box.tolist(), table.name_id.tolist(), table.count.tolist(), strict=True)
+    numbers = zip(table.box.tolist(), table.category.tolist(), table.count.tolist(), strict=True)
     return [(*box, str(table.names[name]), count) for box, name, count in numbers]
 
 
@@ -33,8 +26,8 @@ def parse_texts(*texts):
         for i, text in enumerate(texts):
             paths.append(str(Path(folder, f"{i}.txt")))
             Path(paths[-1]).write_bytes(text)
-        table, problems = parse_files(paths)
-        return table, [(paths.index(p.path), p.line, p.text) for p in problems]
+        entries = parse_files(paths)
+        return entries.table(), [(paths.index(p.path), p.line, p.text) for p in entries.problems]
 
 
 @given(
@@ -60,7 +53,7 @@ def test_every_line_is_either_read_or_explained(line):
 @given(st.lists(st.lists(st.sampled_from(["1,2,3,4,a,1", "1,2,3,4,b,1", "?"]))))
 def test_every_line_of_every_file_is_in_the_table_or_a_problem(files):
     table, problems = parse_texts(*("\n".join(lines).encode() for lines in files))
-    places = [*zip(table.file_id.tolist(), table.line.tolist(), strict=True)]
+    places = [*zip(table.image.tolist(), table.line.tolist(), strict=True)]
     places += [(file, line) for file, line, _ in problems]
     written = [(i, n) for i, lines in enumerate(files) for n in range(1, len(lines) + 1)]
     assert sorted(places) == written
@@ -88,7 +81,7 @@ def test_a_refused_line_is_explained(line, words):
 def test_empty_files_and_empty_lines_say_nothing():
     table, problems = parse_texts(b"", b"\n  \n", b"1,2,3,4,Soap,1\n\n\n5,6,7,8,Soap,2\n\n")
     assert not problems
-    assert table.file_id.tolist() == [2, 2]
+    assert table.image.tolist() == [2, 2]
     assert table.line.tolist() == [1, 4]
     assert parse_texts()[0].box.shape == (0, 4)
 
@@ -103,40 +96,3 @@ def test_repetitions_are_marked_within_a_file_only():
     line, same, other = b"1,2,3,4,Soap,1\n", b" 1,2,3,4,Soap ,1\n", b"1,2,3,4,Soap,2\n"
     table, _ = parse_texts(line + other + same, line)
     assert table.repeated.tolist() == [False, False, True, False]
-
-
-def faults(box, count, height, width):
-    """The obvious check of one box: what the message must speak of."""
-    x1, y1, x2, y2 = box
-    outside = min(x1, x2, y1, y2) < 0 or max(x1, x2) > width or max(y1, y2) > height
-    return [
-        *["left edge"] * (x1 > x2),
-        *["top edge"] * (y1 > y2),
-        *["no area"] * (x1 == x2 or y1 == y2),
-        *["outside"] * (outside and width > 0),
-        *["below 1"] * (count < 1),
-    ]
-
-
-@given(
-    st.lists(
-        st.tuples(*[st.integers(-1, 4)] * 4, st.integers(-1, 2), st.integers(0, 1)), max_size=8
-    )
-)
-def test_box_problems_are_those_of_the_obvious_check(rows):
-    # File 0 belongs to an image of 3 x 2 pixels, file 1 to one that can't be read.
-    rows = sorted(rows, key=lambda row: row[-1])
-    numbers = np.array(rows, dtype=np.int32).reshape(-1, 6)
-    lines = np.arange(1, len(rows) + 1, dtype=np.int32)
-    zeros = np.zeros(len(rows), dtype=np.int32)
-    table = AnnotationTable(
-        numbers[:, 5], lines, numbers[:, :4], zeros, numbers[:, 4], zeros, np.array(["a"])
-    )
-    found = box_problems(table, ["0", "1"], np.array([[2, 3], [0, 0]]))
-    expected = [
-        (str(row[5]), i, fault)
-        for i, row in enumerate(rows, 1)
-        for fault in faults(row[:4], row[4], *[(2, 3), (0, 0)][row[5]])
-    ]
-    assert [(p.path, p.line) for p in found] == [(path, line) for path, line, _ in expected]
-    assert all(fault in p.text for p, (_, _, fault) in zip(found, expected, strict=True))

@@ -9,7 +9,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ..config.checks import get
 from ..errors import MAX_LISTED
-from .datasets import register_datasets
+from .catalog import register_datasets
 from .errors import DatasetError, Problem
 from .names import with_option
 

@@ -3,8 +3,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from locount.data import DatasetError, index_cache
-from locount.data.locount_folder import LocountFolder
+from locount.data import DatasetError
+from locount.data.catalog import source_of
+from locount.data.formats import index_cache
 
 LINE = "10,20,30,40,Soap,3\n"
 
@@ -16,7 +17,7 @@ def root(make_split):
 
 def counts(root):
     """The counts of all boxes as a fresh start reads them."""
-    records = LocountFolder(str(root), "train").load()
+    records = source_of(f"locount:{root}:train").load()
     return [a["count"] for record in records for a in record["annotations"]]
 
 

@@ -1,75 +1,75 @@
-"""Where Locount keeps its files: ``Locount_Images<Split>/**`` and ``Locount_GtTxts<Split>/**``."""
+"""Which files a folder holds: images and texts by key, and one file for each split."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
-from ..errors import printable
-from .errors import DatasetError, Problem
-from .images import IMAGE_SUFFIXES
+from ...errors import InputError, printable
+from ..errors import Problem
+from ..images import IMAGE_SUFFIXES
+from .base import Reading
 from .index_cache import FileStamp
-
-_IMAGE_FOLDER = re.compile(r"Locount_Images(\w+)")
 
 # They would be missed without a word otherwise.
 _OTHER_PHOTOS = (".avif", ".dng", ".gif", ".heic", ".heif", ".jfif", ".tif", ".tiff")
 
-
-class SplitFolders(NamedTuple):
-    """The two folders of a split, absolute or relative as the root is."""
-
-    images: str
-    texts: str
+Layout = tuple[str, Callable[[Path], tuple[str, Path]]]
 
 
-def find_splits(root: str) -> dict[str, SplitFolders]:
-    """The folders of each split by its name in lower case: ``Locount_ImagesTrain`` is of ``train``.
+def split_files(
+    source: str, suffix: str, reading: Reading, layouts: Sequence[Layout] = ()
+) -> dict[str, tuple[str, str]]:
+    """The annotation file and the image folder of each split, for formats of one file a split.
 
-    Raises:
-        DatasetError: if there is no such folder or no split in it.
-    """
-    if not os.path.isdir(root):
-        raise DatasetError(f"{root} is no folder: give the one that holds Locount_ImagesTrain")
-    entries = sorted(os.listdir(root))
-    splits = {}
-    for entry in entries:
-        match = _IMAGE_FOLDER.fullmatch(entry)
-        if match:
-            texts = os.path.join(root, f"Locount_GtTxts{match[1]}")
-            folders = SplitFolders(os.path.join(root, entry), texts)
-            if splits.setdefault(match[1].lower(), folders) != folders:
-                other = splits[match[1].lower()].images
-                raise DatasetError(
-                    f"{folders.images} and {other} are both the split {match[1].lower()!r}: rename "
-                    "or join them"
-                )
-    if not splits:
-        raise DatasetError(
-            f"{root} is not in Locount layout: it needs Locount_ImagesTrain and "
-            "Locount_GtTxtsTrain, or the same with Test, and holds "
-            f"{', '.join(entries[:20]) or 'nothing'}"
-        )
-    return splits
+    A folder holds ``SPLIT.suffix`` and the folder ``SPLIT`` for each split, or a folder ``images``
+    for all. Of a single file the caller must say what is in it.
 
-
-def split_folders(root: str, split: str) -> SplitFolders:
-    """The folders of one split.
+    Args:
+        layouts: other places, tried where there is no such file: a pattern of files, and what makes
+            of one the name of its split and the folder of its images.
 
     Raises:
-        DatasetError: if the root has no such split, or only one of its folders.
+        InputError: if the file or folder is not there, or the caller says too little or too much.
     """
-    splits = find_splits(root)
-    if split not in splits:
-        raise DatasetError(f"{root} has no split {split!r}: it has {', '.join(splits)}")
-    folders = splits[split]
-    if not os.path.isdir(folders.texts):
-        raise DatasetError(
-            f"The annotations of {folders.images} are missing: there is no folder {folders.texts}"
+    split, image_root = reading.split, reading.image_root
+    if not os.path.exists(source):
+        raise InputError(f"{source} is not there: correct the path")
+    if os.path.isfile(source):
+        if split is None or image_root is None:
+            raise InputError(
+                f"{source} is a single file: give --split, such as train, and --image-root, the "
+                "folder that its image names start from"
+            )
+        return {split: (source, image_root)}
+    if image_root is not None:
+        raise InputError(
+            f"--image-root is for a single file, and {source} is not one: "
+            f"in a folder the images of SPLIT{suffix} are those in the folder SPLIT"
         )
-    return folders
+    entries = sorted(os.listdir(source)) if os.path.isdir(source) else []
+    stems = [entry.removesuffix(suffix) for entry in entries if entry.endswith(suffix)]
+    folder = Path(source)
+    found = {stem: (folder / f"{stem}{suffix}", folder / stem) for stem in stems}
+    for pattern, split_of in layouts:
+        if not found:
+            for path in sorted(folder.glob(pattern)):
+                name, images = split_of(path)
+                found[name] = (path, images)
+    if not found:
+        others = "".join(f" or {pattern}" for pattern, _ in layouts)
+        raise InputError(f"{source} holds no file SPLIT{suffix}, such as train{suffix}{others}")
+    return {
+        name: (str(path), str(images if images.is_dir() else _common_images(folder, images)))
+        for name, (path, images) in found.items()
+    }
+
+
+def _common_images(folder: Path, images: Path) -> Path:
+    """``images/SPLIT`` or ``images``, where they are there."""
+    places = (folder / "images" / images.name, folder / "images")
+    return next((place for place in places if place.is_dir()), images)
 
 
 def scan(folder: str, suffixes: tuple[str, ...]) -> tuple[dict[str, FileStamp], list[Problem]]:
@@ -98,24 +98,6 @@ def scan(folder: str, suffixes: tuple[str, ...]) -> tuple[dict[str, FileStamp], 
         else:
             files[stem] = stamp
     return dict(sorted(files.items())), problems
-
-
-def pairing_problems(images: dict[str, FileStamp], texts: dict[str, FileStamp]) -> list[Problem]:
-    """A problem for every annotation file without image, and image without annotation file."""
-    kinds = ", ".join(IMAGE_SUFFIXES)
-    problems = [
-        Problem(texts[key].path, None, f"has no image {key} ({kinds}): add it, or remove the file")
-        for key in texts.keys() - images.keys()
-    ]
-    problems += [
-        Problem(
-            images[key].path,
-            None,
-            f"has no annotation file {key}.txt: add it, empty if the image shows no product",
-        )
-        for key in images.keys() - texts.keys()
-    ]
-    return sorted(problems)
 
 
 def _walk(
