@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ..files import collector_paused
+from ..shelf.render import STYLES
+from ..shelf.rules import RULES
 from .formats.base import Source
 from .formats.registry import FORMATS
+from .formats.rendered import RenderedShelves
 from .names import DatasetName, Option, one_of
 from .selection import OPTIONS, select
-from .shelf.render import STYLES
-from .shelf.rules import RULES
-from .shelf.source import RenderedShelves
 
 # What stands before the first colon of a name: where its data comes from, and its own options.
 PREFIXES = {
