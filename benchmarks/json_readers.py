@@ -34,8 +34,8 @@ def read(name: str, data: bytes) -> list[np.ndarray]:
     if name.startswith("msgspec"):
         import msgspec
 
-        from locount.evaluation.columns import typed_columns
-        from locount.evaluation.reading import DETECTION
+        from locount.coco.columns import typed_columns
+        from locount.coco.reading import DETECTION
 
         return list(typed_columns(msgspec.Raw(data), DETECTION).values())
     return columns_of_dicts(json.loads(data))

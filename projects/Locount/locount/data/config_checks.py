@@ -8,9 +8,8 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ..config.checks import get
-from ..errors import MAX_LISTED
+from ..errors import MAX_LISTED, DatasetError, Problem
 from .catalog import register_datasets
-from .errors import DatasetError, Problem
 from .names import with_option
 
 

@@ -6,8 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-MAX_COUNT = 999_999_999  # nine digits, which fit into int32
-COUNT = "count"
+from ..coco import COUNT
+from ..counting import MAX_COUNT
+
+__all__ = ["COUNT", "MAX_COUNT", "is_number_attribute", "uncounted"]
 
 # Numbers that labelling tools add to boxes by themselves.
 _OF_TOOLS = frozenset({"rotation", "track_id", "z_order", "confidence", "score", "id"})

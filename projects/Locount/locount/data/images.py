@@ -22,7 +22,7 @@ from detectron2.utils.file_io import PathManager
 from PIL import ExifTags, Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from .errors import DatasetError
+from ..errors import DatasetError
 
 # Lower case: what the folders of datasets are searched for.
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")

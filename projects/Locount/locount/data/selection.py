@@ -8,9 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..errors import listing
+from ..errors import DatasetError, Problem, listing
 from ..texts import read_csv
-from .errors import DatasetError, Problem
 from .formats.base import Source, Survey
 from .names import DatasetName, Option, flag, positive, whole_number
 

@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .annotations import Detections, GroundTruth
 from .matching.engine import Matcher, SubsetScores
-from .problems import EvaluationInputError
 from .protocol import COCO_SIZES, LOCOUNT_SUBSETS, WHOLE, Subset
-from .reading import Source, read_detections, read_ground_truth
+from .reading import EvaluationInputError, Source, read_detections, read_ground_truth
 from .result import EvaluationResult, summarize
 
 

@@ -17,8 +17,7 @@ from .analysis.image_counts import ImageCounts
 from .annotations import Detections
 from .api import match, score_matches
 from .matching.engine import Matcher
-from .problems import EvaluationInputError
-from .reading import read_ground_truth
+from .reading import EvaluationInputError, read_ground_truth
 from .result import EvaluationResult, merge_metrics
 from .tables import (
     count_errors_table,

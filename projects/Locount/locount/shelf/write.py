@@ -15,8 +15,7 @@ from typing import NamedTuple
 import cv2
 from tqdm import tqdm
 
-from ..data.errors import DatasetError
-from ..data.formats.locount.categories import CATEGORIES_FILE
+from ..errors import DatasetError
 from ..files import usable_cpus
 from .categories import Goods
 from .render import RENDERER_VERSION, STYLES, render
@@ -24,6 +23,7 @@ from .rules import RULES
 
 DEFAULT_SIZE = (640, 360)
 DEFAULT_STYLE = "plain"
+CATEGORIES_FILE = "categories.txt"
 _MANIFEST = "shelf.json"
 # A worker imports for seconds before its first picture.
 PICTURES_PER_WORKER = 200

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import InputError, listing, number_of
+from ...errors import DatasetError, InputError, Problem, listing, number_of
 from ..counts import COUNT, uncounted
-from ..errors import DatasetError, Problem
 from ..image_paths import image_path
 from ..images import read_image_sizes
 from ..mending import Changes

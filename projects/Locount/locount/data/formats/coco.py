@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
+from ...coco import dataset_to_coco
+from ...errors import Problem
+from ...files import write_json
 from ..coco_json import CocoJson
-from ..errors import Problem
 from .base import Place, Reading, Source, Survey, cached_sizes, size_fault
-from .dataset import Dataset, corners
+from .dataset import Dataset
 from .folders import split_files
 from .index_cache import file_stamp
 
@@ -64,26 +64,11 @@ class Coco(Source):
 
 def write(dataset: Dataset, folder: Path) -> None:
     """Write ``SPLIT.json`` files; images, categories and annotations are numbered from 1 on."""
-    categories = [{"id": i, "name": name} for i, name in enumerate(dataset.classes, 1)]
+    category_ids = list(range(1, len(dataset.classes) + 1))
     for name, split in dataset.splits.items():
-        images, annotations = [], []
-        for i, (record, file_name) in enumerate(zip(split.records, split.names, strict=True), 1):
-            size = {"height": record["height"], "width": record["width"]}
-            images.append({"id": i, "file_name": file_name, **size})
-            for annotation in record["annotations"]:
-                annotations.append(_annotation(len(annotations) + 1, i, annotation))
-        content = {"images": images, "categories": categories, "annotations": annotations}
-        (folder / f"{name}.json").write_bytes(msgspec.json.encode(content))
-
-
-def _annotation(number: int, image_id: int, annotation: dict) -> dict:
-    x1, y1, x2, y2 = corners(annotation)
-    return {
-        "id": number,
-        "image_id": image_id,
-        "category_id": annotation["category_id"] + 1,
-        "bbox": [x1, y1, x2 - x1, y2 - y1],
-        "area": (x2 - x1) * (y2 - y1),
-        "iscrowd": annotation.get("iscrowd", 0),
-        "count": annotation["count"],
-    }
+        records = [
+            {**record, "image_id": i, "file_name": file_name}
+            for i, (record, file_name) in enumerate(zip(*split, strict=True), 1)
+        ]
+        content = dataset_to_coco(records, category_ids, list(dataset.classes))
+        write_json(folder / f"{name}.json", content)

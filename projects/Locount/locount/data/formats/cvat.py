@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lxml import etree
 
+from ...errors import Problem
 from ..counts import is_number_attribute
-from ..errors import Problem
 from .base import Annotations, TablePlace
 from .dataset import Dataset, corners
 from .entries import (

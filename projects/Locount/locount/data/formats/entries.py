@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...errors import Problem
 from ..counts import MAX_COUNT
-from ..errors import Problem
 from .dataset import Corners
 from .index_cache import FileStamp, cached_arrays
 from .table import NO_COUNT, Table

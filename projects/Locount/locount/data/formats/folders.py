@@ -6,8 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ...errors import InputError, printable
-from ..errors import Problem
+from ...errors import InputError, Problem, printable
 from ..images import IMAGE_SUFFIXES
 from .base import Reading
 from .index_cache import FileStamp

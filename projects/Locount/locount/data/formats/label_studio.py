@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import msgspec
 from lxml import etree
 
+from ...errors import DatasetError, Problem
 from ...texts import JSON_ERRORS, TextError, read_utf8
 from ..counts import MAX_COUNT
-from ..errors import DatasetError, Problem
 from .base import Annotations, TablePlace
 from .dataset import Corners, Dataset, corners
 from .entries import Box, Entries, Place, cached_table

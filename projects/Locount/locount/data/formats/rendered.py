@@ -9,13 +9,13 @@ from pathlib import Path
 
 from iopath.common.file_io import file_lock
 
+from ...errors import DatasetError
 from ...shelf.render import RENDERER_VERSION
 from ...shelf.write import DEFAULT_SIZE, Series, make_shelf, parse_size
-from ..errors import DatasetError
+from ..names import DatasetName
 from .base import Reading, Source, Survey
 from .index_cache import cache_directory
 from .locount.source import LocountFolder
-from ..names import DatasetName
 
 _SPLIT = "shelf"
 

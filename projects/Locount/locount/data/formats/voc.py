@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 from lxml import etree
 
-from ...errors import InputError, listing
+from ...errors import InputError, Problem, listing
 from ...texts import read_lines
 from ..counts import is_number_attribute
-from ..errors import Problem
 from ..image_paths import image_path
 from ..images import IMAGE_SUFFIXES
 from .base import Annotations, TablePlace

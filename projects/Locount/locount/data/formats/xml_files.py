@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lxml import etree
 
+from ...errors import Problem
 from ...texts import TextError, read_bytes
-from ..errors import Problem
 
 
 def read_xml(path: str, problems: list[Problem]) -> etree._Element | None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from ...errors import DatasetError, Problem
 from ...texts import TextError, read_lines, read_yaml
-from ..errors import DatasetError, Problem
 from ..images import IMAGE_SUFFIXES
 from .base import Annotations, TablePlace
 from .dataset import Dataset, corners

@@ -11,7 +11,7 @@ from detectron2.utils.colormap import colormap
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
-from ..errors import DatasetError
+from ...errors import DatasetError
 from ..images import read_image
 from .boxes import box_table
 from .findings import Dataset

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from ...errors import DatasetError
 from ...texts import TextError, read_lines
-from ..errors import DatasetError
 from ..formats.base import Source
 from ..formats.folders import scan
 from ..formats.locount.categories import CATEGORIES_FILE

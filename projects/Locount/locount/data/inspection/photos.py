@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import DatasetError, Problem
+from ...errors import DatasetError, Problem
 from ..images import UPRIGHT, open_picture, orientation_text
 from .findings import Dataset, Finding
 

@@ -12,11 +12,9 @@ import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from tabulate import tabulate
 
-from locount.errors import InputError, listing
-from locount.files import to_csv, to_json, write_bytes
-
+from ...errors import DatasetError, InputError, listing
+from ...files import to_csv, to_json, write_bytes
 from ..catalog import PREFIXES, source_of
-from ..errors import DatasetError
 from ..formats.base import Survey
 from .boxes import BoxTable, box_problems, box_table
 from .findings import SEVERITIES, Dataset, Finding

@@ -6,8 +6,8 @@ import csv
 from importlib import resources
 from typing import NamedTuple
 
+from ....errors import Problem
 from ....texts import TextError, read_lines
-from ...errors import Problem
 
 CATEGORIES_FILE = "categories.txt"
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ...errors import DatasetError, Problem
+from ....errors import DatasetError, Problem
 from ...images import IMAGE_SUFFIXES
 from ..base import Annotations, TablePlace, TableSource
 from ..dataset import Dataset, corners

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ....errors import Problem
 from ....texts import TextError, read_lines
-from ...errors import Problem
 from ..entries import Box, Entries
 from .categories import is_category_name
 

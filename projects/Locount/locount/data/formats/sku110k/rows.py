@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ....errors import Problem
 from ....texts import TextError, read_csv
-from ...errors import Problem
 from ..table import Table
 
 COLUMNS = ("image", "x1", "y1", "x2", "y2", "class", "width", "height")

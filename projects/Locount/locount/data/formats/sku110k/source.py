@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import DatasetError, Problem
+from ....errors import DatasetError, Problem
 from ...images import read_image, read_image_sizes
 from ..base import Annotations, TablePlace
 from ..dataset import Dataset, corners

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from locount.evaluation.columns import ID, NUMBER, TEXT, Field, typed_columns
+from locount.coco.columns import ID, NUMBER, TEXT, Field, typed_columns
 
 FIELDS = {"id": Field(ID), "score": Field(NUMBER), "note": Field(TEXT, optional=True)}
 

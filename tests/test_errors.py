@@ -1,6 +1,6 @@
 import pickle
 
-from locount.data.errors import DatasetError, Problem
+from locount.errors import DatasetError, Problem
 
 
 def test_message_names_file_and_line_and_is_cut():

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from itertools import chain
 from numbers import Integral, Real
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
 from ..texts import JSON_ERRORS, parse_json
-from .problems import Problems
+from .faults import Faults
 
 # Objects of one piece of a list stay in the processor's cache until their columns are made.
 PIECE_SIZE = 1 << 16
@@ -87,87 +87,109 @@ class Field:
     """One key of the objects.
 
     Attributes:
-        default: stands in for a missing key; without one the key is required.
+        default: stands for a missing key that is not ``required``.
         optional: all of the objects have the key, or none and there is no column.
     """
 
     kind: Kind
     default: Any = None
     optional: bool = False
+    required: bool = True
 
 
-def read_columns(
-    entries: Any, name: str, fields: dict[str, Field], problems: Problems
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The fields of a list of objects as arrays: (N,), or (N, 4) for boxes.
+class Table(NamedTuple):
+    """The N sound objects of a list as arrays.
 
-    Objects with a missing key or a wrong type are reported to ``problems`` and left out.
+    Attributes:
+        name: of the list, for messages.
+        places: of the objects in the list, (N,).
+        columns: by key, (N,), or (N, 4) for boxes.
+        others: the entries that are no sound objects.
+    """
+
+    name: str
+    places: np.ndarray
+    columns: dict[str, np.ndarray]
+    others: list
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        return self.columns[key]
+
+
+def read_table(entries: Any, name: str, fields: dict[str, Field], faults: Faults) -> Table:
+    """The fields of a list of objects as arrays.
+
+    Objects with a missing key or a wrong type are reported to ``faults``.
 
     Args:
         entries: the list, or its JSON as :class:`msgspec.Raw`.
-        name: of the list, for messages.
-
-    Returns:
-        The places in the list of the N good objects, and the arrays by key.
     """
     columns = typed_columns(entries, fields)
     if columns is not None:
-        return np.arange(len(next(iter(columns.values())))), columns
+        return Table(name, np.arange(len(next(iter(columns.values())))), columns, [])
     if isinstance(entries, msgspec.Raw):
-        entries = decode_json(entries, problems)
+        entries = decode_json(entries, faults)
     if not isinstance(entries, list | tuple):
-        problems.add(name, f"is no list but {_show(entries)}; is this another kind of file?")
+        faults.add(name, None, f"is no list but {_show(entries)}; is this another kind of file?")
         entries = []
-    fields = {
-        key: field
+    num_with = {
+        key: sum(isinstance(e, dict) and key in e for e in entries)
         for key, field in fields.items()
-        if not field.optional or any(isinstance(e, dict) and key in e for e in entries)
+        if field.optional
     }
-    good = [_check(e, f"{name}[{i}]", fields, problems) for i, e in enumerate(entries)]
+    fields = {key: field for key, field in fields.items() if num_with.get(key, 1)}
+    good = []
+    for i, entry in enumerate(entries):
+        texts = list(_complaints(entry, fields, num_with))
+        good.append(not texts)
+        for text in texts:
+            faults.add(name, i, text)
     places = np.flatnonzero(good)
     columns = {}
     for key, field in fields.items():
         values = [entries[i].get(key, field.default) for i in places]
         if field.kind is ID and len({isinstance(v, str) for v in values}) > 1:
-            problems.add(name, f'"{key}" is a text here and an integer there: write all alike')
-            problems.raise_if_any()
+            faults.stop(name, f'"{key}" is a text here and an integer there: write all alike')
         columns[key] = field.kind.column(values, len(values))
-    return places, columns
+    return Table(name, places, columns, [e for e, ok in zip(entries, good, strict=True) if not ok])
 
 
-def decode_json(raw: msgspec.Raw, problems: Problems) -> Any:
+def decode_json(raw: msgspec.Raw, faults: Faults) -> Any:
     """Any JSON, with NaN and Infinity, which JSON has not: the entries that hold them can be named.
 
     Raises:
-        EvaluationInputError: for what is no JSON.
+        DatasetError: for what is no JSON.
     """
     try:
         return parse_json(bytes(raw))
     except ValueError as error:
-        problems.add("file", f"is no valid JSON ({error}): was it cut off? Write it again")
-        problems.raise_if_any()
+        faults.stop(None, f"is no valid JSON ({error}): was it cut off? Write it again")
 
 
-def _check(entry: Any, place: str, fields: dict[str, Field], problems: Problems) -> bool:
+def _complaints(entry: Any, fields: dict[str, Field], num_with: dict[str, int]) -> Iterator[str]:
+    """What is wrong with the keys and types of an entry."""
     if not isinstance(entry, dict):
-        problems.add(place, f"is no object but {_show(entry)}")
-        return False
-    good = True
+        yield f"is no object but {_show(entry)}"
+        return
     for key, field in fields.items():
         if key not in entry:
-            if field.default is None:
-                others = ", as other entries have" if field.optional else ""
-                problems.add(place, f'has no "{key}": add {field.kind.wanted}{others}')
-                good = False
+            if field.optional:
+                others = f"{num_with[key]} other entries have it: add it here, or remove it there"
+                yield f'has no "{key}": {others}'
+            elif field.required:
+                yield f'has no "{key}": add {field.kind.wanted}'
         elif not field.kind.fits(entry[key]):
-            value = _show(entry[key])
-            problems.add(place, f'"{key}" is {value}; it must be {field.kind.wanted}')
-            good = False
-    return good
+            yield f'"{key}" is {_show(entry[key])}; it must be {field.kind.wanted}'
 
 
 def _show(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of over 4300 digits
+        text = "a very large number"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -195,7 +217,7 @@ def typed_columns(
     for key, field in fields.items():
         if field.optional:
             members.append((key, field.kind.type | msgspec.UnsetType, msgspec.UNSET))
-        elif field.default is not None:
+        elif not field.required:
             members.append((key, field.kind.type, field.default))
         else:
             members.append((key, field.kind.type))

@@ -1,0 +1,127 @@
+"""Which values are right. One rule for all who read COCO files; docs/data.md says it in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..counting import MAX_COUNT
+from .columns import Table
+from .faults import Faults
+
+# How far a box may reach over the edge of its image: COCO files round to fractions of a pixel.
+EDGE_TOLERANCE = 1.0
+NO_AREA = float("-inf")  # of an annotation without "area"
+MAX_SIDE = 1_000_000_000  # of an image, in pixels
+
+
+def check_ids(table: Table, faults: Faults) -> None:
+    """Each id once."""
+    _check_unique(table, "id", "ids must differ", faults)
+
+
+def check_names(table: Table, faults: Faults) -> None:
+    """Each name once, none of them blank."""
+    blank = np.array([not name.strip() for name in table["name"].tolist()], np.bool_)
+    _complain(blank, table, "name", "write a name", faults)
+    _check_unique(table, "name", "rename one of them", faults)
+
+
+def check_sizes(table: Table, faults: Faults) -> None:
+    """Sizes of images, where they are written."""
+    for key in sorted({"height", "width"} & table.columns.keys()):
+        good = (table[key] >= 1) & (table[key] <= MAX_SIDE)
+        _complain(~good, table, key, "write the number of pixels", faults)
+
+
+def lookup(ids: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Place of each of ``ids`` in the ascending ``known``, and whether it is there."""
+    if len(known) == 0 or (ids.dtype.kind == "U") != (known.dtype.kind == "U"):
+        return np.zeros(len(ids), np.int32), np.zeros(len(ids), np.bool_)
+    place = np.searchsorted(known, ids).clip(max=len(known) - 1)
+    return place.astype(np.int32), known[place] == ids
+
+
+def check_objects(
+    table: Table, image_ids: np.ndarray, category_ids: np.ndarray, count: str, faults: Faults
+) -> tuple[np.ndarray, np.ndarray]:
+    """What annotations and detections share: references, boxes, counts; and areas and scores.
+
+    Returns:
+        The places of image and category in the ascending ids.
+    """
+    image, known_image = lookup(table["image_id"], image_ids)
+    category, known_category = lookup(table["category_id"], category_ids)
+    one_dataset = "of the ground truth has it: use files of one dataset, or correct or delete it"
+    _complain(~known_image, table, "image_id", f"no image {one_dataset}", faults)
+    _complain(~known_category, table, "category_id", f"no category {one_dataset}", faults)
+    x, y, width, height = table["bbox"].T
+    with np.errstate(over="ignore", invalid="ignore"):
+        box_areas = width * height
+    finite = np.isfinite(x) & np.isfinite(y) & np.isfinite(box_areas)
+    _complain(~finite, table, "bbox", "its numbers, and its area, must be finite", faults)
+    negative = ((width < 0) | (height < 0)) & finite
+    cure = "width and height must be 0 or more: swap the corners (?mend in a dataset's name does)"
+    _complain(negative, table, "bbox", cure, faults)
+    if count in table.columns:
+        wrong = (table[count] < 1) | (table[count] > MAX_COUNT)
+        _complain(wrong, table, count, f"it must be from 1 to {MAX_COUNT}", faults)
+    if "score" in table.columns:
+        _complain(~np.isfinite(table["score"]), table, "score", "it must be finite", faults)
+    if "area" in table.columns:
+        areas = table["area"]
+        areas[areas == NO_AREA] = box_areas[areas == NO_AREA]
+        good = (np.isfinite(areas) & (areas >= 0)) | negative | ~finite
+        _complain(~good, table, "area", "it must be finite and 0 or more", faults)
+    return image, category
+
+
+def outside(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Which XYWH boxes reach more than ``EDGE_TOLERANCE`` outside their images.
+
+    Args:
+        sizes: N x 2, height and width of the image of each, in pixels; 0 where it is not known.
+    """
+    over = boxes[:, :2] + boxes[:, 2:] - sizes[:, ::-1]
+    return (np.maximum(-boxes[:, :2], over) > EDGE_TOLERANCE).any(axis=1) & (sizes > 0).all(axis=1)
+
+
+def check_visible(table: Table, sizes: np.ndarray, faults: Faults) -> None:
+    """Boxes that a detector can find: they have an area, and lie in their images."""
+    boxes = table["bbox"]
+    empty = (boxes[:, 2:] == 0).any(axis=1)
+    _complain(empty, table, "bbox", "width and height must be above 0 to be found", faults)
+    _complain(
+        outside(boxes, sizes) & (boxes[:, 2:] >= 0).all(axis=1) & np.isfinite(boxes).all(axis=1),
+        table,
+        "bbox",
+        lambda i: (
+            f"it reaches outside its image of {sizes[i, 1]}x{sizes[i, 0]} pixels: cut it to "
+            "the image (?mend in a dataset's name, convert --mend, check-data --fix)"
+        ),
+        faults,
+    )
+
+
+def _complain(
+    bad: np.ndarray, table: Table, key: str, text: str | Callable[[int], str], faults: Faults
+) -> None:
+    def of(i: int) -> str:
+        value = table[key][i].tolist()
+        return f'"{key}" is {value!r}; {text if isinstance(text, str) else text(i)}'
+
+    faults.add_where(bad, table.name, table.places, of)
+
+
+def _check_unique(table: Table, key: str, cure: str, faults: Faults) -> None:
+    values = table[key]
+    _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+    first = first[inverse]
+    _complain(
+        first != np.arange(len(values)),
+        table,
+        key,
+        lambda i: f"it is that of {table.name}[{table.places[first[i]]}] already: {cure}",
+        faults,
+    )
