@@ -18,7 +18,7 @@ from PIL import Image
 from locount.data import register_datasets
 from locount.data.catalog import source_of
 from locount.data.formats import FORMATS, Dataset, Reading, Split, convert
-from locount.data.formats.convert import read_splits
+from locount.data.formats.convert import read as read_sources
 from locount.data.formats.dataset import corners
 from locount.data.inspection import inspect_datasets
 from locount.errors import InputError
@@ -116,7 +116,8 @@ def test_a_reader_gives_a_sound_dataset_or_an_error(shelf):
             skip_invalid, count = choice.random() < 0.5, choice.choice(["count", "n"])
             try:
                 place = FORMATS[key].open(str(folder), Reading(count=count))
-                dataset, message = read_splits(place, None, skip_invalid), ""
+                sources = {split: place.source(split) for split in place.splits}
+                dataset, message = read_sources(sources, skip_invalid), ""
             except InputError as error:
                 dataset, message = None, str(error)
             if dataset:
@@ -143,7 +144,8 @@ def test_what_is_converted_can_be_read_again(shelf, tmp_path):
             except InputError:
                 assert not out.exists()
             else:
-                again = read_splits(FORMATS[to].open(str(out), Reading()))
+                place = FORMATS[to].open(str(out), Reading())
+                again = read_sources({split: place.source(split) for split in place.splits})
                 check(again, out)
                 for of in (
                     lambda s: len(s.names),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from locount.data.formats import FORMATS, Dataset, Reading, Split
-from locount.data.formats.convert import read_splits
+from locount.data.formats.convert import read as read_sources
 from locount.data.formats.dataset import corners
 
 WIDTH, HEIGHT = 100, 80
@@ -41,7 +41,8 @@ def write(dataset, key, folder):
 
 def read(key, folder, split=None, skip_invalid=False, **options):
     place = FORMATS[key].open(os.fspath(folder), Reading(split, **options))
-    return read_splits(place, split, skip_invalid)
+    splits = place.splits if split is None else [split]
+    return read_sources({name: place.source(name) for name in splits}, skip_invalid)
 
 
 def content(dataset):

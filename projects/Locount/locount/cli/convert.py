@@ -12,7 +12,9 @@ LOSSES = ("counts", "crowds", "empty-images", "fractions", "category-list")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "source", metavar="IN", type=Path, help="folder of the dataset, or one annotation file"
+        "source",
+        metavar="IN",
+        help="folder of the dataset, one annotation file, or a name as in DATASETS.TRAIN",
     )
     parser.add_argument("target", metavar="OUT", type=Path, help="folder to make")
     parser.add_argument(

@@ -7,7 +7,7 @@ import os
 import posixpath
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tqdm import tqdm
@@ -17,17 +17,18 @@ from ...files import new_folder, to_csv
 from ..counts import COUNT
 from ..images import IMAGE_SUFFIXES, orientation_text, read_orientations
 from ..mending import CHANGES_FILE, COLUMNS, Changes
-from .base import Place, Reading
+from .base import Reading, Source
 from .dataset import Dataset, Split
 from .limits import reduce_dataset
 from .locount.categories import read_category_list
+from .named import PREFIXES, source_of
 from .registry import FORMATS, Format, guess_format
 
 logger = logging.getLogger(__name__)
 
 
 def convert(
-    source: Path,
+    source: Path | str,
     target: Path,
     *,
     to: str,
@@ -44,7 +45,7 @@ def convert(
     """Write a dataset in another format.
 
     Args:
-        source: its folder, or one annotation file.
+        source: its folder, one annotation file, or the name of a dataset.
         target: a new folder.
         to, from_: keys of ``FORMATS``; without ``from_`` the files in the source must show it.
         split: the only one to convert, or that which a single file holds.
@@ -65,19 +66,18 @@ def convert(
             it; nothing is written then.
         OSError: if it can't be written; nothing is left of it then.
     """
-    if not os.path.exists(source):
-        raise InputError(f"{source} is not there")
     aim = FORMATS[to]
-    root = None if image_root is None else os.fspath(image_root)
-    folder = source if source.is_dir() else source.parent
+    folder = source if os.path.isdir(source) else os.path.dirname(source)
     changes = Changes(os.fspath(folder)) if mend else None
+    root = None if image_root is None else os.fspath(image_root)
     reading = Reading(split, root, count_attribute, changes)
-    place = FORMATS[from_ or guess_format(source)].open(os.fspath(source), reading)
+    sources = _sources(os.fspath(source), from_, reading)
     try:
-        dataset = read_splits(place, split, skip_invalid)
+        dataset = read(sources, skip_invalid)
     except DatasetError as error:
         # Boxes that don't fit because of a tag are not to be "corrected" one by one.
-        turned = list(_turned(_photos_below(root or folder))) if error.problems else []
+        folders = {part.image_root for part in sources.values()} if error.problems else ()
+        turned = [problem for root in folders if root for problem in _turned(_photos_below(root))]
         if not turned:
             raise
         raise DatasetError(error.title, (*turned, *error.problems), error.max_errors) from error
@@ -104,10 +104,31 @@ def convert(
     return dataset, losses
 
 
-def read_splits(place: Place, split: str | None = None, skip_invalid: bool = False) -> Dataset:
-    """One split of a place, or all."""
+def _sources(source: str, from_: str | None, reading: Reading) -> dict[str, Source]:
+    """What is to be converted, by the names of the splits."""
+    if os.path.exists(source):
+        place = FORMATS[from_ or guess_format(Path(source))].open(source, reading)
+        splits = place.splits if reading.split is None else [reading.split]
+        return {split: place.source(split) for split in splits}
+    named = source_of(source)
+    if named is None:
+        forms = ", ".join(f"{prefix}:..." for prefix in PREFIXES)
+        raise InputError(f"{source} is not there, nor is it the name of a dataset ({forms})")
+    if from_ is not None or reading != Reading(reading.split):
+        raise InputError(
+            f"{source} is the name of a dataset, which says all there is to be known: leave out "
+            "--from and --image-root, and write ?mend and ?count=NAME instead of --mend and "
+            "--count-attribute"
+        )
+    return {reading.split or named.split: named}
+
+
+def read(sources: Mapping[str, Source], skip_invalid: bool = False) -> Dataset:
+    """
+    Raises:
+        DatasetError: for splits of different categories, and for what their sources say.
+    """
     splits, classes = {}, {}
-    sources = {name: place.source(name) for name in ([*place.splits] if split is None else [split])}
     for name, source in sources.items():
         classes[name] = tuple(source.metadata()["thing_classes"])
         records = source.load(skip_invalid=skip_invalid)

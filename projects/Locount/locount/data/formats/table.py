@@ -150,7 +150,7 @@ def box_faults(
         num_counts: how many boxes of the dataset have a count: all must if one has.
     """
     x1, y1, x2, y2 = table.box.T
-    mend = "(?mend in the dataset's name and convert --mend do)"
+    mend = "(?mend in a dataset's name, convert --mend)"
     reversed_ = (x1 > x2) | (y1 > y2)
     found = {
         "the box {box} (left, top, right, bottom) is reversed, as one that was dragged over its "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import InputError
 from ...files import new_folder, to_csv
-from ..catalog import source_of
+from ..formats.named import source_of
 from ..mending import CHANGES_FILE, COLUMNS
 from .fix_coco import fix_coco
 from .fix_locount import fix_locount
