@@ -9,7 +9,7 @@ from pathlib import Path
 
 from iopath.common.file_io import file_lock
 
-from ...errors import DatasetError
+from ...errors import InputError
 from ...shelf.render import RENDERER_VERSION
 from ...shelf.write import DEFAULT_SIZE, Series, make_shelf, parse_size
 from ..names import DatasetName
@@ -26,7 +26,7 @@ class RenderedShelves(Source):
     def __init__(self, series: Series) -> None:
         """
         Raises:
-            DatasetError: if the series can't be rendered.
+            InputError: if the series can't be rendered.
         """
         self.series, self.split = series.check(), _SPLIT
         self.title = f"Rendered shelves in {self.folder}"
@@ -38,11 +38,11 @@ class RenderedShelves(Source):
         ``options`` are the style and the rule.
 
         Raises:
-            DatasetError: if the name has another form, or there is no such series.
+            InputError: if the name has another form, or there is no such series.
         """
         parts = name.place.split(":")[1:]
         if len(parts) not in (2, 3) or not all(p.isascii() and p.isdigit() for p in parts[:2]):
-            raise DatasetError(
+            raise InputError(
                 f"The dataset name {name.text!r} is incomplete or wrong: write shelf:IMAGES:SEED, "
                 "such as shelf:500:1, or shelf:IMAGES:SEED:WIDTHxHEIGHT"
             )
@@ -73,7 +73,7 @@ class RenderedShelves(Source):
         """Renders the pictures if they are not there; other processes wait meanwhile.
 
         Raises:
-            DatasetError: if the cache can't be written.
+            InputError: if the cache can't be written.
         """
         return self._pictures.survey()
 
@@ -85,8 +85,8 @@ class RenderedShelves(Source):
                 folder.parent.mkdir(parents=True, exist_ok=True)
                 with file_lock(str(folder)):
                     self._render(folder)
-            except (OSError, DatasetError) as error:
-                raise DatasetError(
+            except (OSError, InputError) as error:
+                raise InputError(
                     f"The shelves can't be kept in {folder.parent}: {error}.\n"
                     "Set LOCOUNT_CACHE to a folder that can be written and has room."
                 ) from error
