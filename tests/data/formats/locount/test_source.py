@@ -285,3 +285,11 @@ def test_real_photos(shared_data):
     counts = [a["count"] for a in boxes["train"]]
     assert (min(counts), max(counts)) == (1, 30)
     assert {a["category_id"] for a in boxes["train"]} == set(range(11))
+
+
+def test_a_split_without_annotations_leaves_the_others_alone(make_split):
+    root = make_split({"a": "1,2,30,40,wheel,1"})
+    (root / "Locount_ImagesVal").mkdir()
+    assert len(load(root)) == 1
+    with pytest.raises(DatasetError, match=r"annotations of .*Locount_ImagesVal are missing"):
+        load(root, "val")

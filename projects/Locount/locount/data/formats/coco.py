@@ -8,10 +8,10 @@ from ...coco import dataset_to_coco
 from ...errors import Problem
 from ...files import write_json
 from ..coco_json import CocoJson
-from .base import Place, Reading, Source, Survey, cached_sizes, size_fault
+from .base import Place, Reading, Source, Survey, size_fault
 from .dataset import Dataset
 from .folders import split_files
-from .index_cache import file_stamp
+from .index_cache import cached_sizes, file_stamp
 
 # Where others put a split: Roboflow beside its images, CVAT and COCO into a folder of files.
 _LAYOUTS = (

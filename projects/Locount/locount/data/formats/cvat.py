@@ -10,13 +10,11 @@ from lxml import etree
 
 from ...errors import Problem
 from ..counts import is_number_attribute
-from .base import Annotations, TablePlace
 from .dataset import Dataset, corners
 from .entries import (
     Box,
     Entries,
     Place,
-    cached_table,
     count_or_problem,
     number,
     numbers_or_problem,
@@ -24,6 +22,7 @@ from .entries import (
 )
 from .folders import split_files
 from .index_cache import file_stamp
+from .table_place import Annotations, TablePlace
 from .xml_files import read_xml, xml_bytes
 
 logger = logging.getLogger(__name__)
@@ -40,12 +39,9 @@ class Cvat(TablePlace):
 
     def read(self, split: str) -> Annotations:
         path, images = self.splits[split]
-        table, problems = cached_table(
-            f"cvat-{split}",
-            self.path,
-            [file_stamp(path)],
-            self.reading.count,
-            lambda: _read(path, self.reading.count),
+        count = self.reading.count
+        table, problems = self.cached_table(
+            split, [file_stamp(path)], lambda: _read(path, count).result(), count
         )
         return Annotations(table, [path] * len(table.images), images, problems)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,6 @@ import numpy as np
 from ...errors import Problem
 from ..counts import MAX_COUNT
 from .dataset import Corners
-from .index_cache import FileStamp, cached_arrays
 from .table import NO_COUNT, Table
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
@@ -73,26 +72,12 @@ class Entries:
             self.numbers += box.numbers
         self.images.append((name, line, size))
 
+    def result(self) -> tuple[Table, list[Problem], bool]:
+        """The table, the problems, and whether the table may be kept for the next start."""
+        return self.table(), self.problems, self.complete
+
     def table(self) -> Table:
         return Table.of(self.images, np.array(self.boxes), self.names, self.numbers)
-
-
-def cached_table(
-    kind: str, folder: str, stamps: list[FileStamp | None], how: str, read: Callable[[], Entries]
-) -> tuple[Table, list[Problem]]:
-    """The table of what ``read`` finds, from the cache where nothing has changed or was wrong.
-
-    Arguments as of :func:`cached_arrays`.
-    """
-    problems: list[Problem] = []
-
-    def build() -> tuple[dict[str, np.ndarray], bool]:
-        entries = read()
-        problems.extend(entries.problems)
-        return entries.table()._asdict(), entries.complete and not problems
-
-    arrays = cached_arrays(kind, folder, [s for s in stamps if s is not None], build, how)
-    return Table(**arrays), problems
 
 
 def number(value: float) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import platformdirs
 
 from ...files import new_file
 from ...texts import TextError, read_arrays
+from ..images import read_image_sizes
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,33 @@ def cached_arrays(
         if keep:
             _write(path, {**arrays, _SIGNATURE: np.array(signature)})
     return arrays
+
+
+def cached_sizes(
+    kind: str,
+    folder: str,
+    stamps: Sequence[FileStamp | None],
+    read: Callable[[Sequence[str]], tuple[np.ndarray, dict[int, str]]] = read_image_sizes,
+) -> tuple[np.ndarray, dict[str, str]]:
+    """Heights and widths of images, and what is wrong with those that can't be read, by path.
+
+    Args:
+        kind, folder: as for :func:`cached_arrays`.
+        stamps: of the images; None gives the size 0.
+        read: reads the sizes of others than those in the cache.
+    """
+    found = [stamp for stamp in stamps if stamp is not None]
+    there = np.array([stamp is not None for stamp in stamps], dtype=bool)
+
+    def build() -> tuple[dict[str, np.ndarray], bool]:
+        logger.info("Reading the sizes of %d images", len(found))
+        return {"sizes": read([stamp.path for stamp in found])[0]}, True
+
+    sizes = np.zeros((len(stamps), 2), dtype=np.int32)
+    sizes[there] = cached_arrays(f"sizes-{kind}", folder, found, build)["sizes"]
+    # The unreadable ones are in the cache, too; each start says anew what is wrong with them.
+    faulty = [stamps[i].path for i in np.flatnonzero(there & (sizes[:, 0] == 0))]
+    return sizes, {faulty[i]: text for i, text in read(faulty)[1].items()}
 
 
 def _signature(folder: str, stamps: Iterable[FileStamp], how: str) -> str:

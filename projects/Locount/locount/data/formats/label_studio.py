@@ -14,11 +14,11 @@ from lxml import etree
 from ...errors import DatasetError, Problem
 from ...texts import JSON_ERRORS, TextError, read_utf8
 from ..counts import MAX_COUNT
-from .base import Annotations, TablePlace
 from .dataset import Corners, Dataset, corners
-from .entries import Box, Entries, Place, cached_table
+from .entries import Box, Entries, Place
 from .folders import split_files
 from .index_cache import file_stamp
+from .table_place import Annotations, TablePlace
 from .xml_files import xml_bytes
 
 logger = logging.getLogger(__name__)
@@ -80,12 +80,8 @@ class LabelStudio(TablePlace):
 
     def read(self, split: str) -> Annotations:
         (path, images), count = self.splits[split], self.reading.count
-        table, problems = cached_table(
-            f"label-studio-{split}",
-            self.path,
-            [file_stamp(path)],
-            count,
-            lambda: _read(path, count),
+        table, problems = self.cached_table(
+            split, [file_stamp(path)], lambda: _read(path, count).result(), count
         )
         return Annotations(table, [path] * len(table.images), images, problems)
 

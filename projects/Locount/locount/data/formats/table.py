@@ -7,6 +7,7 @@ Letters: F images, N boxes, K names of categories.
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -81,10 +82,6 @@ class Table(NamedTuple):
             names=np.array(names, dtype=str),
             numbers=np.array(numbers, dtype=str),
         )
-
-    @property
-    def has_counts(self) -> bool:
-        return bool((self.count != NO_COUNT).any())
 
     def boxes_at(self, rows: np.ndarray) -> Table:
         """The table with some of its boxes, in the given order."""
@@ -208,18 +205,21 @@ def annotations_of(table: Table, classes: Sequence[str], with_lines: bool) -> li
     The categories are known.
     """
     table = table.boxes_at(np.argsort(table.image, kind="stable"))
-    columns = (table.box, class_ids(table, classes), np.where(table.has_counts, table.count, 1))
+    counts = np.where(table.count == NO_COUNT, 1, table.count)
+    columns = (table.box, class_ids(table, classes), counts, table.line)
     # No "iscrowd": 0 is its default, and a sixth key would make each dict half as large again.
     annotations = [
-        {"bbox": box, "bbox_mode": BoxMode.XYXY_ABS, "category_id": category, "count": count}
-        for box, category, count in zip(*(column.tolist() for column in columns), strict=True)
+        {
+            "bbox": box,
+            "bbox_mode": BoxMode.XYXY_ABS,
+            "category_id": category,
+            "count": count,
+            "line": line,
+        }
+        for box, category, count, line in zip(*(c.tolist() for c in columns), strict=True)
     ]
-    if with_lines:
-        for annotation, line in zip(annotations, table.line.tolist(), strict=True):
-            annotation["line"] = line
-    ends = np.bincount(table.image, minlength=len(table.images)).cumsum().tolist()
-    return (
-        [annotations[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-        if ends
-        else []
-    )
+    if not with_lines:
+        for annotation in annotations:
+            del annotation["line"]
+    ends = [0, *np.bincount(table.image, minlength=len(table.images)).cumsum().tolist()]
+    return [annotations[start:end] for start, end in itertools.pairwise(ends)]

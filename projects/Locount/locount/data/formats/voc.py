@@ -17,18 +17,17 @@ from ...texts import read_lines
 from ..counts import is_number_attribute
 from ..image_paths import image_path
 from ..images import IMAGE_SUFFIXES
-from .base import Annotations, TablePlace
 from .dataset import Dataset, corners
 from .entries import (
     Box,
     Entries,
     Place,
-    cached_table,
     count_or_problem,
     number,
     numbers_or_problem,
 )
 from .index_cache import file_stamp
+from .table_place import Annotations, TablePlace
 from .xml_files import read_xml, root_tag, xml_bytes
 
 logger = logging.getLogger(__name__)
@@ -80,8 +79,8 @@ class Voc(TablePlace):
             except ValueError as error:
                 problems.append(Problem(part.annotations, None, f"{stem!r}: {error}"))
         stamps = [file_stamp(path) for path in files]
-        table, found = cached_table(
-            f"voc-{split}", self.path, stamps, count, lambda: _read(files, part, count)
+        table, found = self.cached_table(
+            split, stamps, lambda: _read(files, part, count).result(), count
         )
         read = [i for i, name in enumerate(table.images.tolist()) if name]
         files = [files[i] for i in read]

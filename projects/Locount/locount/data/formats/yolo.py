@@ -12,13 +12,11 @@ import yaml
 from ...errors import DatasetError, Problem
 from ...texts import TextError, read_lines, read_yaml
 from ..images import IMAGE_SUFFIXES
-from .base import Annotations, TablePlace
 from .dataset import Dataset, corners
 from .entries import (
     Box,
     Entries,
     Place,
-    cached_table,
     number,
     numbers_or_problem,
     parse_number,
@@ -26,6 +24,7 @@ from .entries import (
 )
 from .folders import scan
 from .index_cache import file_stamp
+from .table_place import Annotations, TablePlace
 
 logger = logging.getLogger(__name__)
 
@@ -66,12 +65,11 @@ class Yolo(TablePlace):
         root = os.path.commonpath(folders) if folders else ""
 
         texts = [*dict.fromkeys(filter(None, found.values()))]
-        table, wrong = cached_table(
-            f"yolo-{split}",
-            self.path,
-            [file_stamp(text) for text in texts],
+        table, wrong = self.cached_table(
+            split,
+            map(file_stamp, texts),
+            lambda: _read(texts, self.names).result(),
             "\0".join(self.names),
-            lambda: _read(texts, self.names),
         )
         broken = {problem.path for problem in wrong if problem.line is None}
         found = {image: text for image, text in found.items() if text not in broken}

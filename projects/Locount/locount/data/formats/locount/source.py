@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 from ....errors import DatasetError, Problem
 from ...images import IMAGE_SUFFIXES
-from ..base import Annotations, TablePlace, TableSource
 from ..dataset import Dataset, corners
-from ..entries import cached_table
 from ..folders import scan
 from ..index_cache import FileStamp
 from ..table import Table, name_faults
+from ..table_place import Annotations, TablePlace, TableSource
 from .categories import CATEGORIES_FILE, LOCOUNT_CLASSES, LOCOUNT_GROUPS, read_category_list
 from .txt import parse_files
 
@@ -80,10 +79,16 @@ class LocountFolder(TablePlace):
     def texts(self) -> dict[str, _Texts]:
         """By split, of those that have any."""
         return {
-            split: _read_texts(folders.texts)
+            split: self._read_texts(split, folders.texts)
             for split, folders in self.splits.items()
             if os.path.isdir(folders.texts)
         }
+
+    def _read_texts(self, split: str, folder: str) -> _Texts:
+        files, problems = scan(folder, (".txt",))
+        paths = [stamp.path for stamp in files.values()]
+        table, found = self.cached_table(split, files.values(), lambda: parse_files(paths).result())
+        return _Texts(files, table, [*problems, *found])
 
     def open(self, split: str) -> TableSource:
         images, texts = self.splits[split]
@@ -138,15 +143,6 @@ class LocountFolder(TablePlace):
     def metadata_of(self, classes: Sequence[str]) -> dict[str, object]:
         groups = {"thing_groups": list(LOCOUNT_GROUPS)} if classes == LOCOUNT_CLASSES else {}
         return {"thing_classes": list(classes), **groups}
-
-
-def _read_texts(folder: str) -> _Texts:
-    files, problems = scan(folder, (".txt",))
-    paths = [stamp.path for stamp in files.values()]
-    table, found = cached_table(
-        "annotations", folder, [*files.values()], "locount", lambda: parse_files(paths)
-    )
-    return _Texts(files, table, [*problems, *found])
 
 
 def _pairing_problems(images: dict[str, FileStamp], texts: dict[str, FileStamp]) -> list[Problem]:

@@ -13,61 +13,15 @@ import numpy as np
 
 from ....errors import DatasetError, Problem
 from ...images import read_image, read_image_sizes
-from ..base import Annotations, TablePlace
 from ..dataset import Dataset, corners
-from ..index_cache import cached_arrays, file_stamp
-from ..table import Table
+from ..index_cache import file_stamp
+from ..table_place import Annotations, TablePlace
 from .rows import COLUMNS, parse_csv
 
 _ANNOTATIONS = re.compile(r"annotations_(.+)\.csv")
 
 
-class Sku110kFolder(TablePlace):
-    """``annotations/annotations_<split>.csv`` and, in ``images``, the images that they name."""
-
-    format = "sku110k"
-    tolerance = 0.0
-    has_empty_images = False
-    images_are = "images"
-    counts_are = "every box is one item"
-
-    def find_splits(self) -> dict[str, str]:
-        """The annotation file of each split."""
-        folder = os.path.join(self.path, "annotations")
-        entries = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-        matches = filter(None, map(_ANNOTATIONS.fullmatch, entries))
-        splits = {match[1]: os.path.join(folder, match[0]) for match in matches}
-        if not splits:
-            raise DatasetError(
-                f"{self.path} is not in the layout of SKU-110K: it needs "
-                "annotations/annotations_train.csv, or the same with val or test, and a folder "
-                "images"
-            )
-        return splits
-
-    def read(self, split: str) -> Annotations:
-        path = self.splits[split]
-        problems: list[Problem] = []
-
-        def build() -> tuple[dict[str, np.ndarray], bool]:
-            table, found = parse_csv(path)
-            problems.extend(found)
-            return table._asdict(), not found
-
-        stamps = [stamp] if (stamp := file_stamp(path)) else []
-        arrays = cached_arrays(f"sku110k-{split}", os.path.dirname(path), stamps, build)
-        table = Table(**arrays)
-        if not len(table.line):
-            text = f"has no row that can be used: write {','.join(COLUMNS)}"
-            problems.append(Problem(path, None, text))
-        root = os.path.join(self.path, "images")
-        return Annotations(table, [path] * len(table.images), root, problems)
-
-    def sizes_of(self, paths: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
-        return check_images(paths)
-
-
-def check_images(paths: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
+def _read_sizes(paths: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
     """:func:`read_image_sizes`, where a truncated image counts as unreadable."""
     sizes, faults = read_image_sizes(paths)
     readable = [i for i in range(len(paths)) if i not in faults]
@@ -89,6 +43,41 @@ def _truncation(path: str) -> str | None:
     except DatasetError as error:
         return str(error).removeprefix(path).strip()
     return None
+
+
+class Sku110kFolder(TablePlace):
+    """``annotations/annotations_<split>.csv`` and, in ``images``, the images that they name."""
+
+    format = "sku110k"
+    tolerance = 0.0
+    has_empty_images = False
+    read_sizes = staticmethod(_read_sizes)
+    images_are = "images"
+    counts_are = "every box is one item"
+
+    def find_splits(self) -> dict[str, str]:
+        """The annotation file of each split."""
+        folder = os.path.join(self.path, "annotations")
+        entries = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        matches = filter(None, map(_ANNOTATIONS.fullmatch, entries))
+        splits = {match[1]: os.path.join(folder, match[0]) for match in matches}
+        if not splits:
+            raise DatasetError(
+                f"{self.path} is not in the layout of SKU-110K: it needs "
+                "annotations/annotations_train.csv, or the same with val or test, and a folder "
+                "images"
+            )
+        return splits
+
+    def read(self, split: str) -> Annotations:
+        path = self.splits[split]
+        stamps = [file_stamp(path)]
+        table, problems = self.cached_table(split, stamps, lambda: (*parse_csv(path), True))
+        if not len(table.line):
+            text = f"has no row that can be used: write {','.join(COLUMNS)}"
+            problems.append(Problem(path, None, text))
+        root = os.path.join(self.path, "images")
+        return Annotations(table, [path] * len(table.images), root, problems)
 
 
 def write(dataset: Dataset, folder: Path) -> None:
