@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from lxml import etree
@@ -11,15 +12,7 @@ from lxml import etree
 from ...errors import Problem
 from ..counts import is_number_attribute
 from .dataset import Dataset, corners
-from .entries import (
-    Box,
-    Entries,
-    Place,
-    count_or_problem,
-    number,
-    numbers_or_problem,
-    parse_number,
-)
+from .entries import Box, Entries, count_of, number, numbers_of, parse_number
 from .folders import split_files
 from .index_cache import file_stamp
 from .table_place import Annotations, TablePlace
@@ -63,14 +56,15 @@ def _read(path: str, count: str) -> Entries:
     entries = Entries([(label.text or "").strip() for label in labels])
     entries.problems, entries.complete = problems, not _list_passed_over(path, root)
     for element in root.iterfind("image"):
-        place = Place(path, element.sourceline)
-        keys = ("width", "height")
-        size = numbers_or_problem(place, {key: element.get(key) for key in keys}, problems)
+        line, keys = element.sourceline, ("width", "height")
+        size = entries.attempt(path, line, numbers_of, {key: element.get(key) for key in keys})
+        boxes = [
+            entries.attempt(path, shape.sourceline, _box, shape, count, entries.names)
+            for shape in element
+            if shape.tag != "tag"
+        ]
         if size is not None:
-            shapes = [shape for shape in element if shape.tag != "tag"]
-            boxes = [_box(path, shape, count, entries) for shape in shapes]
-            name = element.get("name", "").strip()
-            entries.add(name, place.line, tuple(size), [box for box in boxes if box is not None])
+            entries.add(element.get("name", "").strip(), line, size, boxes)
     return entries
 
 
@@ -85,25 +79,16 @@ def _list_passed_over(path: str, root: etree._Element) -> bool:
     return bool(len(subsets) > 1 or tags)
 
 
-def _box(path: str, shape: etree._Element, count_name: str, entries: Entries) -> Box | None:
-    place, problems = Place(path, shape.sourceline), entries.problems
+def _box(shape: etree._Element, count_name: str, labels: Sequence[str]) -> Box:
     if shape.tag != "box" or parse_number(shape.get("rotation", "0")) != 0:
-        text = f"{shape.tag}: is not an upright box: draw one in its place, or delete it"
-        problems.append(place.problem(text))
-        return None
-    box = numbers_or_problem(
-        place, {k: shape.get(k) for k in ("xtl", "ytl", "xbr", "ybr")}, problems
-    )
+        raise ValueError(f"{shape.tag} is not an upright box: draw one in its place, or delete it")
+    box = numbers_of({key: shape.get(key) for key in ("xtl", "ytl", "xbr", "ybr")})
     texts = {a.get("name", ""): a.text or "" for a in shape.iterfind("attribute")}
-    count, known = count_or_problem(place, texts.pop(count_name, None), problems)
-    label = shape.get("label", "").strip()
-    if label not in entries.names:
-        text = f"the category {label!r} is not in the list of labels: correct or add it"
-        problems.append(place.problem(text))
-    if box is None or not known or label not in entries.names:
-        return None
+    count, label = count_of(texts.pop(count_name, None)), shape.get("label", "").strip()
+    if label not in labels:
+        raise ValueError(f"the category {label!r} is not in the list of labels: correct or add it")
     numbers = tuple(name for name, text in texts.items() if is_number_attribute(name, text))
-    return Box(place.line, tuple(box), label, count, numbers)
+    return Box(shape.sourceline, box, label, count, numbers)
 
 
 def write(dataset: Dataset, folder: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -14,20 +14,10 @@ from ..counts import MAX_COUNT
 from .dataset import Corners
 from .table import NO_COUNT, Table
 
+T = TypeVar("T")
+
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
 _MAX_COORDINATE = 1e9  # pixels
-
-
-class Place(NamedTuple):
-    """Where something stands: a line of a file, or an element of it."""
-
-    path: str
-    line: int | None = None
-    element: str = ""
-
-    def problem(self, text: str) -> Problem:
-        """What is wrong here, and how to mend it."""
-        return Problem(self.path, self.line, f"{self.element}: {text}" if self.element else text)
 
 
 class Box(NamedTuple):
@@ -62,9 +52,30 @@ class Entries:
         self.problems: list[Problem] = []
         self.complete = True
 
-    def add(self, name: str, line: int, size: tuple[float, float] | None, boxes: list[Box]) -> None:
+    def attempt(
+        self, path: str, line: int | None, read: Callable[..., T], *args, element: str = ""
+    ) -> T | None:
+        """What ``read`` returns of the arguments; None after a ValueError, which is a problem.
+
+        Args:
+            path, line, element: where it is read: of a file a line, or an element of JSON.
+        """
+        try:
+            return read(*args)
+        except ValueError as error:
+            text = f"{element}: {error}" if element else str(error)
+            self.problems.append(Problem(path, line, text))
+            return None
+
+    def add(
+        self,
+        name: str,
+        line: int,
+        size: tuple[float, float] | None,
+        boxes: Iterable[Box | None],
+    ) -> None:
         """An image with its width and height as they are written, if they are."""
-        for box in boxes:
+        for box in filter(None, boxes):
             category = self._category_of.setdefault(box.category, len(self.names))
             self.names += [box.category] if category == len(self.names) else []
             count = NO_COUNT if box.count is None else box.count
@@ -96,33 +107,30 @@ def parse_number(text: object) -> float | None:
 def parse_whole(text: object) -> int | None:
     """A whole number that a count can be, written as a decimal as well: 3, 3.0 and 3.000000."""
     value = parse_number(text)
-    return (
-        int(value)
-        if value is not None and value == int(value) and abs(value) <= MAX_COUNT
-        else None
-    )
+    if value is None or value != int(value) or abs(value) > MAX_COUNT:
+        return None
+    return int(value)
 
 
-def numbers_or_problem(
-    place: Place, fields: dict[str, object], problems: list[Problem]
-) -> list[float] | None:
-    """The fields as numbers; None after a problem that names those that are none."""
+def numbers_of(fields: dict[str, object]) -> tuple[float, ...]:
+    """
+    Raises:
+        ValueError: naming those that are no numbers.
+    """
     values = {key: parse_number(text) for key, text in fields.items()}
     wrong = [key for key, v in values.items() if v is None or abs(v) > _MAX_COORDINATE]
     if wrong:
-        texts = ", ".join(f"{key} is {fields[key]!r}" for key in wrong)
-        problems.append(place.problem(f"{texts}: write a number"))
-        return None
-    return list(values.values())
+        raise ValueError(f"{', '.join(f'{k} is {fields[k]!r}' for k in wrong)}: write a number")
+    return tuple(values.values())
 
 
-def count_or_problem(
-    place: Place, text: str | None, problems: list[Problem]
-) -> tuple[int | None, bool]:
-    """The count, None where none is written; and whether what is written is a whole number."""
-    if text is None:
-        return None, True
+def count_of(text: str | None) -> int | None:
+    """The count; None where none is written.
+
+    Raises:
+        ValueError: for what is not a whole number.
+    """
     count = parse_whole(text)
-    if count is None:
-        problems.append(place.problem(f"the count is {text!r}: write a whole number from 1 on"))
-    return count, count is not None
+    if text is not None and count is None:
+        raise ValueError(f"the count is {text!r}: write a whole number from 1 on")
+    return count

@@ -18,14 +18,7 @@ from ..counts import is_number_attribute
 from ..image_paths import image_path
 from ..images import IMAGE_SUFFIXES
 from .dataset import Dataset, corners
-from .entries import (
-    Box,
-    Entries,
-    Place,
-    count_or_problem,
-    number,
-    numbers_or_problem,
-)
+from .entries import Box, Entries, count_of, number, numbers_of
 from .index_cache import file_stamp
 from .table_place import Annotations, TablePlace
 from .xml_files import read_xml, root_tag, xml_bytes
@@ -148,51 +141,38 @@ def _read(files: Sequence[str], part: _Part, count: str) -> Entries:
     entries = Entries()
     for path in files:
         stem = os.path.splitext(os.path.relpath(path, part.annotations))[0].replace(os.sep, "/")
-        name, line, size, boxes = _image(path, stem, count, entries.problems)
+        root = read_xml(path, entries.problems)
+        line = 0 if root is None else root.sourceline
+        found = None if root is None else entries.attempt(path, line, _name_and_size, root, stem)
+        name, size = found or ("", None)
+        objects = root.iterfind("object") if name else ()
+        boxes = [entries.attempt(path, e.sourceline, _box, e, count) for e in objects]
         entries.add(name, line, size, boxes)
     return entries
 
 
-def _image(
-    path: str, stem: str, count: str, problems: list[Problem]
-) -> tuple[str, int, tuple[float, float] | None, list[Box]]:
-    root, nothing = read_xml(path, problems), ("", 0, None, [])
-    if root is None:
-        return nothing
-    place = Place(path, root.sourceline)
+def _name_and_size(root: etree._Element, stem: str) -> tuple[str, tuple[float, ...]]:
     filename = (root.findtext("filename") or "").strip().replace("\\", "/")
-    if os.path.splitext(posixpath.basename(filename))[0] != posixpath.basename(stem):
+    base = posixpath.basename(filename)
+    if os.path.splitext(base)[0] != posixpath.basename(stem):
         text = f"filename is {filename!r}: write the name of the image, {stem} with its suffix"
-        problems.append(place.problem(text))
-        return nothing
-    size = numbers_or_problem(
-        place, {key: root.findtext(f"size/{key}") for key in ("width", "height")}, problems
-    )
-    if size is None:
-        return nothing
-    boxes = [_box(path, element, count, problems) for element in root.iterfind("object")]
-    name = posixpath.join(posixpath.dirname(stem), posixpath.basename(filename))
-    return name, place.line, tuple(size), [box for box in boxes if box is not None]
+        raise ValueError(text)
+    size = numbers_of({key: root.findtext(f"size/{key}") for key in ("width", "height")})
+    return posixpath.join(posixpath.dirname(stem), base), size
 
 
-def _box(
-    path: str, element: etree._Element, count_name: str, problems: list[Problem]
-) -> Box | None:
-    place = Place(path, element.sourceline)
-    texts = {key: element.findtext(f"bndbox/{key}") for key in _CORNERS}
-    box = numbers_or_problem(place, texts, problems)
+def _box(element: etree._Element, count_name: str) -> Box:
+    box = numbers_of({key: element.findtext(f"bndbox/{key}") for key in _CORNERS})
     # CVAT writes attributes as <attributes><attribute><name>count</name><value>3</value>...
     attributes = {
         (a.findtext("name") or "").strip(): a.findtext("value") or ""
         for a in element.iterfind("attributes/attribute")
     }
     attributes |= {child.tag: child.text or "" for child in element if child.tag not in _ELEMENTS}
-    count, known = count_or_problem(place, attributes.pop(count_name, None), problems)
-    if box is None or not known:
-        return None
+    count = count_of(attributes.pop(count_name, None))
     category = (element.findtext("name") or "").strip()
     numbers = tuple(name for name, text in attributes.items() if is_number_attribute(name, text))
-    return Box(place.line, tuple(box), category, count, numbers)
+    return Box(element.sourceline, box, category, count, numbers)
 
 
 def write(dataset: Dataset, folder: Path) -> None:

@@ -13,15 +13,7 @@ from ...errors import DatasetError, Problem
 from ...texts import TextError, read_lines, read_yaml
 from ..images import IMAGE_SUFFIXES
 from .dataset import Dataset, corners
-from .entries import (
-    Box,
-    Entries,
-    Place,
-    number,
-    numbers_or_problem,
-    parse_number,
-    parse_whole,
-)
+from .entries import Box, Entries, count_of, number, numbers_of, parse_number, parse_whole
 from .folders import scan
 from .index_cache import file_stamp
 from .table_place import Annotations, TablePlace
@@ -100,19 +92,17 @@ def _read_list(source: str, split: str | None) -> tuple[str, dict]:
     if os.path.exists(darknet):
         pairs = (line.partition("=") for line in read_lines(darknet))
         content = {key.strip(): value.strip() for key, equals, value in pairs if equals}
-        list_of_names = _find([source], content.get("names", "obj.names"))
+        splits = {key: content[key] for key in _SPLITS if key in content}
+        list_of_names, found = _find([source], content.get("names", "obj.names")), darknet
         if list_of_names is None:
             raise DatasetError(f"{darknet}: there is no file {content.get('names')!r}: {_CURE}")
-        splits = {key: content[key] for key in _SPLITS if key in content}
-        return darknet, {"names": _name_list(list_of_names), **splits}
-    if os.path.exists(names):
+    elif os.path.exists(names):
         images = "images" if os.path.isdir(os.path.join(source, "images")) else "."
-        return names, {"names": _name_list(names), split or "train": images}
-    raise DatasetError(f"{source} holds neither {_LIST} nor obj.data nor {_NAMES}: {_CURE}")
-
-
-def _name_list(path: str) -> list[str]:
-    return [line.strip() for line in read_lines(path) if line.strip()]
+        list_of_names, found, splits = names, names, {split or "train": images}
+    else:
+        raise DatasetError(f"{source} holds neither {_LIST} nor obj.data nor {_NAMES}: {_CURE}")
+    listed = [line.strip() for line in read_lines(list_of_names) if line.strip()]
+    return found, {"names": listed, **splits}
 
 
 def _classes(path: str, content: dict) -> list[str]:
@@ -263,36 +253,28 @@ def _read(texts: Sequence[str], classes: Sequence[str]) -> Entries:
     """The boxes of each text, as of an image without a name."""
     entries = Entries(classes)
     for path in texts:
+        lines = enumerate(_lines(path, entries.problems), 1)
         boxes = [
-            _box(Place(path, i), line.split(), classes, entries.problems)
-            for i, line in enumerate(_lines(path, entries.problems), 1)
+            entries.attempt(path, i, _box, i, line.split(), classes)
+            for i, line in lines
             if line.strip()
         ]
-        entries.add("", 0, None, [box for box in boxes if box is not None])
+        entries.add("", 0, None, boxes)
     return entries
 
 
-def _box(
-    place: Place, fields: list[str], classes: Sequence[str], problems: list[Problem]
-) -> Box | None:
+def _box(line: int, fields: list[str], classes: Sequence[str]) -> Box:
     if len(fields) == 6 or (len(fields) == 7 and parse_number(fields[5]) != 1):
-        text = f"confidence is {fields[5]!r}: this is a prediction; write {_COLUMNS}"
-    elif len(fields) not in (5, 7):
-        text = f"{len(fields)} columns: write {_COLUMNS}"
-    elif (category := parse_whole(fields[0])) is None or not 0 <= category < len(classes):
-        text = f"class is {fields[0]!r}: write a number from 0 to {len(classes) - 1}"
-    elif len(fields) == 7 and parse_whole(fields[6]) is None:
-        text = f"the count is {fields[6]!r}: write a whole number from 1 on"
-    else:
-        values = numbers_or_problem(place, dict(zip(_BOX, fields[1:5], strict=True)), problems)
-        if values is None:
-            return None
-        x, y, width, height = values
-        box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-        count = parse_whole(fields[6]) if len(fields) == 7 else None
-        return Box(place.line, box, classes[category], count)
-    problems.append(place.problem(text))
-    return None
+        raise ValueError(f"confidence is {fields[5]!r}: this is a prediction; write {_COLUMNS}")
+    if len(fields) not in (5, 7):
+        raise ValueError(f"{len(fields)} columns: write {_COLUMNS}")
+    category = parse_whole(fields[0])
+    if category is None or not 0 <= category < len(classes):
+        raise ValueError(f"class is {fields[0]!r}: write a number from 0 to {len(classes) - 1}")
+    count = count_of(fields[6] if len(fields) == 7 else None)
+    x, y, width, height = numbers_of(dict(zip(_BOX, fields[1:5], strict=True)))
+    box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    return Box(line, box, classes[category], count)
 
 
 def write(dataset: Dataset, folder: Path) -> None:
