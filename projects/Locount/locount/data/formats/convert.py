@@ -124,7 +124,8 @@ def _sources(source: str, from_: str | None, reading: Reading) -> dict[str, Sour
 
 
 def read(sources: Mapping[str, Source], skip_invalid: bool = False) -> Dataset:
-    """
+    """The dataset that has these splits.
+
     Raises:
         DatasetError: for splits of different categories, and for what their sources say.
     """
