@@ -24,6 +24,15 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_tiles_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tiles",
+        metavar="auto|N|WxH",
+        help="look at photos in overlapping tiles too: of the size of the model's input, N along "
+        "the long side, or of a size such as 1280x720 (docs/tiles.md)",
+    )
+
+
 def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:
     """The predictor that the command line names; ``options`` are the constructor's."""
     from ..inference import Predictor

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, listing
-from .options import add_model_arguments, open_predictor
+from .options import add_model_arguments, add_tiles_argument, open_predictor
 
 if TYPE_CHECKING:
     from ..inference.run import Summary
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="take pixels as they are stored; by default photos are turned as their EXIF "
         "orientation says, which is how viewers show them",
     )
+    add_tiles_argument(parser)
     parser.add_argument("--no-pictures", action="store_true", help="write tables and results only")
     parser.add_argument(
         "--json", action="store_true", help="print a line of JSON for each photo, and nothing else"
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
         batch_size=args.batch_size,
         amp=args.amp,
         as_stored=args.as_stored,
+        tiles=args.tiles,
     )
     # How many there are is known only without a list and without videos.
     known = "-" not in args.inputs and not any(map(is_video, paths))

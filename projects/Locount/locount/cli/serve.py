@@ -12,7 +12,7 @@ import socket
 import sys
 
 from ..errors import InputError
-from .options import add_model_arguments, open_predictor
+from .options import add_model_arguments, add_tiles_argument, open_predictor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with a --host that others reach: let everyone in. By default the address that is "
         "printed holds a token, $LOCOUNT_TOKEN or a new one",
     )
+    add_tiles_argument(parser)
     parser.add_argument("--device", help="such as cuda:1 (default: MODEL.DEVICE of the config)")
 
 
@@ -56,7 +57,9 @@ def run(args: argparse.Namespace) -> int:
         shared = not ipaddress.ip_address(host).is_loopback
         token = _token() if shared and not args.no_token else None
         hosts = {args.host, socket.gethostname(), *args.allow_host}
-        app = build_app(open_predictor(args, device=args.device), hosts=hosts, token=token)
+        app = build_app(
+            open_predictor(args, device=args.device, tiles=args.tiles), hosts=hosts, token=token
+        )
         if shared:
             print(
                 f"locount serve: everyone who can reach {host}"

@@ -15,7 +15,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from .coco_json import CocoJson
 from .locount_folder import LocountFolder
 from .mending import Changes
-from .names import DatasetName, Option, flag, one_of, whole_number
+from .names import DatasetName, Option, flag, one_of, positive, whole_number
 from .selection import OPTIONS, select
 from .shelf.render import STYLES
 from .shelf.rules import RULES
@@ -63,6 +63,7 @@ PREFIXES: dict[str, Prefix] = {
         {
             "style": Option(f"style={'|'.join(STYLES)}", one_of(*STYLES)),
             "rule": Option(f"rule={'|'.join(RULES)}", one_of(*RULES)),
+            "extent": Option("extent=N", positive),
         },
     ),
     "sku110k": Prefix(

@@ -33,7 +33,7 @@ class RenderedShelves:
     def of(cls, name: DatasetName, **options: str) -> RenderedShelves:
         """The series of ``shelf:IMAGES:SEED`` or ``shelf:IMAGES:SEED:WIDTHxHEIGHT``.
 
-        ``options`` are the style and the rule.
+        ``options`` are the style, the rule and the extent.
 
         Raises:
             DatasetError: if the name has another form, or there is no such series.
@@ -54,6 +54,8 @@ class RenderedShelves:
         name = f"shelf-v{RENDERER_VERSION}-{width}x{height}-seed{seed}-{images}"
         described = self.series.described()
         unusual = [described[key] for key in ("style", "rule") if key in described]
+        if "extent" in described:
+            unusual.append(f"extent{self.series.extent}")
         return cache_directory() / "-".join([name, *unusual])
 
     def metadata(self) -> dict[str, object]:
