@@ -29,7 +29,7 @@ def add_tiles_argument(parser: argparse.ArgumentParser) -> None:
         "--tiles",
         metavar="auto|N|WxH",
         help="look at photos in overlapping tiles too: of the size of the model's input, N along "
-        "the long side, or of a size such as 1280x720 (docs/tiles.md)",
+        "each side, or of a size such as 1280x720 (docs/tiles.md)",
     )
 
 

@@ -44,7 +44,7 @@ SAME = 0.6
 CUT_WEIGHT = 0.25
 
 _LEAST_SIDE = 32
-_MOST_TILES = 100  # along a photo
+_MOST_TILES = 100  # along a side of a photo
 _LOW, _HIGH = slice(0, 2), slice(2, 4)
 _OUTWARD = np.array([-1, -1, 1, 1])
 
@@ -54,60 +54,56 @@ class Tiling:
     """How photos are cut into tiles.
 
     Attributes:
-        long, short: sides of a tile in pixels; the long one lies along the long side of the photo.
-        number: of tiles along the long side of the photo; long and short are then no more than
-            their proportions.
+        size: sides of a tile in pixels, the larger one along the long side of the photo.
+        number: of tiles along each side of a photo, where no size is given.
     """
 
-    long: int
-    short: int
-    number: int | None = None
+    size: tuple[int, int] = (0, 0)
+    number: int = 0
 
     def __str__(self) -> str:
-        size = f"{self.long}x{self.short}"
-        return f"{self.number} along a photo, as {size}" if self.number else size
+        return f"{self.number} along each side" if self.number else "{}x{}".format(*self.size)
 
     @classmethod
     def of(cls, tiles: Tiles, cfg: CfgNode) -> Tiling:
         """
         Args:
             tiles: "auto" for tiles of the size of the model's input, in which photos keep all their
-                pixels; how many along the long side of a photo; or their size, as "1280x720" or
-                as a pair.
+                pixels; how many along each side of a photo; or their size, as "1280x720" or as a
+                pair.
             cfg: of the model.
 
         Raises:
             InputError: if it is none of these.
         """
         text = "x".join(map(str, tiles)) if isinstance(tiles, tuple) else str(tiles)
-        if size := re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text):
-            short, long = sorted(map(int, size.groups()))
+        if text == "auto":
+            sides = cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST
+            if not cfg.INPUT.MIN_SIZE_TEST:
+                raise InputError(
+                    "The tiles 'auto' have no size, for the model takes photos of any size as "
+                    "they are (INPUT.MIN_SIZE_TEST is 0): give one, such as 1280x720"
+                )
+            return cls((max(sides), sides[0]))
+        if match := re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text):
+            short, long = sorted(map(int, match.groups()))
             if short >= _LEAST_SIDE:
-                return cls(long, short)
-        number = int(text) if re.fullmatch("[0-9]{1,3}", text) else 0
-        if text != "auto" and not 1 <= number <= _MOST_TILES:
-            raise InputError(
-                f"The tiles {text!r} are none: give auto, how many along a photo (1 to "
-                f"{_MOST_TILES}), or their size, such as 1280x720 ({_LEAST_SIDE} pixels or more)"
-            )
-        short, long = cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST
-        if not short:
-            raise InputError(
-                f"The tiles {text!r} have no size, for the model takes photos of any size as they "
-                "are (INPUT.MIN_SIZE_TEST is 0): give one, such as 1280x720"
-            )
-        return cls(max(long, short), short, number or None)
+                return cls((long, short))
+        elif re.fullmatch("[0-9]{1,3}", text) and 1 <= int(text) <= _MOST_TILES:
+            return cls(number=int(text))
+        raise InputError(
+            f"The tiles {text!r} are none: give auto, how many along each side of a photo (1 to "
+            f"{_MOST_TILES}), or their size, such as 1280x720 ({_LEAST_SIDE} pixels or more)"
+        )
 
     def regions(self, height: int, width: int) -> np.ndarray:
         """The tiles of a photo, all of one size: V x 4, int; none if one would hold all of it."""
-        sides = np.array([max(width, height), min(width, height)])
-        tile = np.array([self.long, self.short])
+        sides = np.array([width, height])
+        tile = np.array(self.size if width >= height else self.size[::-1])
         if self.number:
             # n tiles that share a part o of themselves are together n - (n - 1) o tiles long.
-            tile = tile / self.long * sides[0] / (self.number - (self.number - 1) * OVERLAP)
-        tile = np.minimum(np.ceil(tile).astype(int), sides)
-        if width < height:
-            tile, sides = tile[::-1], sides[::-1]
+            tile = np.ceil(sides / (self.number - (self.number - 1) * OVERLAP)).astype(int)
+        tile = np.minimum(tile, sides)
         if (tile == sides).all():
             return np.empty((0, 4), dtype=int)
         starts = [_starts(s, t) for s, t in zip(sides.tolist(), tile.tolist(), strict=True)]
