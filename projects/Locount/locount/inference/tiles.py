@@ -12,7 +12,7 @@ its count is that of a part. Views are put together in three steps that don't de
    of one object if they agree in what both tiles show. They become one box with their counts, where
    what several tiles show is counted once.
 3. Of boxes of one class in which different views show the same goods one is kept: one that a view
-   shows whole rather than one that is cut or joined, and of these the one with the better score.
+   shows whole rather than one that is cut or joined, and else the one with the better score.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ MARGIN = 0.01
 AGREEMENT = 0.5
 # Boxes of different views show the same goods if they share more than this part of the smaller one.
 SAME = 0.6
-# What the score of a box that is cut or joined counts beside that of one that is whole.
-CUT_WEIGHT = 0.25
+# A box that is whole takes the place of one that is cut or joined if its score is not below this
+# part of the other's.
+LEAST_SCORE = 0.25
 
 _LEAST_SIDE = 32
 _MOST_TILES = 100  # along a side of a photo
@@ -253,15 +254,12 @@ def in_whole(instances: Instances, whole: np.ndarray) -> np.ndarray:
     Args:
         whole: N, the boxes that a view shows whole.
     """
-    boxes = instances.pred_boxes.tensor.numpy().astype(float)
+    boxes, areas = instances.pred_boxes.tensor.numpy(), instances.pred_boxes.area().numpy()
     scores, classes = instances.scores.numpy(), instances.pred_classes.numpy()
     lies = np.zeros(len(boxes), dtype=bool)
-    shared = _shared(boxes[~whole], boxes[whole])
-    lies[~whole] = (
-        (shared > SAME * (boxes[~whole, _HIGH] - boxes[~whole, _LOW]).prod(axis=1)[:, None])
-        & (classes[~whole][:, None] == classes[whole])
-        & (scores[whole] >= CUT_WEIGHT * scores[~whole][:, None])
-    ).any(axis=1)
+    for i in np.flatnonzero(~whole):  # a matrix could be large
+        same = whole & (classes == classes[i]) & (scores >= LEAST_SCORE * scores[i])
+        lies[i] = (_shared(boxes[[i]], boxes[same]) > SAME * areas[i]).any()
     return lies
 
 

@@ -78,7 +78,7 @@ class Series(NamedTuple):
             )
         if self.extent < 1 or self.height < low * self.extent > low:
             wrong.append(
-                f"extent {self.extent}: give 1 or more, and not over a part in {low} of the height"
+                f"extent {self.extent}: give 1 or more, and {low} pixels of height for each"
             )
         for what, value, known in (("style", self.style, STYLES), ("rule", self.rule, RULES)):
             if value not in known:
