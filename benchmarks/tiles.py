@@ -10,7 +10,6 @@ if the package is.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from unittest.mock import patch
@@ -46,7 +45,6 @@ class Photo(NamedTuple):
     file_name: str
     annotations: list[dict]
     found: dict[str, Prediction]
-    seconds: dict[str, float]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -65,7 +63,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     for way in test[0].found:
         least = min(SCORES, key=lambda s: _error(validation, way, s, overlap))
         metrics = evaluate_detections(*_coco(test, way), MAX_DETS).metrics
-        seconds = [photo.seconds[way] for photo in test if way in photo.seconds]
         rows.append(
             {
                 "way": way,
@@ -73,7 +70,6 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "score": f"{least:.2f}",
                 "error of totals": f"{_error(test, way, least, overlap):.1%}",
                 "by category": f"{_error(test, way, least, overlap, by_category=True):.1%}",
-                "seconds a photo": f"{np.mean(seconds):.0f}" if seconds else "",
             }
         )
     boxes = [len(photo.annotations) for photo in test]
@@ -93,20 +89,18 @@ class _Ways:
         assert list(MetadataCatalog.get(name).thing_classes) == list(self.tiled.classes.names)
         for entry in DatasetCatalog.get(name):
             pixels = read_image(entry["file_name"])
-            found, seconds = {}, {}
-            way = WAYS[0]
-            found[way], seconds[way] = _timed(self.whole, pixels)
-            way = WAYS[1]
-            found[way], seconds[way] = _timed(self._one_pass(*pixels.shape[:2]), pixels)
             with patch.object(predictor, "merge", wraps=merge) as merging:
-                way = WAYS[-1]
-                tiles, seconds[way] = _timed(self.tiled, pixels)
+                tiles = self.tiled(pixels)
             views = merging.call_args.args
-            found[WAYS[2]] = _with(tiles, _nms(*views, self.cfg.MODEL.ROI_HEADS.NMS_THRESH_TEST))
-            if merged := _sahi(*views):
-                found[WAYS[3]] = _with(tiles, merged)
-            found[way] = tiles
-            yield Photo(entry["file_name"], entry["annotations"], found, seconds)
+            ways = (
+                self.whole(pixels),
+                self._one_pass(*pixels.shape[:2])(pixels),
+                _with(tiles, _nms(*views, self.cfg.MODEL.ROI_HEADS.NMS_THRESH_TEST)),
+                _with(tiles, merged) if (merged := _sahi(*views)) else None,
+                tiles,
+            )
+            found = {title: way for title, way in zip(WAYS, ways, strict=True) if way is not None}
+            yield Photo(entry["file_name"], entry["annotations"], found)
             print(f"{entry['file_name']}: {len(entry['annotations'])} boxes", flush=True)
 
     def _one_pass(self, height: int, width: int) -> Predictor:
@@ -117,11 +111,6 @@ class _Ways:
         cfg.MODEL.RPN.PRE_NMS_TOPK_TEST, cfg.MODEL.RPN.POST_NMS_TOPK_TEST = 8000, 4000
         cfg.TEST.DETECTIONS_PER_IMAGE = 2 * MAX_DETS
         return Predictor(cfg)
-
-
-def _timed(model: Predictor, pixels: np.ndarray) -> tuple[Prediction, float]:
-    start = time.perf_counter()
-    return model(pixels), time.perf_counter() - start
 
 
 def _together(found: Sequence[Instances], regions: np.ndarray, size: tuple[int, int]) -> Instances:
