@@ -90,11 +90,11 @@ class _Ways:
         for entry in DatasetCatalog.get(name):
             pixels = read_image(entry["file_name"])
             with patch.object(predictor, "merge", wraps=merge) as merging:
-                tiles = self.tiled(pixels)
+                tiles = self.tiled(pixels).everything
             views = merging.call_args.args
             ways = (
-                self.whole(pixels),
-                self._one_pass(*pixels.shape[:2])(pixels),
+                self.whole(pixels).everything,
+                self._one_pass(*pixels.shape[:2])(pixels).everything,
                 _with(tiles, _nms(*views, self.cfg.MODEL.ROI_HEADS.NMS_THRESH_TEST)),
                 _with(tiles, merged) if (merged := _sahi(*views)) else None,
                 tiles,
