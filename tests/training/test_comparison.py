@@ -22,8 +22,8 @@ from locount.training.comparison import (
     _run_row,
     compare,
     key_values,
-    options,
     markdown,
+    options,
     parse_rows,
 )
 
