@@ -13,6 +13,8 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from ..inference import Predictor
 
+ENGINES = ("torch", "onnx", "openvino")  # of export/engines.py, which imports torch
+
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """The options of :func:`open_predictor`."""
@@ -71,8 +73,16 @@ def add_output(parser: argparse._ActionsContainer, text: str, **options: Any) ->
 
 
 def add_device(parser: argparse._ActionsContainer) -> None:
+    """Where the model runs."""
     parser.add_argument(
         "--device", help="such as cpu or cuda:1 (default: a GPU if there is one, else the CPU)"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=ENGINES[0],
+        help="what the model runs with; on a CPU onnx and openvino find the same sooner, and take "
+        "some seconds to start (default: %(default)s)",
     )
 
 

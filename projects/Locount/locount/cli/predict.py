@@ -74,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
     predictor = open_predictor(
         args,
         device=args.device,
+        engine=args.engine,
         batch_size=args.batch_size,
         amp=args.amp,
         as_stored=args.as_stored,

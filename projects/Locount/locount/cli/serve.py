@@ -56,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
         shared = not ipaddress.ip_address(host).is_loopback
         token = _token() if shared and not args.no_token else None
         hosts = {args.host, socket.gethostname(), *args.allow_host}
-        app = build_app(open_predictor(args, device=args.device), hosts=hosts, token=token)
+        predictor = open_predictor(args, device=args.device, engine=args.engine)
+        app = build_app(predictor, hosts=hosts, token=token)
         if shared:
             print(
                 f"locount serve: everyone who can reach {host}"
