@@ -5,7 +5,7 @@ import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from locount.data import register_datasets
-from locount.data.datasets import source_of
+from locount.data.catalog import source_of
 from locount.errors import InputError
 from locount.shelf.categories import CLASSES, GOODS, GROUPS
 from locount.shelf.render import render
@@ -59,7 +59,7 @@ def test_pictures_are_rendered_once(name, cache_folder):
 
 
 def test_processes_that_start_together_share_the_pictures(name, cache_folder):
-    code = f"from locount.data.datasets import source_of; print(len(source_of({name!r}).load()))"
+    code = f"from locount.data.catalog import source_of; print(len(source_of({name!r}).load()))"
     processes = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         for _ in range(2)

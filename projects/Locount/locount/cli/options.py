@@ -122,8 +122,8 @@ def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:
 
 
 @contextlib.contextmanager
-def writing(path: Path | None) -> Iterator[None]:
-    """Say what can't be written, and what to do.
+def writing(path: Path | None, name: str = "--output") -> Iterator[None]:
+    """Say what can't be written, and what to do; ``name`` is that of the argument.
 
     Raises:
         InputError: in place of an OSError.
@@ -133,5 +133,5 @@ def writing(path: Path | None) -> Iterator[None]:
     except OSError as error:
         target = error.filename if path is None else path
         raise InputError(
-            f"can't write {target} ({error.strerror or error}): name another place with --output"
+            f"can't write {target} ({error.strerror or error}): name another place with {name}"
         ) from error

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from os import PathLike, fspath
 
+from ..coco import Ahead
 from .annotations import Detections, GroundTruth
 from .matching.engine import Matcher, SubsetScores
-from .problems import EvaluationInputError
 from .protocol import COCO_SIZES, LOCOUNT_SUBSETS, WHOLE, Subset
-from .reading import Source, read_detections, read_ground_truth
+from .reading import EvaluationInputError, Source, read_detections, read_ground_truth
 from .result import EvaluationResult, summarize
 
 
@@ -44,6 +45,8 @@ def match(gt: Source | GroundTruth, dt: Source | Detections, max_dets: int) -> M
     """
     if max_dets < 1:
         raise EvaluationInputError(f"max_dets must be 1 or more, not {max_dets}")
+    if isinstance(dt, str | PathLike) and not fspath(dt).endswith(".npz"):
+        dt = Ahead(dt)
     if not isinstance(gt, GroundTruth):
         gt = read_ground_truth(gt)
     if not isinstance(dt, Detections):

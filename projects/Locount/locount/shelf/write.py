@@ -16,6 +16,7 @@ import cv2
 from tqdm import tqdm
 
 from ..errors import InputError
+from ..files import usable_cpus
 from .categories import Goods
 from .render import RENDERER_VERSION, STYLES, render
 from .rules import RULES
@@ -171,7 +172,7 @@ def _render_split(root: Path, split: str, series: Series) -> None:
     bar = functools.partial(
         tqdm, total=series.images, desc=f"Shelves of seed {series.seed}", unit="image", leave=False
     )
-    workers = min(_num_cores(), -(-series.images // PICTURES_PER_WORKER))
+    workers = min(usable_cpus(), -(-series.images // PICTURES_PER_WORKER))
     if workers == 1:
         for i in bar(range(series.images)):
             draw(i)
@@ -181,12 +182,6 @@ def _render_split(root: Path, split: str, series: Series) -> None:
     with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
         for _ in bar(pool.map(draw, range(series.images), chunksize=8)):
             pass
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # what this process may use; Linux only
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _one_thread() -> None:
