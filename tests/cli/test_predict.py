@@ -2,6 +2,7 @@ import csv
 import errno
 import io
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -158,10 +159,20 @@ def test_a_photo_is_all_it_takes(untrained, shelf, predict, tmp_path, monkeypatc
     # The same with its name, and with a config beside it.
     assert main(["predict", photo, "--weights", "slim.pth", "--output", "named"]) == 0
     assert main(["predict", photo, "--weights", "slim.pth", "--output", "pair", *config]) == 0
+    # And as the folder of a training.
+    (tmp_path / "run").mkdir()
+    shutil.copy(untrained / "config.yaml", tmp_path / "run/config.yaml")
+    shutil.copy(tmp_path / "slim.pth", tmp_path / "run/model_final.pth")
+    assert main(["predict", photo, "--run", "run", "-o", "of_run"]) == 0
     expected = (tmp_path / "output/predict/predictions.json").read_bytes()
     assert len(json.loads(expected)) > 0
-    for folder in ("named", "pair"):
+    for folder in ("named", "pair", "of_run"):
         assert (tmp_path / folder / "predictions.json").read_bytes() == expected
+
+
+def test_options_of_the_config_come_last(predict, shelf, tmp_path):
+    assert predict(shelf, "--opts", "TEST.DETECTIONS_PER_IMAGE", "1") == 0
+    assert len(json.loads((tmp_path / "out/predictions.json").read_text())) == 3  # of three photos
 
 
 def test_weights_without_config_ask_for_one(untrained, shelf, capsys):
