@@ -1,10 +1,12 @@
 import copy
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from locount import coco
+from locount.coco.checks import lookup
 from locount.data.coco_json import CocoJson
 from locount.errors import DatasetError
 from locount.evaluation.reading import read_ground_truth
@@ -155,3 +157,12 @@ def test_what_is_written_is_read():
     assert file.annotations["area"].tolist() == [12, 7]
     assert file.annotations["category_id"].tolist() == [9, 4]
     assert file.counts.tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("known", [[-3, 0, 0, 7], [2**62, 2**62 + 1], [-(2**62), 5, 2**62], []])
+def test_places_of_ids(known):
+    """Dense ids have a table, others are searched for; both find the first of equal ones."""
+    ids = np.array([-(2**63), -3, 0, 5, 7, 8, 2**62, 2**62 + 1, 2**63 - 1])
+    place, found = lookup(ids, np.array(known, np.int64))
+    assert found.tolist() == [i in known for i in ids.tolist()]
+    assert place[found].tolist() == [known.index(i) for i in ids[found].tolist()]

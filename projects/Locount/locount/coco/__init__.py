@@ -2,34 +2,24 @@
 
 from .checks import EDGE_TOLERANCE, outside
 from .columns import BOX, Table
-from .faults import Fault, Faults
-from .reading import (
-    COUNT,
-    CocoFile,
-    Results,
-    Source,
-    read_lists,
-    read_results,
-    read_truth,
-)
+from .faults import Faults
+from .reading import COUNT, Ahead, CocoFile, Source, read_results, read_truth
 from .writing import dataset_to_coco, result, results, xywh
 
 __all__ = [
-    "BOX",
-    "COUNT",
-    "EDGE_TOLERANCE",
-    "CocoFile",
-    "Fault",
-    "Faults",
-    "Results",
-    "Source",
-    "Table",
-    "dataset_to_coco",
-    "outside",
-    "read_lists",
-    "read_results",
     "read_truth",
+    "read_results",
+    "Ahead",
+    "CocoFile",
+    "Table",
+    "Faults",
+    "Source",
+    "dataset_to_coco",
     "result",
     "results",
     "xywh",
+    "outside",
+    "BOX",
+    "COUNT",
+    "EDGE_TOLERANCE",
 ]

@@ -13,6 +13,7 @@ from .faults import Faults
 # How far a box may reach over the edge of its image: COCO files round to fractions of a pixel.
 EDGE_TOLERANCE = 1.0
 NO_AREA = float("-inf")  # of an annotation without "area"
+_SMALL = 1 << 16  # entries of a table that may be empty
 MAX_SIDE = 1_000_000_000  # of an image, in pixels
 
 
@@ -39,8 +40,14 @@ def lookup(ids: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Place of each of ``ids`` in the ascending ``known``, and whether it is there."""
     if len(known) == 0 or (ids.dtype.kind == "U") != (known.dtype.kind == "U"):
         return np.zeros(len(ids), np.int32), np.zeros(len(ids), np.bool_)
-    place = np.searchsorted(known, ids).clip(max=len(known) - 1)
-    return place.astype(np.int32), known[place] == ids
+    if known.dtype.kind != "U" and int(known[-1]) - int(known[0]) < 4 * len(known) + _SMALL:
+        # A table takes a tenth of the time of a search; of equal ids it holds the first.
+        place_of = np.full(int(known[-1]) - int(known[0]) + 1, -1, np.int32)
+        place_of[known[::-1] - known[0]] = np.arange(len(known), dtype=np.int32)[::-1]
+        place = place_of.take(ids - known[0], mode="clip")
+    else:
+        place = np.searchsorted(known, ids).clip(max=len(known) - 1).astype(np.int32)
+    return place, known[place] == ids
 
 
 def check_objects(
@@ -83,17 +90,20 @@ def outside(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     Args:
         sizes: N x 2, height and width of the image of each, in pixels; 0 where it is not known.
     """
-    over = boxes[:, :2] + boxes[:, 2:] - sizes[:, ::-1]
-    return (np.maximum(-boxes[:, :2], over) > EDGE_TOLERANCE).any(axis=1) & (sizes > 0).all(axis=1)
+    x, y, width, height = boxes.T
+    limits = sizes.T + EDGE_TOLERANCE
+    over = (np.minimum(x, y) < -EDGE_TOLERANCE) | (x + width > limits[1]) | (y + height > limits[0])
+    return over & (sizes[:, 0] > 0) & (sizes[:, 1] > 0)
 
 
 def check_visible(table: Table, sizes: np.ndarray, faults: Faults) -> None:
     """Boxes that a detector can find: they have an area, and lie in their images."""
     boxes = table["bbox"]
-    empty = (boxes[:, 2:] == 0).any(axis=1)
+    x, y, width, height = boxes.T
+    empty = (width == 0) | (height == 0)
     _complain(empty, table, "bbox", "width and height must be above 0 to be found", faults)
     _complain(
-        outside(boxes, sizes) & (boxes[:, 2:] >= 0).all(axis=1) & np.isfinite(boxes).all(axis=1),
+        outside(boxes, sizes) & (width >= 0) & (height >= 0) & np.isfinite(x + y + width + height),
         table,
         "bbox",
         lambda i: (
@@ -116,6 +126,8 @@ def _complain(
 
 def _check_unique(table: Table, key: str, cure: str, faults: Faults) -> None:
     values = table[key]
+    if values.dtype.kind != "U" and (values[1:] > values[:-1]).all():
+        return
     _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
     first = first[inverse]
     _complain(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import Any
@@ -30,6 +31,7 @@ from .columns import (
     Field,
     Table,
     decode_json,
+    flat_table,
     read_table,
 )
 from .faults import Faults
@@ -37,6 +39,26 @@ from .faults import Faults
 Source = str | PathLike | dict | list
 
 COUNT = "count"
+
+
+class Ahead(PathLike):
+    """A file that is being read in a thread while something else is done."""
+
+    def __init__(self, path: str | PathLike) -> None:
+        self.path = path
+        pool = ThreadPoolExecutor(1)
+        self._text = pool.submit(read_utf8, path)
+        pool.shutdown(wait=False)
+
+    def __fspath__(self) -> str:
+        return fspath(self.path)
+
+    def text(self) -> bytes:
+        """The content, once; errors as of :func:`locount.texts.read_utf8`."""
+        future, self._text = self._text, None
+        return future.result()
+
+
 LISTS = ("images", "categories", "annotations")
 CATEGORY = {"id": Field(INTEGER), "name": Field(TEXT, optional=True)}
 OBJECT = {"image_id": Field(ID), "category_id": Field(INTEGER), "bbox": Field(BOX)}
@@ -82,19 +104,6 @@ class CocoFile:
         return names[self.category_order].astype(str).tolist()
 
 
-@dataclass(frozen=True)
-class Results:
-    """Detections: the columns of their files, and the places of image and category by ascending
-    ids.
-    """
-
-    table: Table
-    image: np.ndarray
-    category: np.ndarray
-    counts: np.ndarray
-    faults: Faults
-
-
 def read_truth(
     source: Source,
     count: str = COUNT,
@@ -131,9 +140,11 @@ def read_truth(
     if "name" in categories.columns:
         check_names(categories, faults)
 
-    entries = _with_counts(data["annotations"], count, faults)
     fields = ANNOTATION | {count: Field(INTEGER, optional=True)}
-    annotations = read_table(entries, "annotations", fields, faults)
+    annotations = flat_table(data["annotations"], "annotations", fields)
+    if annotations is None:
+        entries = _with_counts(data["annotations"], count, faults)
+        annotations = read_table(entries, "annotations", fields, faults)
     if "id" in annotations.columns:
         check_ids(annotations, faults)
     image_order, image = _order_and_places(images, annotations["image_id"])
@@ -152,7 +163,9 @@ def read_truth(
     return CocoFile(images, categories, annotations, *orders, counts, sizes, faults, invisible)
 
 
-def read_results(source: Source, image_ids: np.ndarray, category_ids: np.ndarray) -> Results:
+def read_results(
+    source: Source, image_ids: np.ndarray, category_ids: np.ndarray
+) -> tuple[Table, np.ndarray, np.ndarray, np.ndarray]:
     """Read a list of detections of some images and categories, from a file or parsed.
 
     Each needs "image_id", "category_id", "bbox" (XYWH) and "score"; "count" is in all or in none,
@@ -162,18 +175,24 @@ def read_results(source: Source, image_ids: np.ndarray, category_ids: np.ndarray
     Args:
         image_ids, category_ids: ascending.
 
+    Returns:
+        The table; of each detection the places of image and category in the ids, and the count.
+
     Raises:
-        DatasetError: for what is no such file; all else is among the faults.
+        DatasetError: listing all that is wrong.
     """
     faults = Faults(_name(source, "detections"))
     if isinstance(source, str | PathLike) and fspath(source).endswith(".npz"):
         columns = _load_npz(source, faults)
         table = Table("detections", np.arange(len(columns["score"])), columns, [])
     else:
-        table = read_table(_load(source, faults), "detections", DETECTION, faults)
-    image, category = check_objects(table, image_ids, category_ids, COUNT, faults)
-    counts = table.columns.get(COUNT, np.ones(len(table), np.int64))
-    return Results(table, image, category, counts, faults)
+        entries = _load(source, faults)
+        table = flat_table(entries, "detections", DETECTION)
+        if table is None:
+            table = read_table(entries, "detections", DETECTION, faults)
+    places = check_objects(table, image_ids, category_ids, COUNT, faults)
+    faults.raise_if_any()
+    return table, *places, table.columns.get(COUNT, np.ones(len(table), np.int64))
 
 
 def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
@@ -207,7 +226,7 @@ def _load(source: Source, faults: Faults) -> dict | list | msgspec.Raw:
     if not isinstance(source, str | PathLike):
         return source
     try:
-        return msgspec.Raw(read_utf8(source))
+        return msgspec.Raw(source.text() if isinstance(source, Ahead) else read_utf8(source))
     except TextError as error:
         faults.stop(None, error.reason)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from os import PathLike, fspath
 
+from ..coco import Ahead
 from .annotations import Detections, GroundTruth
 from .matching.engine import Matcher, SubsetScores
 from .protocol import COCO_SIZES, LOCOUNT_SUBSETS, WHOLE, Subset
@@ -43,6 +45,8 @@ def match(gt: Source | GroundTruth, dt: Source | Detections, max_dets: int) -> M
     """
     if max_dets < 1:
         raise EvaluationInputError(f"max_dets must be 1 or more, not {max_dets}")
+    if isinstance(dt, str | PathLike) and not fspath(dt).endswith(".npz"):
+        dt = Ahead(dt)
     if not isinstance(gt, GroundTruth):
         gt = read_ground_truth(gt)
     if not isinstance(dt, Detections):

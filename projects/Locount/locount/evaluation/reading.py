@@ -50,12 +50,6 @@ def read_detections(source: Source, gt: GroundTruth) -> Detections:
     Raises:
         EvaluationInputError: listing every problem found.
     """
-    found = coco.read_results(source, gt.image_ids, gt.category_ids)
-    found.faults.raise_if_any()
-    return Detections(
-        image=found.image,
-        category=found.category,
-        boxes=found.table["bbox"],
-        counts=found.counts,
-        scores=found.table["score"],
-    )
+    table, image, category, counts = coco.read_results(source, gt.image_ids, gt.category_ids)
+    boxes, scores = table["bbox"], table["score"]
+    return Detections(image=image, category=category, boxes=boxes, counts=counts, scores=scores)
