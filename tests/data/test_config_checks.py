@@ -46,6 +46,33 @@ def test_another_number_of_classes_names_the_option_and_its_value(train, archite
     check_datasets(cfg, [train])
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, None),
+        ({"TEST__DETECTIONS_PER_IMAGE": -1}, None),  # without a limit
+        (
+            {"TEST__DETECTIONS_PER_IMAGE": 2, "MODEL__RPN__POST_NMS_TOPK_TEST": 3},
+            "b.jpg has 3 boxes, which can't all be found, for TEST.DETECTIONS_PER_IMAGE is 2 (",
+        ),
+        (
+            {"MODEL__RPN__POST_NMS_TOPK_TEST": 2},
+            "b.jpg has 3 boxes, which can't all be found, for MODEL.RPN.POST_NMS_TOPK_TEST is 2 (",
+        ),
+        ({"MODEL__RPN__POST_NMS_TOPK_TEST": 2, "MODEL__META_ARCHITECTURE": "RetinaNet"}, None),
+    ],
+)
+def test_more_boxes_than_detections_are_said(make_split, caplog, options, said):
+    two = "1,2,30,40,nut,1\n41,2,70,40,nut,1\n"
+    root = make_split({"a": two, "b": f"{two}1,42,30,70,bolt,1"})
+    train = f"locount:{root}:train"
+    cfg = config(train, **options)
+    cfg.MODEL.RETINANET.NUM_CLASSES = 2
+    with caplog.at_level("WARNING"):
+        check_datasets(cfg, [train])
+    assert said in caplog.text if said else not caplog.text
+
+
 def test_a_model_without_classes_fits_any_data(train):
     check_datasets(config(train, MODEL__META_ARCHITECTURE="ProposalNetwork"), [train])
 

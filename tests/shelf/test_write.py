@@ -95,6 +95,8 @@ def test_what_is_usual_is_not_in_the_manifest(tmp_path):
         Series(1, 1, 640, 100),
         Series(1, 1, 320, 640),
         Series(1, 1, 9999, 640),
+        Series(1, 1, extent=0),
+        Series(1, 1, 1280, 639, extent=2),
     ],
 )
 def test_impossible_series(series, tmp_path):

@@ -46,6 +46,7 @@ def test_names_say_the_style_and_the_rule():
         for query in ("", "?rule=row", "?style=varied", "?style=varied&rule=row")
     }
     assert len(folders) == 4
+    assert source_of("shelf:1:9:1280x720?extent=2").folder.name.endswith("seed9-1-extent2")
     with pytest.raises(InputError, match=r"not one of plain, varied: write style=plain\|varied"):
         source_of("shelf:1:9?style=shiny")
 

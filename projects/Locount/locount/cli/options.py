@@ -48,6 +48,15 @@ def add_config_file(parser: argparse._ActionsContainer, text: str, **options: An
     )
 
 
+def add_tiles(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--tiles",
+        metavar="auto|N|WxH",
+        help="look at photos in overlapping tiles too: of the size of the model's input, N along "
+        "each side, or of a size such as 1280x720 (docs/tiles.md)",
+    )
+
+
 def add_opts(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--opts",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from detectron2.config import CfgNode
@@ -11,6 +12,8 @@ from ..config.checks import get
 from ..errors import MAX_LISTED, DatasetError, Problem
 from .catalog import register_datasets
 from .names import with_option
+
+logger = logging.getLogger(__name__)
 
 
 def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
@@ -41,6 +44,7 @@ def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
             )
         if head.STRATEGY == "classification" and name in cfg.DATASETS.TRAIN:
             check_counts(name, records, head.MAX_COUNT)
+        warn_of_crowds(cfg, name, records)
 
 
 def fill_num_classes(cfg: CfgNode, names: Sequence[str], named: Collection[str]) -> None:
@@ -121,6 +125,23 @@ def check_counts(name: str, records: Iterable[dict], max_count: int) -> None:
             f"{name!r} has {len(problems)} count(s) above MODEL.COUNT_HEAD.MAX_COUNT, which is "
             f"{max_count}: set it to {largest} or more, or correct the counts:",
             problems,
+        )
+
+
+def warn_of_crowds(cfg: CfgNode, name: str, records: Iterable[dict]) -> None:
+    """Say so if an image has more boxes than the model gives detections."""
+    sizes = {
+        r["file_name"]: sum(not a.get("iscrowd", 0) for a in r["annotations"]) for r in records
+    }
+    photo = max(sizes, key=sizes.get, default=None)
+    keys = ["TEST.DETECTIONS_PER_IMAGE"]
+    if cfg.MODEL.META_ARCHITECTURE == "GeneralizedRCNN":
+        keys.append("MODEL.RPN.POST_NMS_TOPK_TEST")
+    low = [f"{key} is {get(cfg, key)}" for key in keys if 0 <= get(cfg, key) < sizes.get(photo, 0)]
+    if low:
+        logger.warning(
+            f"{name!r}: {photo} has {sizes[photo]} boxes, which can't all be found, for "
+            f"{' and '.join(low)} (docs/tiles.md#more-than-300-boxes)"
         )
 
 

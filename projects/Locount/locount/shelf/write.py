@@ -32,7 +32,11 @@ _SIDES = (320, 4096)
 
 
 class Series(NamedTuple):
-    """Which pictures: the first ``images`` of a seed, in one size, style and rule of boxes."""
+    """Which pictures: the first ``images`` of a seed, in one size, style, rule of boxes and extent.
+
+    Attributes:
+        extent: as for :func:`render`.
+    """
 
     images: int
     seed: int
@@ -40,6 +44,7 @@ class Series(NamedTuple):
     height: int = DEFAULT_SIZE[1]
     style: str = DEFAULT_STYLE
     rule: str = RULES[0]
+    extent: int = 1
 
     @property
     def goods(self) -> tuple[Goods, ...]:
@@ -47,12 +52,12 @@ class Series(NamedTuple):
         return STYLES[self.style].goods
 
     def described(self) -> dict[str, object]:
-        """The fields; style and rule only where they are not the usual ones."""
+        """The fields; style, rule and extent only where they are not the usual ones."""
         usual = self._field_defaults
         return {
             key: value
             for key, value in self._asdict().items()
-            if key not in ("style", "rule") or value != usual[key]
+            if key not in ("style", "rule", "extent") or value != usual[key]
         }
 
     def check(self) -> Series:
@@ -71,6 +76,10 @@ class Series(NamedTuple):
             wrong.append(
                 f"size {self.width}x{self.height}: sides may have {low} to {high} pixels, "
                 "and the width must not be less than the height"
+            )
+        if self.extent < 1 or self.height < low * self.extent > low:
+            wrong.append(
+                f"extent {self.extent}: give 1 or more, and {low} pixels of height for each"
             )
         for what, value, known in (("style", self.style, STYLES), ("rule", self.rule, RULES)):
             if value not in known:

@@ -6,7 +6,7 @@ import os
 
 from ...shelf.render import STYLES
 from ...shelf.rules import RULES
-from ..names import DatasetName, Option, one_of
+from ..names import DatasetName, Option, one_of, positive
 from ..selection import OPTIONS, select
 from .base import Source
 from .registry import FORMATS
@@ -20,6 +20,7 @@ PREFIXES = {
         {
             "style": Option(f"style={'|'.join(STYLES)}", one_of(*STYLES)),
             "rule": Option(f"rule={'|'.join(RULES)}", one_of(*RULES)),
+            "extent": Option("extent=N", positive),
         },
     ),
 }

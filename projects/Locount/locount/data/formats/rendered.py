@@ -35,7 +35,7 @@ class RenderedShelves(Source):
     def of(cls, name: DatasetName, **options: str) -> RenderedShelves:
         """The series of ``shelf:IMAGES:SEED`` or ``shelf:IMAGES:SEED:WIDTHxHEIGHT``.
 
-        ``options`` are the style and the rule.
+        ``options`` are the style, the rule and the extent.
 
         Raises:
             InputError: if the name has another form, or there is no such series.
@@ -56,6 +56,8 @@ class RenderedShelves(Source):
         name = f"shelf-v{RENDERER_VERSION}-{width}x{height}-seed{seed}-{images}"
         described = self.series.described()
         unusual = [described[key] for key in ("style", "rule") if key in described]
+        if "extent" in described:
+            unusual.append(f"extent{self.series.extent}")
         return cache_directory() / "-".join([name, *unusual])
 
     def metadata(self) -> dict[str, object]:
