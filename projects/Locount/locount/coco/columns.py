@@ -8,9 +8,7 @@ and reports every problem.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from numbers import Integral, Real
@@ -20,6 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from ..files import collector_paused
 from ..texts import JSON_ERRORS, parse_json
 from .faults import Faults
 
@@ -196,18 +195,6 @@ def _show(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Millions of new objects, none in a cycle, would make the collector search them repeatedly."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 def typed_columns(
     entries: Any, fields: dict[str, Field], piece_size: int = PIECE_SIZE
 ) -> dict[str, np.ndarray] | None:
@@ -226,7 +213,7 @@ def typed_columns(
             members.append((key, field.kind.type))
     entry = msgspec.defstruct("Entry", members, kw_only=True, gc=False)
     try:
-        with _no_garbage_collection():
+        with collector_paused():
             if not isinstance(entries, msgspec.Raw):
                 return _columns(msgspec.convert(entries, type=list[entry]), fields)
             decoder = msgspec.json.Decoder(list[entry])
