@@ -17,7 +17,7 @@ from torch import nn
 
 from .class_names import CHECKPOINT_KEY
 from .config import load_config, named_keys
-from .data.checks import num_classes_option
+from .data.config_checks import num_classes_option
 from .errors import InputError, listing
 from .files import new_file
 from .model_file import (
@@ -222,7 +222,9 @@ def load_weights(model: nn.Module, path: str) -> None:
             or of another shape; it lists the parameters and the config keys that say what they are.
     """
     if not path:
-        raise InputError("There are no weights to load: name a checkpoint in MODEL.WEIGHTS.")
+        raise InputError(
+            "There are no weights to load: name a model file with --weights or in MODEL.WEIGHTS."
+        )
     _StrictCheckpointer(model, save_to_disk=False).load(path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import NamedTuple
 
 MAX_LISTED = 20
@@ -45,6 +45,11 @@ def listing(items: Iterable[object], max_items: int = MAX_LISTED) -> str:
     if len(items) > max_items:
         lines.append(f"  ... and {len(items) - max_items} more")
     return "\n".join(lines)
+
+
+def number_of(problems: Sized) -> str:
+    """``one problem``, or ``2 problems``."""
+    return "one problem" if len(problems) == 1 else f"{len(problems)} problems"
 
 
 class Problem(NamedTuple):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from locount.data.formats import FORMATS, Dataset, Split, convert
-from locount.data.formats.limits import name_problems
+from locount.data.formats.convert import name_problems
 from locount.data.formats.registry import guess_format
 from locount.errors import InputError
 

@@ -12,12 +12,12 @@ import numpy as np
 from detectron2.structures import BoxMode
 
 from .. import coco
+from ..errors import Problem
 from ..texts import read_json
 from .counts import is_number_attribute, uncounted
-from .errors import Problem
+from .formats.base import Survey
 from .image_paths import image_path
 from .mending import Changes, mended_box
-from .survey import Survey
 
 logger = logging.getLogger(__name__)
 

@@ -34,6 +34,6 @@ def uncounted(names: Iterable[str]) -> str:
     name = found.most_common(1)[0][0]
     return (
         f"no box has a count, so each is one item; but there are numbers called {texts}: if one is "
-        f"the number of items, say so (convert: --count-attribute {name}; in the name of a COCO "
-        f"dataset: ?count={name})"
+        f"the number of items, say so (convert --count-attribute {name}; ?count={name} in the name "
+        "of a dataset), or that none is (an empty name)"
     )

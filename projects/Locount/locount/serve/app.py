@@ -15,9 +15,8 @@ from fastapi.responses import FileResponse
 from PIL import UnidentifiedImageError
 from starlette.requests import ClientDisconnect
 
-from ..data.errors import DatasetError
 from ..data.images import TooManyPixelsError, open_picture
-from ..errors import InputError
+from ..errors import DatasetError, InputError
 from ..inference.inputs import NamedImage
 from ..inference.journal import Entry
 from ..inference.predictor import Predictor
@@ -142,7 +141,7 @@ def answer(predictor: Predictor, photo: bytes) -> dict[str, Any]:
             photo, name="photo", upright=True, formats=FORMATS, max_pixels=MAX_PIXELS
         )
         prediction = predictor(NamedImage("photo", picture.pixels))
-        prediction = prediction.without_parts(predictor.cfg.PREDICT.MAX_OVERLAP)
+        prediction = prediction.counting(0, predictor.cfg.PREDICT.MAX_OVERLAP)
     except DatasetError as error:
         if isinstance(error.__cause__, UnidentifiedImageError):
             raise HTTPException(

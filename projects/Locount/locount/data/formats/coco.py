@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from ...coco import dataset_to_coco
-from ...errors import listing
+from ...errors import Problem
 from ...files import write_json
 from ..coco_json import CocoJson
-from ..errors import DatasetError, Problem
-from ..images import read_image_sizes
-from .dataset import Dataset, Reading, Split
-from .entries import chosen_split, size_fault
-from .reading import read_sources, split_files
-
-logger = logging.getLogger(__name__)
+from .base import Place, Reading, Source, Survey, size_fault
+from .dataset import Dataset
+from .folders import split_files
+from .index_cache import cached_sizes, file_stamp
 
 # Where others put a split: Roboflow beside its images, CVAT and COCO into a folder of files.
 _LAYOUTS = (
@@ -27,41 +23,43 @@ _LAYOUTS = (
 )
 
 
-def read(source: str, reading: Reading) -> Dataset:
-    """Read ``SPLIT.json`` files, or one."""
-    files = split_files(source, ".json", reading, _LAYOUTS)
-    if reading.split is not None:
-        files = {reading.split: chosen_split(files, reading.split, source)}
-    options = {"count": reading.count, "mend": reading.mend}
-    sources = {name: (CocoJson(*file, **options), file[1]) for name, file in files.items()}
-    dataset = read_sources(sources, reading.skip_invalid)
-    splits = {name: _of_sizes_as_written(*p, reading) for name, p in dataset.splits.items()}
-    return dataset._replace(splits=splits)
+class CocoFolder(Place):
+    """``SPLIT.json`` files, or one."""
+
+    format = "coco"
+
+    def find_splits(self) -> dict[str, tuple[str, str]]:
+        return split_files(self.path, ".json", self.reading, _LAYOUTS)
+
+    def open(self, split: str) -> Coco:
+        return Coco(split, *self.splits[split], self.reading)
 
 
-def _of_sizes_as_written(records: list[dict], names: list[str], reading: Reading) -> Split:
-    """The images that have the size the file says, which its boxes are of.
+class Coco(Source):
+    """A file and the folder of its images, which have the size that the file says."""
 
-    Raises:
-        DatasetError: naming the others, unless they are to be skipped.
-    """
-    sizes, faults = read_image_sizes([record["file_name"] for record in records])
-    problems, kept = [], []
-    for i, (record, (height, width)) in enumerate(zip(records, sizes.tolist(), strict=True)):
-        written, path = (record["width"], record["height"]), record["file_name"]
-        if i in faults:
-            text = f"{path} {faults[i]}"
-        elif written != (width, height):
-            text = size_fault(path, (width, height), written)
-        else:
-            kept.append(i)
-            continue
-        problems.append(Problem(record["annotation_file"], None, text))
-    if problems and not reading.skip_invalid:
-        raise DatasetError("The images are not as the file says:", problems)
-    if problems:
-        logger.warning("%d image(s) are left out:\n%s", len(problems), listing(problems))
-    return Split([records[i] for i in kept], [names[i] for i in kept])
+    def __init__(self, split: str, json_file: str, image_root: str, reading: Reading) -> None:
+        self.format, self.path, self.title = CocoFolder.format, json_file, json_file
+        self.split, self.image_root = split, image_root
+        self.json = CocoJson(json_file, image_root, count=reading.count, mend=reading.mend)
+
+    def metadata(self) -> dict[str, object]:
+        return self.json.metadata()
+
+    def survey(self) -> Survey:
+        survey = self.json.survey()
+        stamps = [file_stamp(record["file_name"]) for record in survey.records]
+        sizes, faults = cached_sizes(f"coco-{self.split}", self.image_root, stamps)
+        problems, sound = [Problem(path, None, text) for path, text in faults.items()], []
+        for record, size in zip(survey.records, sizes.tolist(), strict=True):
+            written, path = [record["height"], record["width"]], record["file_name"]
+            if size == written:
+                sound.append(record)
+            elif path not in faults:
+                text = size_fault(path, size, written)
+                problems.append(Problem(self.json.json_file, None, text))
+        problems = [*survey.problems, *problems]
+        return survey._replace(records=sound, problems=problems, unreadable=list(faults))
 
 
 def write(dataset: Dataset, folder: Path) -> None:

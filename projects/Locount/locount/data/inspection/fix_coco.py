@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -13,22 +13,25 @@ from ...coco import BOX
 from ...errors import InputError
 from ...texts import read_json
 from ..coco_json import CocoJson, mended_xywh
+from ..formats.base import Source
 from ..image_paths import image_path
 from ..mending import Changes
 from .mending import copy_image
 
 
 def fix_coco(
-    source: CocoJson, unreadable: Collection[str], turned: Collection[str], folder: Path
+    sources: Sequence[Source], unreadable: Collection[str], turned: Collection[str], folder: Path
 ) -> Changes:
     """Write the copy into an empty folder: the file, and a folder of the images that it names.
 
     Args:
+        sources: one of a COCO file.
         unreadable, turned: paths of images to leave out, and to set upright.
 
     Raises:
         InputError: for an image name that leads out of the folder of images.
     """
+    source: CocoJson = sources[0].json
     changes = Changes(os.path.dirname(os.path.abspath(source.json_file)))
     content = read_json(source.json_file)
     images, annotations = content["images"], content["annotations"]
