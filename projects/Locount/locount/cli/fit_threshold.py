@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from ..calibration.fit import fit_threshold
     from ..evaluation.count_errors import ImageCounts
     from ..evaluation.parts import without_parts
     from ..evaluation.reading import read_detections, read_ground_truth
@@ -49,15 +50,7 @@ def run(args: argparse.Namespace) -> int:
     gt = read_ground_truth(args.gt)
     dt = without_parts(read_detections(args.dt, gt), args.max_overlap)
     counts = ImageCounts.of(gt, dt, items=args.items)
-    if not len(counts.scores):
-        raise InputError(f"{args.dt} holds no detection: predict with a lower PREDICT.SCORE")
-    threshold = counts.best_threshold()
-    if threshold == float("inf"):
-        raise InputError(
-            f"{args.dt}: at every score the error is larger than without any detection: "
-            "is it of the same images, and of a trained model?"
-            + ("" if counts.true.any() else f" {args.gt} holds no box, so each detection is wrong")
-        )
+    threshold = fit_threshold(counts, str(args.dt))
     fitted, other = counts.errors(threshold), counts.errors(args.score)
     print(count_errors_table({f"fitted: {threshold}": fitted, f"{args.score}": other}, "score"))
     print(f"\nPREDICT.SCORE {threshold}")

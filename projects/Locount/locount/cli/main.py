@@ -12,6 +12,7 @@ from ..errors import InputError, printable
 # Name of the module here, and of the command with '-' for '_'. Imported only when asked for: torch
 # takes seconds.
 COMMANDS = {
+    "calibrate": "find the score that counts, and how far numbers can be trusted",
     "check-data": "report everything wrong with datasets, and what they hold",
     "compare": "train several configs under one budget and write one table",
     "convert": "write a dataset in another annotation format",

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, listing
-from .options import add_model_arguments, open_predictor
+from ..errors import MAX_LISTED, InputError, listing, printable
+from .options import add_level_argument, add_model_arguments, interval_level, open_predictor
 
 if TYPE_CHECKING:
     from ..inference.run import Summary
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--score", type=float, help="least score of a box (default: PREDICT.SCORE of the config)"
     )
+    add_level_argument(parser)
     parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="of videos, take each Nth frame"
     )
@@ -58,9 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 if all inputs were used, 1 if not, 2 if nothing could be done."""
     _check(args)
+    import msgspec
     from tqdm import tqdm
 
     from ..inference.inputs import OTHER_PICTURES, Failure, expand_inputs, is_video, summarize
+    from ..inference.journal import Entry
     from ..inference.run import Run
     from ..texts import listed_lines
 
@@ -80,8 +83,15 @@ def run(args: argparse.Namespace) -> int:
         total=len(paths) if known else None, unit="photo", disable=True if args.json else None
     )
 
+    score = predictor.cfg.PREDICT.SCORE if args.score is None else args.score
+    level = interval_level(args, predictor, score)
+    intervals: list[str] = []
+
     def on_line(line: bytes) -> None:
         bar.update()
+        if level is not None and len(intervals) < MAX_LISTED:
+            entry = msgspec.json.decode(line, type=Entry)
+            intervals.append(f"{entry.file_name}: {entry.totals.photo}")
         if args.json:
             print(line.decode(), flush=True)
 
@@ -94,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
         job = Run(
             predictor,
             args.output,
-            score=predictor.cfg.PREDICT.SCORE if args.score is None else args.score,
+            score=score,
+            level=level,
             every=args.every,
             pictures=not args.no_pictures,
             on_line=on_line,
@@ -121,6 +132,12 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         _print_totals(job.summary, args.output, time.perf_counter() - start)
         print(f"model: {predictor.description}")
+        if intervals:
+            more = job.summary.new + job.summary.kept - len(intervals)
+            print(f"instances by photo, and where the truth lies on {level:.0%} of photos:")
+            print("\n".join(f"  {printable(line)}" for line in intervals))
+            if more:
+                print(f"  … and {more} more in {args.output / 'photos.csv'}")
     if job.summary.turned:
         print(
             f"locount predict: {job.summary.turned} new photos were turned as their EXIF "

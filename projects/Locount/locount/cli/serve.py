@@ -12,11 +12,12 @@ import socket
 import sys
 
 from ..errors import InputError
-from .options import add_model_arguments, open_predictor
+from .options import add_level_argument, add_model_arguments, interval_level, open_predictor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
+    add_level_argument(parser)
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -56,7 +57,9 @@ def run(args: argparse.Namespace) -> int:
         shared = not ipaddress.ip_address(host).is_loopback
         token = _token() if shared and not args.no_token else None
         hosts = {args.host, socket.gethostname(), *args.allow_host}
-        app = build_app(open_predictor(args, device=args.device), hosts=hosts, token=token)
+        predictor = open_predictor(args, device=args.device)
+        level = interval_level(args, predictor, predictor.cfg.PREDICT.SCORE)
+        app = build_app(predictor, level=level, hosts=hosts, token=token)
         if shared:
             print(
                 f"locount serve: everyone who can reach {host}"

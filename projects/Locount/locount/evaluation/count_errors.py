@@ -76,12 +76,12 @@ class ImageCounts:
         half = np.arange(len(self.true)) % 2
         difference = np.empty_like(self.true)
         for judged in (0, 1):
-            threshold = self._of_images(half != judged).best_threshold()
+            threshold = self.of_images(half != judged).best_threshold()
             difference[half == judged] = (self.predicted(threshold) - self.true)[half == judged]
         return _errors(difference)
 
-    def _of_images(self, kept: np.ndarray) -> ImageCounts:
-        """Of the images where ``kept`` alone."""
+    def of_images(self, kept: np.ndarray) -> ImageCounts:
+        """Of the images where ``kept`` is true."""
         place, of_kept = np.cumsum(kept) - 1, kept[self.image]
         return ImageCounts(
             self.true[kept],

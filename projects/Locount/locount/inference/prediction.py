@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from detectron2.structures import Instances
 
+from ..calibration import DEFAULT_LEVEL, Calibration, Interval
 from ..classes import Classes
+from ..errors import InputError
 from ..evaluation.parts import outside_better
 
 
@@ -23,6 +25,9 @@ class Prediction:
         pixels: H x W x 3, uint8, BGR, where they were asked for.
         orientation: the EXIF orientation of the file, by which its stored pixels were turned before
             all else; 1 if they were not.
+        calibration: of the model; None of one that has none.
+        score: detections below it were left out.
+        max_overlap: so were those that lie in better ones by more than this share.
     """
 
     name: str
@@ -30,6 +35,9 @@ class Prediction:
     classes: Classes
     pixels: np.ndarray | None = None
     orientation: int = 1
+    calibration: Calibration | None = None
+    score: float = 0.0
+    max_overlap: float = 1.0
 
     def __len__(self) -> int:
         return len(self.instances)
@@ -78,7 +86,8 @@ class Prediction:
 
     def above(self, score: float) -> Prediction:
         """With the detections of at least this score."""
-        return replace(self, instances=self.instances[self.instances.scores >= score])
+        instances = self.instances[self.instances.scores >= score]
+        return replace(self, instances=instances, score=max(score, self.score))
 
     def without_parts(self, max_overlap: float) -> Prediction:
         """Without detections that lie in a better one of their class, so that items count once.
@@ -87,4 +96,72 @@ class Prediction:
             max_overlap: as for :func:`outside_better`; 1 keeps all.
         """
         keep = outside_better(self.boxes, self.class_ids, max_overlap)
-        return replace(self, instances=self.instances[torch.from_numpy(keep)])
+        return replace(
+            self,
+            instances=self.instances[torch.from_numpy(keep)],
+            max_overlap=min(max_overlap, self.max_overlap),
+        )
+
+    def calibrated(self) -> Prediction:
+        """With the detections that the calibration is about: what the intervals speak of.
+
+        Raises:
+            InputError: if the model has no calibration, or some of them were left out before.
+        """
+        calibration = self.calibration
+        if calibration is None:
+            raise InputError(
+                "the model holds no calibration that fits, so there are no intervals: "
+                "`locount calibrate` makes one"
+            )
+        if self.score > calibration.score or self.max_overlap < calibration.max_overlap:
+            raise InputError(
+                f"intervals are of detections of score {calibration.score:g} and above, with "
+                f"max_overlap {calibration.max_overlap:g}, and of these some were left out (score "
+                f"{self.score:g}, max_overlap {self.max_overlap:g}): ask before, or calibrate "
+                "with these numbers"
+            )
+        return self.above(calibration.score).without_parts(calibration.max_overlap)
+
+    def total_interval(self, level: float = DEFAULT_LEVEL) -> Interval:
+        """Of the items on the photo: covers their number on at least that share of new photos of
+        the kind that the model was calibrated on.
+
+        It holds the sum of :meth:`calibrated`'s counts.
+
+        Args:
+            level: between 0 and 1.
+
+        Raises:
+            InputError: as :meth:`calibrated`, and if the photos of the calibration were too few
+                for the level.
+        """
+        found = self.calibrated()
+        return found.calibration.total_interval(int(found.counts.sum()), level)
+
+    def category_totals(self) -> dict[int, int]:
+        """The items of each class that was found, by its number, ascending."""
+        totals = np.bincount(self.class_ids, self.counts)
+        return {int(i): int(totals[i]) for i in np.flatnonzero(totals)}
+
+    def category_intervals(self, level: float = DEFAULT_LEVEL) -> dict[int, Interval]:
+        """Of the items of each class in :meth:`calibrated`, by its number, likewise."""
+        found = self.calibrated()
+        totals = found.category_totals()
+        ids = [self.classes.ids[i] for i in totals]
+        intervals = found.calibration.category_intervals(ids, totals.values(), level)
+        return dict(zip(totals, intervals, strict=True))
+
+    def count_intervals(self, level: float = DEFAULT_LEVEL) -> list[Interval]:
+        """Of the count of each detection of :meth:`calibrated` that is on an object, likewise."""
+        found = self.calibrated()
+        ids = [self.classes.ids[i] for i in found.class_ids]
+        return found.calibration.count_intervals(ids, found.counts, level)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """N, float64: the share of boxes of such a score that are on an object (IoU 0.5); NaN from
+        a model without calibration."""
+        if self.calibration is None:
+            return np.full(len(self), np.nan)
+        return self.calibration.probability(self.scores)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -18,8 +19,9 @@ from detectron2.data import transforms as T
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
 
+from ..calibration import Calibration
 from ..checkpoint import load_weights
-from ..classes import Classes, find_classes
+from ..classes import find_classes
 from ..config import device_of, load_config, without_missing_gpu
 from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
@@ -33,6 +35,8 @@ from .prediction import Prediction
 MAX_PARALLEL = 4
 # Pixels of photos that a stream has read ahead of its consumer, at most.
 MAX_PIXELS_AHEAD = 150_000_000
+
+logger = logging.getLogger(__name__)
 
 Image = str | os.PathLike | np.ndarray | NamedImage
 
@@ -100,6 +104,7 @@ class Predictor:
         if amp:
             mixed_precision.prepare(self.model)
         self.classes = find_classes(cfg, cfg.MODEL.WEIGHTS)
+        self.calibration = _find_calibration(cfg)
         self._batch_size = batch_size or (1 if self.device.type == "cpu" else 8)
         self._workers = workers or min(os.cpu_count() or 1, 8)
         self._amp, self.as_stored = amp, as_stored
@@ -119,7 +124,7 @@ class Predictor:
         item, instances = self._alone((0, image), keep_pixels=False)
         if isinstance(item, Failure):
             raise InputError(str(item)) from item.cause
-        return item.prediction(instances, self.classes)
+        return self._prediction(item, instances)
 
     def stream(
         self,
@@ -154,12 +159,18 @@ class Predictor:
                 if isinstance(item, _Later):  # by now those before it need no room
                     item, instances = self._alone(item.numbered, keep_pixels)
                 if isinstance(item, _Loaded):
-                    yield item.prediction(instances, self.classes)
+                    yield self._prediction(item, instances)
                     item.place.leave()
                 elif on_failure is None:
                     raise InputError(str(item)) from item.cause
                 else:
                     on_failure(replace(item, cause=None))  # which would hold the pixels
+
+    def _prediction(self, item: _Loaded, instances: Instances) -> Prediction:
+        return Prediction(
+            *(item.name, instances, self.classes, item.pixels, item.orientation),
+            calibration=self.calibration,
+        )
 
     def _alone(
         self, numbered: tuple[int, Image], keep_pixels: bool
@@ -276,6 +287,28 @@ def _open_config(
     return cfg
 
 
+def _find_calibration(cfg: CfgNode) -> Calibration | None:
+    """The one in the model file, if it is of detections that the config gives."""
+    path = cfg.MODEL.WEIGHTS
+    calibration = Calibration.of_model_file(path)
+    if calibration is None or _detecting(cfg) == _detecting(stored_config(path)):
+        return calibration
+    logger.warning(
+        "%s is calibrated for the config in it. With another one there are no intervals; `locount "
+        "calibrate` makes them.",
+        path,
+    )
+    return None
+
+
+def _detecting(cfg: CfgNode) -> str:
+    """The same for configs that give the same detections, all of them."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.WEIGHTS = cfg.MODEL.DEVICE = ""
+    return CfgNode({key: cfg[key] for key in ("MODEL", "INPUT", "TEST")}).dump()
+
+
 INPUT_VIEWS = {"BGR": lambda pixels: pixels, "RGB": lambda pixels: pixels[:, :, ::-1]}
 
 
@@ -309,9 +342,6 @@ class _Loaded:
     tensor: torch.Tensor
     orientation: int
     place: Place
-
-    def prediction(self, instances: Instances, classes: Classes) -> Prediction:
-        return Prediction(self.name, instances, classes, self.pixels, self.orientation)
 
 
 @dataclass(frozen=True, eq=False)

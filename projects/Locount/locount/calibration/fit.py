@@ -1,0 +1,204 @@
+"""Calibration from ground truth and detections of the same photos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from ..evaluation.annotations import Detections, GroundTruth
+from ..evaluation.api import match
+from ..evaluation.blind_matches import blind_matches
+from ..evaluation.count_errors import ImageCounts
+from ..evaluation.parts import without_parts
+from .calibration import Calibration, Intervals
+from .conformal import DEFAULT_LEVEL, Quantiles, Spread, photos_needed
+from .isotonic import Isotonic
+
+# Photos on which a category must have been found to have errors of its own.
+ENOUGH_PHOTOS = 30
+# Of the unit of errors, see Spread.
+POWER = 0.5
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """N predicted numbers and the true ones.
+
+    Attributes:
+        photo, category: places in the ground truth's ids.
+    """
+
+    photo: np.ndarray
+    category: np.ndarray
+    predicted: np.ndarray
+    true: np.ndarray
+
+    def where(self, kept: np.ndarray) -> Numbers:
+        return Numbers(self.photo[kept], self.category[kept], self.predicted[kept], self.true[kept])
+
+
+def joined(
+    sets: Iterable[tuple[GroundTruth, Detections]],
+) -> tuple[GroundTruth, Detections]:
+    """Several sets of photos as one; images are numbered anew.
+
+    Raises:
+        InputError: if the sets have other categories.
+    """
+    sets = list(sets)
+    first = sets[0][0]
+    for gt, _ in sets[1:]:
+        if (gt.category_ids.tolist(), gt.category_names) != (
+            first.category_ids.tolist(),
+            first.category_names,
+        ):
+            raise InputError(
+                f"the sets have different categories, {', '.join(first.category_names)} and "
+                f"{', '.join(gt.category_names)}: calibrate on sets of one model's categories"
+            )
+    starts = np.cumsum([0, *(len(gt.image_ids) for gt, _ in sets)]).tolist()
+
+    def join(parts: list, names: Iterable[str]) -> dict[str, np.ndarray]:
+        columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
+        images = [p.image + start for p, start in zip(parts, starts, strict=False)]
+        return columns | {"image": np.concatenate(images).astype(np.int32)}
+
+    shared = ("category", "boxes", "counts")
+    return (
+        GroundTruth(
+            **join([gt for gt, _ in sets], (*shared, "areas", "crowd")),
+            image_ids=np.arange(starts[-1]),
+            category_ids=first.category_ids,
+            category_names=first.category_names,
+        ),
+        Detections(**join([dt for _, dt in sets], (*shared, "scores"))),
+    )
+
+
+def fit_threshold(counts: ImageCounts, source: str) -> float:
+    """:meth:`ImageCounts.best_threshold`, where there is one.
+
+    Args:
+        source: where the detections are from, for messages.
+
+    Raises:
+        InputError: if there is no detection, or to count nothing is better.
+    """
+    if not len(counts.scores):
+        raise InputError(f"{source} holds no detection: predict with a lower PREDICT.SCORE")
+    threshold = counts.best_threshold()
+    if threshold == float("inf"):
+        raise InputError(
+            f"{source}: at every score the error is larger than without any detection: is it of "
+            "the same images, and of a trained model?"
+            + ("" if counts.true.any() else " No image holds a box, so each detection is wrong")
+        )
+    return threshold
+
+
+def calibrate(
+    gt: GroundTruth,
+    dt: Detections,
+    *,
+    score: float | None = None,
+    max_overlap: float = 1.0,
+    data: str,
+) -> Calibration:
+    """Learn a calibration from photos that the model was not trained on.
+
+    Every other photo, in the order of their ids, chooses the score and the unit of errors; the
+    other half measures errors by them, which keeps these exchangeable with those of new photos.
+    The probability of a score is learnt from all.
+
+    Args:
+        dt: with low scores too.
+        score: from which on detections count; by default that of least error of the totals.
+        max_overlap: as for :func:`without_parts`.
+        data: the photos, in words.
+
+    Raises:
+        InputError: if the photos are too few for DEFAULT_LEVEL, or no score is good.
+    """
+    half = np.arange(len(gt.image_ids)) % 2
+    if (measuring := int((half == 1).sum())) < photos_needed(DEFAULT_LEVEL):
+        raise InputError(
+            f"{len(half)} photos are too few to calibrate, as half of them choose and {measuring} "
+            f"measure: an interval at {DEFAULT_LEVEL:g} takes {photos_needed(DEFAULT_LEVEL)}, so "
+            f"give {2 * photos_needed(DEFAULT_LEVEL)} photos or more"
+        )
+    dt = without_parts(dt, max_overlap)
+    if score is None:
+        counts = ImageCounts.of(gt, dt, items=True)
+        score = fit_threshold(counts.of_images(half == 0), data)
+    elif not len(dt):
+        raise InputError(f"{data} holds no detection: predict with a lower PREDICT.SCORE")
+    kept = dt.take(np.flatnonzero(dt.scores >= score))
+    categories = category_totals(gt, kept) if len(gt.category_ids) > 1 else None
+    boxes = found_boxes(gt, kept)
+    return Calibration(
+        score=score,
+        max_overlap=max_overlap,
+        data=data,
+        probability=Isotonic.fit(*hits(gt, dt)),
+        totals=_intervals(photo_totals(gt, kept), gt, half, own=False),
+        categories=None if categories is None else _intervals(categories, gt, half),
+        boxes=_intervals(boxes, gt, half) if len(boxes.photo) else None,
+    )
+
+
+def hits(gt: GroundTruth, dt: Detections) -> tuple[np.ndarray, np.ndarray]:
+    """Scores, and whether each detection is on an object: (D,) each."""
+    matcher = match(gt, dt, max(1, len(dt)))
+    on_object = np.zeros(len(dt))
+    on_object[blind_matches(matcher, max_dets=max(1, len(dt))).dt] = 1
+    return matcher.dt.scores, on_object
+
+
+def photo_totals(gt: GroundTruth, dt: Detections) -> Numbers:
+    """Of each photo, the items of all categories."""
+    counts = ImageCounts.of(gt, dt, items=True)
+    photo = np.arange(len(gt.image_ids))
+    return Numbers(photo, np.zeros_like(photo), counts.predicted(-np.inf), counts.true)
+
+
+def category_totals(gt: GroundTruth, dt: Detections) -> Numbers:
+    """Of each photo, the items of each category that was found on it."""
+    shape = len(gt.image_ids), len(gt.category_ids)
+    objects = gt.take(np.flatnonzero(~gt.crowd))
+    true, predicted = np.zeros(shape), np.zeros(shape)
+    np.add.at(true, (objects.image, objects.category), objects.counts)
+    np.add.at(predicted, (dt.image, dt.category), dt.counts)
+    photo, category = np.nonzero(predicted)
+    return Numbers(photo, category, predicted[photo, category], true[photo, category])
+
+
+def found_boxes(gt: GroundTruth, dt: Detections) -> Numbers:
+    """Of each detection that is on an object (IoU 0.5), the counts."""
+    matcher = match(gt, dt, max(1, len(dt)))
+    matches = blind_matches(matcher, max_dets=max(1, len(dt)))
+    detections, objects = matcher.dt.take(matches.dt), matcher.gt.take(matches.gt)
+    return Numbers(
+        detections.image, detections.category, detections.counts.astype(float), objects.counts
+    )
+
+
+def _intervals(numbers: Numbers, gt: GroundTruth, half: np.ndarray, own: bool = True) -> Intervals:
+    """
+    Args:
+        half: of each photo, 0 where it chooses and 1 where it measures.
+        own: look for categories with enough photos.
+    """
+    choosing, measuring = (numbers.where(half[numbers.photo] == h) for h in (0, 1))
+    spread = Spread.fit(choosing.predicted, choosing.true, POWER)
+    errors = spread.errors(measuring.predicted, measuring.true)
+    everywhere = Quantiles.of(errors, measuring.photo)
+    by_category = {}
+    for place in np.unique(measuring.category).tolist() if own else ():
+        where = measuring.category == place
+        quantiles = Quantiles.of(errors[where], measuring.photo[where])
+        if quantiles.photos >= ENOUGH_PHOTOS:
+            by_category[int(gt.category_ids[place])] = quantiles
+    return Intervals(spread, everywhere, by_category)
