@@ -16,8 +16,8 @@ from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode, get_cfg
 from torch import nn
 
-from .calibration.calibration import CALIBRATION_KEY, Calibration
-from .classes import CHECKPOINT_KEY
+from .calibration import CALIBRATION_KEY, Calibration
+from .class_names import CHECKPOINT_KEY
 from .config import load_config, named_keys
 from .data.checks import num_classes_option
 from .errors import InputError, listing

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
+from ..evaluation.analysis.image_counts import ImageCounts
+from ..evaluation.analysis.pairs import blind_matches
 from ..evaluation.annotations import Detections, GroundTruth
 from ..evaluation.api import match
-from ..evaluation.blind_matches import blind_matches
-from ..evaluation.count_errors import ImageCounts
 from ..evaluation.parts import without_parts
 from .calibration import Calibration, Intervals
 from .conformal import DEFAULT_LEVEL, Quantiles, Spread, photos_needed

@@ -63,8 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from tabulate import tabulate
 
-    from ..calibration import calibrate
     from ..calibration.coverage import coverage
+    from ..calibration.fit import calibrate
     from ..checkpoint import calibrated_checkpoint
     from ..evaluation.tables import figure
     from ..model_file import DEFAULT, find_weights, stored_config
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(weights: str, files: Sequence[str]) -> tuple[GroundTruth, Detections]:
     from ..calibration.fit import joined
-    from ..classes import Classes
+    from ..class_names import Classes
     from ..evaluation.reading import read_detections, read_ground_truth
 
     if len(files) % 2:
@@ -130,7 +130,7 @@ def _predicted(weights: str, datasets: Sequence[str]) -> tuple[GroundTruth, Dete
     """As `train_net.py --eval-only` does."""
     from ..data import check_datasets
     from ..inference import Predictor
-    from ..inference.report.run_folder import DETECTIONS, GROUND_TRUTH
+    from ..report.run_folder import DETECTIONS, GROUND_TRUTH
     from ..training import Trainer
 
     predictor = Predictor(weights)

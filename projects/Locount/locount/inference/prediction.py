@@ -9,7 +9,7 @@ import torch
 from detectron2.structures import Instances
 
 from ..calibration import DEFAULT_LEVEL, Calibration, Interval
-from ..classes import Classes
+from ..class_names import Classes
 from ..errors import InputError
 from ..evaluation.parts import outside_better
 

@@ -21,7 +21,7 @@ from detectron2.structures import Instances
 
 from ..calibration import Calibration
 from ..checkpoint import load_weights
-from ..classes import find_classes
+from ..class_names import find_classes
 from ..config import device_of, load_config, without_missing_gpu
 from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
