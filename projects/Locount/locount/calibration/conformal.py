@@ -20,8 +20,9 @@ DEFAULT_LEVEL = 0.9
 LEVELS = np.arange(1, 200) / 200
 # Of sums of shares, for rounding.
 _EPSILON = 1e-9
-# Neither side's errors are taken for rarer than this part of the other's.
-_LEAST_SIDE = 0.2
+# Of the two sides of errors: even ones are mixed in as if of so many more numbers, and neither is
+# taken for smaller than this part of the other.
+_EVEN_NUMBERS, _LEAST_SIDE = 10, 0.25
 
 
 class Interval(NamedTuple):
@@ -111,15 +112,18 @@ class Spread(msgspec.Struct, frozen=True):
 
     @classmethod
     def fit(cls, predicted: np.ndarray, true: np.ndarray, power: float) -> Self:
-        """Mean distances on either side."""
+        """The sides by the sums of the distances on them.
+
+        Args:
+            predicted, true: N.
+        """
         distance = (true - predicted) / (predicted + 1.0) ** power
-        below, above = (float(side.clip(min=0).sum()) for side in (-distance, distance))
-        larger = max(below, above)
-        if not larger > 0:
-            return cls(power, 1.0, 1.0)
-        least = _LEAST_SIDE * larger
-        total = below + above
-        return cls(power, max(below, least) / total, max(above, least) / total)
+        sides = np.array([side.clip(min=0).sum() for side in (-distance, distance)])
+        if not sides.any():
+            return cls(power, 0.5, 0.5)
+        sides += sides.sum() / 2 * _EVEN_NUMBERS / len(distance)
+        sides = sides.clip(min=_LEAST_SIDE * sides.max())
+        return cls(power, *(sides / sides.sum()).tolist())
 
     def errors(self, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
         distance = (true - predicted) / (predicted + 1.0) ** self.power

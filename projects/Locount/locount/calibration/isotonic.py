@@ -37,16 +37,16 @@ class Isotonic(msgspec.Struct, frozen=True):
             scores: N, not empty.
             hits: N, 0 or 1.
         """
-        order = np.argsort(scores, kind="stable")
-        scores, hits = scores[order], hits[order].astype(np.float64)
+        values, place, numbers = np.unique(scores, return_inverse=True, return_counts=True)
+        sums = np.bincount(place, hits)
         size = max(LEAST_IN_STEP, -(-len(scores) // MAX_STEPS))
-        # Equal scores are in one step: it begins with the first of them.
-        begins = np.searchsorted(scores, scores[: max(1, len(scores) - size + 1) : size])
-        begins = np.unique(begins)
-        sums = np.add.reduceat(hits, begins)
-        numbers = np.diff(begins, append=len(scores))
+        begins, upto = [0], np.append(0, np.cumsum(numbers))
+        for i in range(1, len(values)):
+            if upto[i] - upto[begins[-1]] >= size and len(scores) - upto[i] >= size:
+                begins.append(i)
+        sums, numbers = np.add.reduceat(sums, begins), np.add.reduceat(numbers, begins)
         blocks: list[tuple[float, float, int]] = []  # start, sum, number
-        for start, total, number in zip(scores[begins], sums, numbers, strict=True):
+        for start, total, number in zip(values[begins], sums, numbers, strict=True):
             while blocks and blocks[-1][1] * number >= total * blocks[-1][2]:
                 start, before, more = blocks.pop()
                 total, number = total + before, number + more
