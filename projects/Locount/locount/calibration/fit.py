@@ -78,27 +78,6 @@ def joined(
     )
 
 
-def fit_threshold(counts: ImageCounts, source: str) -> float:
-    """:meth:`ImageCounts.best_threshold`, where there is one.
-
-    Args:
-        source: where the detections are from, for messages.
-
-    Raises:
-        InputError: if there is no detection, or to count nothing is better.
-    """
-    if not len(counts.scores):
-        raise InputError(f"{source} holds no detection: predict with a lower PREDICT.SCORE")
-    threshold = counts.best_threshold()
-    if threshold == float("inf"):
-        raise InputError(
-            f"{source}: at every score the error is larger than without any detection: is it of "
-            "the same images, and of a trained model?"
-            + ("" if counts.true.any() else " No image holds a box, so each detection is wrong")
-        )
-    return threshold
-
-
 def calibrate(
     gt: GroundTruth,
     dt: Detections,
@@ -132,7 +111,7 @@ def calibrate(
     dt = without_parts(dt, max_overlap)
     if score is None:
         counts = ImageCounts.of(gt, dt, items=True)
-        score = fit_threshold(counts.of_images(half == 0), data)
+        score = counts.of_images(half == 0).fitted_threshold(data)
     elif not len(dt):
         raise InputError(f"{data} holds no detection: predict with a lower PREDICT.SCORE")
     kept = dt.take(np.flatnonzero(dt.scores >= score))

@@ -38,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..calibration.fit import fit_threshold
     from ..evaluation.analysis.image_counts import ImageCounts
     from ..evaluation.parts import without_parts
     from ..evaluation.reading import read_detections, read_ground_truth
@@ -50,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     gt = read_ground_truth(args.gt)
     dt = without_parts(read_detections(args.dt, gt), args.max_overlap)
     counts = ImageCounts.of(gt, dt, items=args.items)
-    threshold = fit_threshold(counts, str(args.dt))
+    threshold = counts.fitted_threshold(str(args.dt))
     fitted, other = counts.errors(threshold), counts.errors(args.score)
     print(count_errors_table({f"fitted: {threshold}": fitted, f"{args.score}": other}, "score"))
     print(f"\nPREDICT.SCORE {threshold}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..annotations import Detections, GroundTruth
+from ..problems import EvaluationInputError
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,28 @@ class ImageCounts:
         if not len(total) or total.min() > 0:
             return float("inf")
         return float(scores[total.argmin()])
+
+    def fitted_threshold(self, source: str) -> float:
+        """:meth:`best_threshold`, where there is one.
+
+        Args:
+            source: where the detections are from, for messages.
+
+        Raises:
+            EvaluationInputError: if there is no detection, or to count nothing is better.
+        """
+        if not len(self.scores):
+            raise EvaluationInputError(
+                f"{source} holds no detection: predict with a lower PREDICT.SCORE"
+            )
+        threshold = self.best_threshold()
+        if threshold == float("inf"):
+            raise EvaluationInputError(
+                f"{source}: at every score the error is larger than without any detection: is it "
+                "of the same images, and of a trained model?"
+                + ("" if self.true.any() else " No image holds a box, so each detection is wrong")
+            )
+        return threshold
 
     def cross_fitted_errors(self) -> dict[str, float]:
         """:meth:`errors` of each half of the images at the best threshold of the other half.
