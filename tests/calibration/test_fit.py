@@ -110,12 +110,37 @@ def test_a_category_on_enough_photos_has_its_own_intervals():
     photos = [([(1, 5, 5), *([(2, 3, 4)] if i < 20 else [])], 0) for i in range(64)]
     calibration = calibrate(*make(photos, ("cup", "box")), data="")
     assert list(calibration.categories.by_category) == [1]
-    cup, box = calibration.category_intervals([1, 2], [5, 4], 0.9)
+    cup, box = calibration.category_intervals({1: 5, 2: 4}, 0.9)
     assert cup == Interval(5, 5)
     assert box == Interval(3, 4)
     # At 0.99 there are too few photos of cups alone, and of all together.
     with pytest.raises(InputError, match="99 photos"):
-        calibration.category_intervals([1], [5], 0.99)
+        calibration.category_intervals({1: 5}, 0.99)
+
+
+def test_photos_of_one_size_have_their_own_intervals():
+    # Near photos with 2 to 4 items are right; far ones say 16 and hold 20, an error of one unit.
+    near, far = exact(40), [([(1, 20, 16)], 3)] * 20
+    calibration = calibrate(*make(near + far), score=0.5, data="")
+    assert calibration.total_interval(3, 0.9) == Interval(3, 3)
+    low, high = calibration.total_interval(16, 0.9)
+    assert high == 20
+    assert calibration.count_intervals([1], np.array([16]), 0.9) == [(low, high)]
+    # All at 0.8 are on an object, and none at 0.3.
+    assert calibration.probabilities(np.array([0.8, 0.3]), 16).tolist() == [1, 0]
+    # A size on less than 9 measuring photos is as all are.
+    calibration = calibrate(*make(near + far[:16]), score=0.5, data="")
+    assert list(calibration.totals.by_size) == [0]
+    assert calibration.total_interval(16, 0.9) == Interval(low, high)
+    assert calibration.total_interval(3, 0.9) == Interval(3, 3)
+
+
+def test_a_level_beyond_a_size_takes_its_largest_error_or_that_of_all():
+    # Ten far photos measure, and 0.95 takes 19. Their largest error is of one unit.
+    photos = [*exact(40), *([([(1, 20, 16)], 0)] * 20)]
+    calibration = calibrate(*make(photos), data="")
+    assert calibration.total_interval(16, 0.95) == calibration.total_interval(16, 0.9)
+    assert calibration.total_interval(3, 0.95) == Interval(3, 3)
 
 
 def test_coverage_on_other_photos():

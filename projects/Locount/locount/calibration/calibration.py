@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Self
 
 import msgspec
@@ -17,27 +17,45 @@ from .isotonic import Isotonic
 CALIBRATION_KEY = "calibration"
 
 
+# Photos are of one size between two of these numbers of predicted items.
+SIZES = (10, 100)
+
+
+def size_of(totals: np.ndarray | int) -> np.ndarray:
+    """The size of photos, from 0 to len(SIZES), by their predicted items."""
+    return np.digitize(totals, SIZES)
+
+
 class Intervals(msgspec.Struct, frozen=True):
     """Intervals of one kind of number.
 
     Attributes:
-        everywhere: errors of all categories together.
-        by_category: of a category alone, by its id, where it was on enough photos.
+        everywhere: errors on all photos.
+        by_category, by_size: of a category by its id, and of photos of one size, where there are
+            enough photos.
     """
 
     spread: Spread
     everywhere: Quantiles
     by_category: dict[int, Quantiles] = {}
+    by_size: dict[int, Quantiles] = {}
 
     def of(
-        self, numbers: np.ndarray, category_ids: Iterable[int | None], level: float, least: int
+        self,
+        numbers: np.ndarray,
+        category_ids: Iterable[int | None],
+        totals: Iterable[int],
+        level: float,
+        least: int,
     ) -> list[Interval]:
-        """The interval of each number: of its category's own errors where they suffice for the
-        level, else of those everywhere.
+        """The interval of each number, by the errors of its category, else by those on photos of
+        its size, else by those everywhere; where the first are too few for the level, by the
+        larger of their largest and that everywhere.
 
         Args:
             numbers: N, predicted.
             category_ids: N.
+            totals: N, the predicted items of each one's photo.
             least: the least number that there is.
 
         Raises:
@@ -51,10 +69,19 @@ class Intervals(msgspec.Struct, frozen=True):
                 f"calibration that measures, and there were {self.everywhere.photos}: ask for "
                 f"{self.highest_level:.2g} or less, or calibrate with more photos"
             )
-        own = {i: quantiles.at(level) for i, quantiles in self.by_category.items()}
-        errors = [own.get(i, np.inf) for i in category_ids]
-        errors = np.array([everywhere if error == np.inf else error for error in errors])
-        low, high = self.spread.bounds(numbers, errors, least)
+
+        def own(quantiles: Quantiles) -> float:
+            error = quantiles.at(level)
+            return max(quantiles.errors[-1], everywhere) if error == np.inf else error
+
+        by_category = {key: own(quantiles) for key, quantiles in self.by_category.items()}
+        by_size = {key: own(quantiles) for key, quantiles in self.by_size.items()}
+        sizes = size_of(np.array([*totals], np.int64)).tolist()
+        errors = [
+            by_category.get(category, by_size.get(size, everywhere))
+            for category, size in zip(category_ids, sizes, strict=True)
+        ]
+        low, high = self.spread.bounds(numbers, np.array(errors), least)
         return list(map(Interval, low.tolist(), high.tolist()))
 
     @property
@@ -71,6 +98,7 @@ class Calibration(msgspec.Struct, frozen=True):
     Attributes:
         data: the photos, in words.
         probability: the share of boxes on an object (IoU 0.5), by score.
+        probability_by_size: that on photos of one size.
         totals: of photos.
         categories: of a category on a photo where it was found; None of a model with one category,
             where it is the total.
@@ -84,6 +112,7 @@ class Calibration(msgspec.Struct, frozen=True):
     totals: Intervals
     categories: Intervals | None
     boxes: Intervals | None
+    probability_by_size: dict[int, Isotonic] = {}
 
     @classmethod
     def of_model_file(cls, path: str) -> Self | None:
@@ -93,28 +122,41 @@ class Calibration(msgspec.Struct, frozen=True):
         """
         return stored(path, CALIBRATION_KEY, cls)
 
+    def probabilities(self, scores: np.ndarray, total: int) -> np.ndarray:
+        """That boxes of these scores are on an object.
+
+        Args:
+            scores: N.
+            total: the predicted items of the photo.
+        """
+        return self.probability_by_size.get(int(size_of(total)), self.probability)(scores)
+
     def total_interval(self, total: int, level: float) -> Interval:
         """Of the number of items on a photo; ``total`` lies in it.
 
         Raises:
             InputError: if the level is not between 0 and 1, or takes more photos than there were.
         """
-        return self.totals.of(np.array([total]), [None], level, 0)[0]
+        return self.totals.of(np.array([total]), [None], [total], level, 0)[0]
 
-    def category_intervals(
-        self, category_ids: Iterable[int], totals: Iterable[int], level: float
-    ) -> list[Interval]:
-        """Of the items of categories that were found on a photo. Raises as for the total."""
+    def category_intervals(self, totals: Mapping[int, int], level: float) -> list[Interval]:
+        """Of the items of each category that was found on a photo. Raises as for the total.
+
+        Args:
+            totals: the items, by the category's id.
+        """
         intervals = self.categories or self.totals
-        return intervals.of(np.array([*totals], np.int64), category_ids, level, 0)
+        of_photo = [sum(totals.values())] * len(totals)
+        return intervals.of(np.array([*totals.values()], np.int64), totals, of_photo, level, 0)
 
     def count_intervals(
         self, category_ids: Iterable[int], counts: np.ndarray, level: float
     ) -> list[Interval]:
-        """Of the counts of boxes that are on an object. Raises as for the total, and where no box
-        of the calibration was on an object."""
+        """Of the counts of all boxes of a photo, if they are on an object. Raises as for the total,
+        and where no box of the calibration was on an object."""
         if self.boxes is None:
             raise InputError(
                 "no box of the calibration was on an object, so counts have no intervals"
             )
-        return self.boxes.of(counts, category_ids, level, 1)
+        of_photo = [int(counts.sum())] * len(counts)
+        return self.boxes.of(counts, category_ids, of_photo, level, 1)

@@ -40,7 +40,7 @@ def _row(
     intervals: Intervals, numbers: Numbers, gt: GroundTruth, level: float, least: int
 ) -> dict[str, float]:
     ids = gt.category_ids[numbers.category].tolist()
-    bounds = intervals.of(numbers.predicted, ids, level, least)
+    bounds = intervals.of(numbers.predicted, ids, numbers.totals, level, least)
     low, high = np.array(bounds).reshape(-1, 2).T
     _, photo, sizes = np.unique(numbers.photo, return_inverse=True, return_counts=True)
 

@@ -13,12 +13,14 @@ from ..evaluation.analysis.pairs import blind_matches
 from ..evaluation.annotations import Detections, GroundTruth
 from ..evaluation.api import match
 from ..evaluation.parts import without_parts
-from .calibration import Calibration, Intervals
+from .calibration import Calibration, Intervals, size_of
 from .conformal import DEFAULT_LEVEL, Quantiles, Spread, photos_needed
 from .isotonic import Isotonic
 
 # Photos on which a category must have been found to have errors of its own.
 ENOUGH_PHOTOS = 30
+# Measuring photos of one size, likewise.
+ENOUGH_OF_SIZE = photos_needed(DEFAULT_LEVEL)
 # Of the unit of errors, see Spread.
 POWER = 0.5
 
@@ -29,15 +31,17 @@ class Numbers:
 
     Attributes:
         photo, category: places in the ground truth's ids.
+        totals: predicted, of each one's photo.
     """
 
     photo: np.ndarray
     category: np.ndarray
     predicted: np.ndarray
     true: np.ndarray
+    totals: np.ndarray
 
     def where(self, kept: np.ndarray) -> Numbers:
-        return Numbers(self.photo[kept], self.category[kept], self.predicted[kept], self.true[kept])
+        return Numbers(**{name: values[kept] for name, values in vars(self).items()})
 
 
 def joined(
@@ -90,7 +94,9 @@ def calibrate(
 
     Every other photo, in the order of their ids, chooses the score and the unit of errors; the
     other half measures errors by them, which keeps these exchangeable with those of new photos.
-    The probability of a score is learnt from all.
+    The probability of a score is learnt from all. Photos of one size have errors and probabilities
+    of their own where they are enough for DEFAULT_LEVEL, so that a mix of near and far photos does
+    not make intervals too wide for the ones and too narrow for the others.
 
     Args:
         dt: with low scores too.
@@ -117,30 +123,41 @@ def calibrate(
     kept = dt.take(np.flatnonzero(dt.scores >= score))
     categories = category_totals(gt, kept) if len(gt.category_ids) > 1 else None
     boxes = found_boxes(gt, kept)
+    scores, on_object, images = hits(gt, dt)
+    sizes = size_of(_predicted_totals(gt, kept))[images]
+    many = [s for s in np.unique(sizes) if len(np.unique(images[sizes == s])) >= ENOUGH_OF_SIZE]
     return Calibration(
         score=score,
         max_overlap=max_overlap,
         data=data,
-        probability=Isotonic.fit(*hits(gt, dt)),
-        totals=_intervals(photo_totals(gt, kept), gt, half, own=False),
+        probability=Isotonic.fit(scores, on_object),
+        probability_by_size={
+            int(s): Isotonic.fit(scores[sizes == s], on_object[sizes == s]) for s in many
+        },
+        totals=_intervals(photo_totals(gt, kept), gt, half),
         categories=None if categories is None else _intervals(categories, gt, half),
         boxes=_intervals(boxes, gt, half) if len(boxes.photo) else None,
     )
 
 
-def hits(gt: GroundTruth, dt: Detections) -> tuple[np.ndarray, np.ndarray]:
-    """Scores, and whether each detection is on an object: (D,) each."""
+def hits(gt: GroundTruth, dt: Detections) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores, whether each detection is on an object, and the place of its photo: (D,) each."""
     matcher = match(gt, dt, max(1, len(dt)))
     on_object = np.zeros(len(dt))
     on_object[blind_matches(matcher, max_dets=max(1, len(dt))).dt] = 1
-    return matcher.dt.scores, on_object
+    return matcher.dt.scores, on_object, matcher.dt.image
 
 
 def photo_totals(gt: GroundTruth, dt: Detections) -> Numbers:
     """Of each photo, the items of all categories."""
     counts = ImageCounts.of(gt, dt, items=True)
     photo = np.arange(len(gt.image_ids))
-    return Numbers(photo, np.zeros_like(photo), counts.predicted(-np.inf), counts.true)
+    predicted = counts.predicted(-np.inf)
+    return Numbers(photo, np.zeros_like(photo), predicted, counts.true, predicted)
+
+
+def _predicted_totals(gt: GroundTruth, dt: Detections) -> np.ndarray:
+    return np.bincount(dt.image, dt.counts, len(gt.image_ids))
 
 
 def category_totals(gt: GroundTruth, dt: Detections) -> Numbers:
@@ -151,7 +168,8 @@ def category_totals(gt: GroundTruth, dt: Detections) -> Numbers:
     np.add.at(true, (objects.image, objects.category), objects.counts)
     np.add.at(predicted, (dt.image, dt.category), dt.counts)
     photo, category = np.nonzero(predicted)
-    return Numbers(photo, category, predicted[photo, category], true[photo, category])
+    numbers = predicted[photo, category], true[photo, category]
+    return Numbers(photo, category, *numbers, predicted.sum(axis=1)[photo])
 
 
 def found_boxes(gt: GroundTruth, dt: Detections) -> Numbers:
@@ -160,24 +178,34 @@ def found_boxes(gt: GroundTruth, dt: Detections) -> Numbers:
     matches = blind_matches(matcher, max_dets=max(1, len(dt)))
     detections, objects = matcher.dt.take(matches.dt), matcher.gt.take(matches.gt)
     return Numbers(
-        detections.image, detections.category, detections.counts.astype(float), objects.counts
+        detections.image,
+        detections.category,
+        detections.counts.astype(float),
+        objects.counts,
+        _predicted_totals(gt, dt)[detections.image],
     )
 
 
-def _intervals(numbers: Numbers, gt: GroundTruth, half: np.ndarray, own: bool = True) -> Intervals:
+def _intervals(numbers: Numbers, gt: GroundTruth, half: np.ndarray) -> Intervals:
     """
     Args:
         half: of each photo, 0 where it chooses and 1 where it measures.
-        own: look for categories with enough photos.
     """
     choosing, measuring = (numbers.where(half[numbers.photo] == h) for h in (0, 1))
     spread = Spread.fit(choosing.predicted, choosing.true, POWER)
     errors = spread.errors(measuring.predicted, measuring.true)
-    everywhere = Quantiles.of(errors, measuring.photo)
-    by_category = {}
-    for place in np.unique(measuring.category).tolist() if own else ():
-        where = measuring.category == place
-        quantiles = Quantiles.of(errors[where], measuring.photo[where])
-        if quantiles.photos >= ENOUGH_PHOTOS:
-            by_category[int(gt.category_ids[place])] = quantiles
-    return Intervals(spread, everywhere, by_category)
+
+    def by(keys: np.ndarray, enough: int) -> dict[int, Quantiles]:
+        found = np.unique(keys).tolist()
+        by_key = {
+            key: Quantiles.of(errors[keys == key], measuring.photo[keys == key])
+            for key in (found if len(found) > 1 else ())  # one alone is everywhere
+        }
+        return {key: quantiles for key, quantiles in by_key.items() if quantiles.photos >= enough}
+
+    return Intervals(
+        spread,
+        Quantiles.of(errors, measuring.photo),
+        by_category=by(gt.category_ids[measuring.category], ENOUGH_PHOTOS),
+        by_size=by(size_of(measuring.totals), ENOUGH_OF_SIZE),
+    )

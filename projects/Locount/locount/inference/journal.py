@@ -33,7 +33,7 @@ class Detection(msgspec.Struct, omit_defaults=True):
         count_score: None from a model that gives none.
         count_low, count_high: the interval of the count, if the box is on an object; left out where
             there is none.
-        probability: that the box is on an object; left out from a model without calibration.
+        probability: that the box is on an object; left out without intervals.
     """
 
     category_id: int
@@ -124,9 +124,12 @@ class Entry(msgspec.Struct, omit_defaults=True):
         count_scores = prediction.count_scores.tolist()
         # The calibrated ones are the first ones, as the best are.
         intervals = [(None, None)] * len(prediction)
-        if level is not None and prediction.calibration.boxes is not None:
-            sure = prediction.count_intervals(level)
-            intervals[: len(sure)] = sure
+        probabilities = [None] * len(prediction)
+        if level is not None:
+            probabilities = prediction.probabilities.tolist()
+            if prediction.calibration.boxes is not None:
+                sure = prediction.count_intervals(level)
+                intervals[: len(sure)] = sure
         detections = [
             Detection(
                 category_id=prediction.classes.ids[class_id],
@@ -137,7 +140,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
                 count_score=None if np.isnan(count_score) else count_score,
                 count_low=low,
                 count_high=high,
-                probability=None if np.isnan(probability) else probability,
+                probability=probability,
             )
             for box, class_id, score, count, count_score, (low, high), probability in zip(
                 boxes.tolist(),
@@ -146,7 +149,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
                 prediction.counts.tolist(),
                 count_scores,
                 intervals,
-                prediction.probabilities.tolist(),
+                probabilities,
                 strict=True,
             )
         ]

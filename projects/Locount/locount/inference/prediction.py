@@ -148,8 +148,8 @@ class Prediction:
         """Of the items of each class in :meth:`calibrated`, by its number, likewise."""
         found = self.calibrated()
         totals = found.category_totals()
-        ids = [self.classes.ids[i] for i in totals]
-        intervals = found.calibration.category_intervals(ids, totals.values(), level)
+        by_id = {self.classes.ids[i]: total for i, total in totals.items()}
+        intervals = found.calibration.category_intervals(by_id, level)
         return dict(zip(totals, intervals, strict=True))
 
     def count_intervals(self, level: float = DEFAULT_LEVEL) -> list[Interval]:
@@ -161,7 +161,12 @@ class Prediction:
     @property
     def probabilities(self) -> np.ndarray:
         """N, float64: the share of boxes of such a score that are on an object (IoU 0.5); NaN from
-        a model without calibration."""
+        a model without calibration.
+
+        Raises:
+            InputError: as :meth:`calibrated`, of a model with one.
+        """
         if self.calibration is None:
             return np.full(len(self), np.nan)
-        return self.calibration.probability(self.scores)
+        total = int(self.calibrated().counts.sum())
+        return self.calibration.probabilities(self.scores, total)
