@@ -3,7 +3,7 @@ import pytest
 
 from locount.calibration import Calibration, Interval
 from locount.calibration.coverage import coverage
-from locount.calibration.fit import calibrate, joined
+from locount.calibration.fit import _joined_sizes, calibrate, joined
 from locount.errors import InputError
 from locount.evaluation.reading import read_detections, read_ground_truth
 
@@ -128,11 +128,30 @@ def test_photos_of_one_size_have_their_own_intervals():
     assert calibration.count_intervals([1], np.array([16]), 0.9) == [(low, high)]
     # All at 0.8 are on an object, and none at 0.3.
     assert calibration.probabilities(np.array([0.8, 0.3]), 16).tolist() == [1, 0]
-    # A size on less than 9 measuring photos is as all are.
+    # Eight far photos that measure are too few, and join the near ones.
     calibration = calibrate(*make(near + far[:16]), score=0.5, data="")
-    assert list(calibration.totals.by_size) == [0]
+    assert calibration.totals.by_size == {}
     assert calibration.total_interval(16, 0.9) == Interval(low, high)
-    assert calibration.total_interval(3, 0.9) == Interval(3, 3)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "joined"),
+    [
+        ((9, 9, 9), [0, 1, 2]),
+        ((20, 5, 4), [0, 1, 1]),
+        ((20, 20, 8), [0, 1, 1]),
+        ((8, 20, 9), [1, 1, 2]),
+        ((4, 4, 9), [0, 0, 0]),
+        ((50, 0, 3), [0, 0, 0]),
+        ((2, 9, 0), [0, 0, 0]),
+        ((0, 9, 9), [1, 1, 2]),
+        ((0, 0, 0), [0, 0, 0]),
+    ],
+)
+def test_sizes_of_few_photos_join_others(numbers, joined):
+    sizes = np.repeat([0, 1, 2], numbers)
+    twice = np.repeat(np.arange(len(sizes)), 2)  # of two numbers each
+    assert _joined_sizes(sizes[twice], twice).tolist() == joined
 
 
 def test_a_level_beyond_a_size_takes_its_largest_error_or_that_of_all():

@@ -13,7 +13,7 @@ from ..evaluation.analysis.pairs import blind_matches
 from ..evaluation.annotations import Detections, GroundTruth
 from ..evaluation.api import match
 from ..evaluation.parts import without_parts
-from .calibration import Calibration, Intervals, size_of
+from .calibration import SIZES, Calibration, Intervals, size_of
 from .conformal import DEFAULT_LEVEL, Quantiles, Spread, photos_needed
 from .isotonic import Isotonic
 
@@ -195,17 +195,38 @@ def _intervals(numbers: Numbers, gt: GroundTruth, half: np.ndarray) -> Intervals
     spread = Spread.fit(choosing.predicted, choosing.true, POWER)
     errors = spread.errors(measuring.predicted, measuring.true)
 
-    def by(keys: np.ndarray, enough: int) -> dict[int, Quantiles]:
-        found = np.unique(keys).tolist()
-        by_key = {
+    def by(keys: np.ndarray) -> dict[int, Quantiles]:
+        return {
             key: Quantiles.of(errors[keys == key], measuring.photo[keys == key])
-            for key in (found if len(found) > 1 else ())  # one alone is everywhere
+            for key in np.unique(keys).tolist()
         }
-        return {key: quantiles for key, quantiles in by_key.items() if quantiles.photos >= enough}
 
+    by_category = by(gt.category_ids[measuring.category]) if len(gt.category_ids) > 1 else {}
+    sizes = size_of(measuring.totals)
+    joined_to = _joined_sizes(sizes, measuring.photo)
+    by_joined = by(joined_to[sizes]) if joined_to.any() else {}
     return Intervals(
         spread,
         Quantiles.of(errors, measuring.photo),
-        by_category=by(gt.category_ids[measuring.category], ENOUGH_PHOTOS),
-        by_size=by(size_of(measuring.totals), ENOUGH_OF_SIZE),
+        by_category={i: q for i, q in by_category.items() if q.photos >= ENOUGH_PHOTOS},
+        by_size={size: by_joined[int(s)] for size, s in enumerate(joined_to) if s in by_joined},
     )
+
+
+def _joined_sizes(sizes: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """Of each size, the one that it is taken together with, so that all have ENOUGH_OF_SIZE photos.
+
+    From the largest on, too few join the next smaller ones; the smallest ones join those above. 0
+    everywhere if that leaves one.
+
+    Args:
+        sizes, photo: of N numbers.
+    """
+    numbers = np.array([len(np.unique(photo[sizes == s])) for s in range(len(SIZES) + 1)])
+    joined_to, first = np.zeros(len(numbers), np.int64), len(numbers)
+    for size in reversed(range(len(numbers))):
+        if numbers[size:first].sum() >= ENOUGH_OF_SIZE:
+            joined_to[size:first] = size
+            first = size
+    joined_to[:first] = joined_to[first] if first < len(numbers) else 0
+    return joined_to if len(np.unique(joined_to)) > 1 else np.zeros_like(joined_to)
