@@ -22,10 +22,10 @@ FLOORS = (
     {"model_file"},
     {"class_names", "calibration"},
     {"checkpoint"},
-    {"training"},
+    {"training", "export"},
     {"inference"},
     {"stock"},
-    {"export", "report", "serve"},
+    {"report", "serve"},
     {"cli"},
 )
 # Whoever makes a config can name the architectures, so it registers them.
