@@ -134,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"model: {predictor.description}")
         if intervals:
             more = job.summary.new + job.summary.kept - len(intervals)
-            print(f"instances by photo, and where the truth lies on {level:.0%} of photos:")
+            print(f"instances by photo, and where the truth lies on {100 * level:g} % of photos:")
             print("\n".join(f"  {printable(line)}" for line in intervals))
             if more:
                 print(f"  … and {more} more in {args.output / 'photos.csv'}")
