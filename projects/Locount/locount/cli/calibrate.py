@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from .options import add_output, add_score
 
 if TYPE_CHECKING:
     from ..evaluation.annotations import Detections, GroundTruth
@@ -31,19 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dataset", nargs="+", metavar="NAME", help="datasets to predict, in place of files"
     )
     parser.add_argument(
+        "-w",
         "--weights",
         metavar="FILE",
         help="model file with its config (default: the weights that come with locount)",
     )
-    parser.add_argument(
-        "--output", metavar="FILE", type=Path, help="write the model file with its calibration"
-    )
-    parser.add_argument(
-        "--score",
-        metavar="T",
-        type=float,
-        help="the score from which on boxes count (default: that of least error of the totals)",
-    )
+    add_output(parser, "write the model file with its calibration there", metavar="FILE")
+    add_score(parser, "default: that of least error of the totals")
     parser.add_argument(
         "--max-overlap",
         metavar="SHARE",
@@ -71,8 +66,6 @@ def run(args: argparse.Namespace) -> int:
 
     if bool(args.dataset) == bool(args.files):
         raise InputError("give files, GT and DT, or --dataset, and one of the two")
-    if args.score is not None and not 0 <= args.score <= 1:
-        raise InputError(f"--score is {args.score}; it must be from 0 to 1")
     if args.max_overlap is not None and not 0 < args.max_overlap <= 1:
         raise InputError(f"--max-overlap is {args.max_overlap}; it must be above 0 and at most 1")
     weights = find_weights(args.weights or DEFAULT)

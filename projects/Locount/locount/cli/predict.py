@@ -9,8 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import MAX_LISTED, InputError, listing, printable
-from .options import add_level_argument, add_model_arguments, interval_level, open_predictor
+from ..errors import MAX_LISTED, listing, printable
+from .options import (
+    add_device,
+    add_level,
+    add_model,
+    add_output,
+    add_score,
+    at_least_1,
+    interval_level,
+    open_predictor,
+    writing,
+)
 
 if TYPE_CHECKING:
     from ..inference.run import Summary
@@ -23,21 +33,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help="photos, folders of photos, patterns, videos; - reads a list of paths from stdin",
     )
-    add_model_arguments(parser)
-    parser.add_argument(
-        "--output",
-        default=Path("output/predict"),
-        type=Path,
-        metavar="DIR",
-        help="folder for the results; a run into it goes on where another one stopped (default: "
+    add_model(parser)
+    add_output(
+        parser,
+        "folder for the results; a run into it goes on where another one stopped (default: "
         "%(default)s)",
+        default=Path("output/predict"),
+        metavar="DIR",
     )
+    add_score(parser, "default: PREDICT.SCORE of the config")
+    add_level(parser)
     parser.add_argument(
-        "--score", type=float, help="least score of a box (default: PREDICT.SCORE of the config)"
-    )
-    add_level_argument(parser)
-    parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="of videos, take each Nth frame"
+        "--every", type=at_least_1, default=1, metavar="N", help="take every Nth frame of a video"
     )
     parser.add_argument(
         "--as-stored",
@@ -49,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print a line of JSON for each photo, and nothing else"
     )
-    parser.add_argument("--device", help="such as cuda:1 (default: MODEL.DEVICE of the config)")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="images a step, at most")
+    add_device(parser)
+    parser.add_argument("--batch-size", type=at_least_1, metavar="N", help="images a step, at most")
     parser.add_argument(
         "--amp", action="store_true", help="mixed precision: faster where the hardware has it"
     )
@@ -58,7 +65,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if all inputs were used, 1 if not, 2 if nothing could be done."""
-    _check(args)
     import msgspec
     from tqdm import tqdm
 
@@ -100,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
         if "-" in args.inputs:
             yield from listed_lines(sys.stdin.buffer, "the list of paths")
 
-    try:
+    with writing(args.output):
         job = Run(
             predictor,
             args.output,
@@ -110,10 +116,6 @@ def run(args: argparse.Namespace) -> int:
             pictures=not args.no_pictures,
             on_line=on_line,
         )
-    except OSError as error:
-        raise InputError(
-            f"can't write to {args.output} ({error.strerror}): name a folder that you may write to"
-        ) from error
     job.summary.failures += [
         Failure(path, "is in a format that can't be read: save it as JPEG") for path in unused
     ]
@@ -121,13 +123,17 @@ def run(args: argparse.Namespace) -> int:
     try:
         with bar:
             job(everything())
+    except BrokenPipeError:
+        raise
     except (OSError, KeyboardInterrupt) as error:
-        cause = f"{error}: mend it" if isinstance(error, OSError) else "interrupted"
+        cause = f"{error}: mend it. " if isinstance(error, OSError) else ""
         print(
-            f"locount predict: {cause}. {job.summary.new} photos were done and are kept; the same "
+            f"locount predict: {cause}{job.summary.new} photos were done and are kept; the same "
             "command goes on from there.",
             file=sys.stderr,
         )
+        if isinstance(error, KeyboardInterrupt):
+            raise
         return 1
     if not args.json:
         _print_totals(job.summary, args.output, time.perf_counter() - start)
@@ -163,14 +169,6 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 1 if job.summary.failures else 0
-
-
-def _check(args: argparse.Namespace) -> None:
-    for option, value in (("--every", args.every), ("--batch-size", args.batch_size)):
-        if value is not None and value < 1:
-            raise InputError(f"{option} is {value}; it must be 1 or more")
-    if args.score is not None and not 0 <= args.score <= 1:
-        raise InputError(f"--score is {args.score}; it must be from 0 to 1")
 
 
 def _print_totals(summary: Summary, output: Path, seconds: float) -> None:

@@ -12,12 +12,12 @@ import socket
 import sys
 
 from ..errors import InputError
-from .options import add_level_argument, add_model_arguments, interval_level, open_predictor
+from .options import add_device, add_level, add_model, interval_level, open_predictor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_model_arguments(parser)
-    add_level_argument(parser)
+    add_model(parser)
+    add_level(parser)
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with a --host that others reach: let everyone in. By default the address that is "
         "printed holds a token, $LOCOUNT_TOKEN or a new one",
     )
-    parser.add_argument("--device", help="such as cuda:1 (default: MODEL.DEVICE of the config)")
+    add_device(parser)
 
 
 def run(args: argparse.Namespace) -> int:

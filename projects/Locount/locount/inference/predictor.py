@@ -19,14 +19,16 @@ from detectron2.data import transforms as T
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
 
+from .. import config_files
 from ..calibration import Calibration
 from ..checkpoint import load_weights
 from ..class_names import find_classes
-from ..config import device_of, load_config, without_missing_gpu
+from ..config import device_of
 from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
 from ..export.engines import ENGINES, make_engine
-from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
+from ..model_choice import choose, open_config
+from ..model_file import CARD_KEY, find_weights, stored, stored_config
 from ..training import mixed_precision
 from .ahead import Place, Room, chunks, run_ahead
 from .inputs import Failure, NamedImage
@@ -45,7 +47,17 @@ Image = str | os.PathLike | np.ndarray | NamedImage
 class Predictor:
     """A trained model that takes photos and gives :class:`Prediction`.
 
-    The detections are those of Detectron2's ``DefaultPredictor``. It comes sooner to them:
+    >>> predictor = Predictor()  # the weights that come with locount
+    >>> prediction = predictor("photo.jpg")
+    >>> prediction.plot().save("found.jpg")
+    >>> for prediction in predictor.stream(["photo.jpg", "photo.jpg"]):
+    ...     print(prediction.name)
+    photo.jpg
+    photo.jpg
+
+    The detections are those of Detectron2's ``DefaultPredictor``, for which it can stand in:
+    ``prediction["instances"]`` holds all of them, and all else of a prediction those that count
+    (PREDICT.SCORE and PREDICT.MAX_OVERLAP). It comes sooner to them:
 
     * photos are read and resized in threads while the model is at work,
     * on a GPU images that are resized to one size go through the model together. Others do not:
@@ -71,9 +83,9 @@ class Predictor:
     ):
         """
         Args:
-            cfg: a config, or the YAML file of one, such as the config.yaml of a training run; by
-                default the one in the model file. A path that does not end in .yaml or .yml is that
-                of a model file.
+            cfg: a config; or the path of a YAML file, of a model file, or of the folder of a
+                training (its config and newest checkpoint); or a name of
+                :mod:`locount.model_zoo`. By default the config in the model file.
             weights: a model file, or "products", the weights that come with the project. By default
                 MODEL.WEIGHTS, without a config those of the project.
             device: such as "cuda:1"; by default MODEL.DEVICE, or the CPU where there is no GPU.
@@ -91,9 +103,6 @@ class Predictor:
                 a device that there is not.
         """
         cfg = _open_config(cfg, weights)
-        if weights is not None:
-            cfg.MODEL.WEIGHTS = os.fspath(weights)
-        cfg.MODEL.WEIGHTS = find_weights(cfg.MODEL.WEIGHTS)
         if device is not None:
             cfg.MODEL.DEVICE = device
         cfg.freeze()
@@ -121,13 +130,19 @@ class Predictor:
     def __call__(self, image: Image) -> Prediction:
         """The detections of one image.
 
+        >>> import cv2
+        >>> len(Predictor()("photo.jpg")) == len(Predictor()(cv2.imread("photo.jpg")))
+        True
+
         Args:
             image: a path, or H x W x 3, uint8, in BGR order as OpenCV reads it.
 
         Raises:
             InputError: if it can't be read or is no such array.
         """
-        item, instances = self._alone((0, image), keep_pixels=False)
+        # An array is the caller's own, so to keep it takes no memory; a file can be read again.
+        keep_pixels = not isinstance(image, str | os.PathLike)
+        item, instances = self._alone((0, image), keep_pixels)
         if isinstance(item, Failure):
             raise InputError(str(item)) from item.cause
         return self._prediction(item, instances)
@@ -175,12 +190,6 @@ class Predictor:
                     raise InputError(str(item)) from item.cause
                 else:
                     on_failure(replace(item, cause=None))  # which would hold the pixels
-
-    def _prediction(self, item: _Loaded, instances: Instances) -> Prediction:
-        return Prediction(
-            *(item.name, instances, self.classes, item.pixels, item.orientation),
-            calibration=self.calibration,
-        )
 
     def _alone(
         self, numbered: tuple[int, Image], keep_pixels: bool
@@ -257,6 +266,13 @@ class Predictor:
         half = len(batch) // 2
         return self._run(batch[:half]) + self._run(batch[half:])
 
+    def _prediction(self, item: _Loaded, instances: Instances) -> Prediction:
+        every = Prediction(
+            *(item.name, instances, self.classes, item.pixels, item.orientation),
+            calibration=self.calibration,
+        )
+        return every.counting(self.cfg.PREDICT.SCORE, self.cfg.PREDICT.MAX_OVERLAP)
+
     @property
     def description(self) -> str:
         """The name of the weights, and the first paragraph of their card if they have one."""
@@ -282,19 +298,22 @@ class Predictor:
 def _open_config(
     cfg: CfgNode | str | os.PathLike | None, weights: str | os.PathLike | None
 ) -> CfgNode:
-    """A config that may be changed, its MODEL.WEIGHTS set if it is that of a model file."""
+    """The config of a model, not frozen, its MODEL.WEIGHTS the model's."""
     if isinstance(cfg, CfgNode):
         cfg = cfg.clone()
         cfg.defrost()
+        cfg.MODEL.WEIGHTS = find_weights(cfg.MODEL.WEIGHTS if weights is None else weights)
         return cfg
-    if cfg is not None and os.fspath(cfg).endswith((".yaml", ".yml")):
-        return load_config(os.fspath(cfg))
-    if cfg is not None and weights is not None:
+    if cfg is None:
+        return open_config(*choose(weights=weights))
+    if os.path.isdir(cfg):
+        return open_config(*choose(weights=weights, run=cfg))
+    name = os.fspath(cfg)
+    if name.endswith((".yaml", ".yml")) or name in config_files.names():
+        return open_config(*choose(name, weights))
+    if weights is not None:
         raise InputError(f"{cfg} is not a config: name a .yaml file.")
-    path = find_weights(cfg or weights or DEFAULT)
-    cfg = without_missing_gpu(stored_config(path))
-    cfg.MODEL.WEIGHTS = path
-    return cfg
+    return open_config(*choose(weights=name))
 
 
 def _find_calibration(cfg: CfgNode) -> Calibration | None:
