@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for _ in range(args.splits):
         halves = np.array_split(rng.permutation(len(gt.image_ids)), 2)
         ours, others = (of_images(gt, dt, half) for half in halves)
-        calibration = calibrate(*ours, score=args.score, data="files")
+        calibration = calibrate(*ours, score=args.score, source="files")
         for row in coverage(calibration, *others, LEVELS):
             rows.setdefault((row["of"], row["level"]), []).append((row["covered"], row["width"]))
     print(f"{len(gt.image_ids)} photos, {args.splits} splits")

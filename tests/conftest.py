@@ -164,6 +164,6 @@ def calibrated(untrained, tmp_path_factory):
         untrained / "model.pth", folder / "slim.pth", config_file=untrained / "config.yaml"
     )
     share = Isotonic([0.0, 0.5], [0.25, 0.75])
-    calibration = Calibration(0.05, 1.0, "", share, within(4), within(2), within(1))
+    calibration = Calibration(0.05, 1.0, share, within(4), within(2), within(1))
     calibrated_checkpoint(folder / "slim.pth", folder / "model.pth", calibration)
     return folder / "model.pth"

@@ -15,8 +15,6 @@ from .isotonic import Isotonic
 
 # Under which a model file holds it, beside "model".
 CALIBRATION_KEY = "calibration"
-
-
 # Photos are of one size between two of these numbers of predicted items.
 SIZES = (10, 100)
 
@@ -96,18 +94,16 @@ class Calibration(msgspec.Struct, frozen=True):
     that lie in better ones by more than ``max_overlap``.
 
     Attributes:
-        data: the photos, in words.
         probability: the share of boxes on an object (IoU 0.5), by score.
         probability_by_size: that on photos of one size.
         totals: of photos.
         categories: of a category on a photo where it was found; None of a model with one category,
             where it is the total.
-        boxes: of boxes on an object; None where there was none.
+        boxes: of boxes on an object; None where they were on too few photos.
     """
 
     score: float
     max_overlap: float
-    data: str
     probability: Isotonic
     totals: Intervals
     categories: Intervals | None
@@ -121,6 +117,14 @@ class Calibration(msgspec.Struct, frozen=True):
             InputError: if the file is damaged.
         """
         return stored(path, CALIBRATION_KEY, cls)
+
+    def check(self, level: float) -> None:
+        """
+        Raises:
+            InputError: if there are no intervals of one of the kinds at the level.
+        """
+        for intervals in filter(None, (self.totals, self.categories, self.boxes)):
+            intervals.of(np.empty(0), (), (), level, 0)
 
     def probabilities(self, scores: np.ndarray, total: int) -> np.ndarray:
         """That boxes of these scores are on an object.
@@ -153,10 +157,11 @@ class Calibration(msgspec.Struct, frozen=True):
         self, category_ids: Iterable[int], counts: np.ndarray, level: float
     ) -> list[Interval]:
         """Of the counts of all boxes of a photo, if they are on an object. Raises as for the total,
-        and where no box of the calibration was on an object."""
+        and where boxes have no intervals."""
         if self.boxes is None:
             raise InputError(
-                "no box of the calibration was on an object, so counts have no intervals"
+                "on too few photos of the calibration was a box on an object, so counts have no "
+                "intervals"
             )
         of_photo = [int(counts.sum())] * len(counts)
         return self.boxes.of(counts, category_ids, of_photo, level, 1)

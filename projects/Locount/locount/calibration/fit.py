@@ -19,7 +19,7 @@ from .isotonic import Isotonic
 
 # Photos on which a category must have been found to have errors of its own.
 ENOUGH_PHOTOS = 30
-# Measuring photos of one size, likewise.
+# Measuring photos that are enough for DEFAULT_LEVEL, of one size and of a kind of numbers.
 ENOUGH_OF_SIZE = photos_needed(DEFAULT_LEVEL)
 # Of the unit of errors, see Spread.
 POWER = 0.5
@@ -88,7 +88,7 @@ def calibrate(
     *,
     score: float | None = None,
     max_overlap: float = 1.0,
-    data: str,
+    source: str,
 ) -> Calibration:
     """Learn a calibration from photos that the model was not trained on.
 
@@ -102,7 +102,7 @@ def calibrate(
         dt: with low scores too.
         score: from which on detections count; by default that of least error of the totals.
         max_overlap: as for :func:`without_parts`.
-        data: the photos, in words.
+        source: where the detections are from, for messages.
 
     Raises:
         InputError: if the photos are too few for DEFAULT_LEVEL, or no score is good.
@@ -117,26 +117,33 @@ def calibrate(
     dt = without_parts(dt, max_overlap)
     if score is None:
         counts = ImageCounts.of(gt, dt, items=True)
-        score = counts.of_images(half == 0).fitted_threshold(data)
+        score = counts.of_images(half == 0).fitted_threshold(source)
     elif not len(dt):
-        raise InputError(f"{data} holds no detection: predict with a lower PREDICT.SCORE")
+        raise InputError(f"{source} holds no detection: predict with a lower PREDICT.SCORE")
     kept = dt.take(np.flatnonzero(dt.scores >= score))
-    categories = category_totals(gt, kept) if len(gt.category_ids) > 1 else None
-    boxes = found_boxes(gt, kept)
+    boxes = _intervals(found_boxes(gt, kept), gt, half)
+    categories = None
+    if len(gt.category_ids) > 1:
+        categories = _intervals(category_totals(gt, kept), gt, half)
+        if categories.everywhere.photos < ENOUGH_OF_SIZE:
+            raise InputError(
+                f"{source}: something was found on only {categories.everywhere.photos} of the "
+                f"photos that measure, and {ENOUGH_OF_SIZE} are needed: give more photos, or a "
+                "lower score"
+            )
     scores, on_object, images = hits(gt, dt)
     sizes = size_of(_predicted_totals(gt, kept))[images]
     many = [s for s in np.unique(sizes) if len(np.unique(images[sizes == s])) >= ENOUGH_OF_SIZE]
     return Calibration(
         score=score,
         max_overlap=max_overlap,
-        data=data,
         probability=Isotonic.fit(scores, on_object),
         probability_by_size={
             int(s): Isotonic.fit(scores[sizes == s], on_object[sizes == s]) for s in many
         },
         totals=_intervals(photo_totals(gt, kept), gt, half),
-        categories=None if categories is None else _intervals(categories, gt, half),
-        boxes=_intervals(boxes, gt, half) if len(boxes.photo) else None,
+        categories=categories,
+        boxes=boxes if boxes.everywhere.photos >= ENOUGH_OF_SIZE else None,
     )
 
 

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         dt,
         score=args.score,
         max_overlap=max_overlap,
-        data=", ".join(args.dataset or args.files[1::2]),
+        source=", ".join(args.dataset or args.files[1::2]),
     )
     rows = coverage(calibration, *(test or (gt, dt)), LEVELS)
     # Of the photos that it was made of, what it covers says nothing.

@@ -81,7 +81,7 @@ def interval_level(args: argparse.Namespace, predictor: Predictor, score: float)
     shown = (score, predictor.cfg.PREDICT.MAX_OVERLAP)
     calibrated = (calibration.score, calibration.max_overlap)
     if shown == calibrated:
-        calibration.total_interval(0, level)  # raises where there is no such level
+        calibration.check(level)
         return level
     reason = "the weights are calibrated for score {:g} and MAX_OVERLAP {:g}".format(*calibrated)
     reason += ", and not for {:g} and {:g}".format(*shown)
