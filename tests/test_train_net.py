@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import re
 import runpy
 import sys
@@ -37,6 +38,14 @@ TINY = {
     "DATALOADER.NUM_WORKERS": 0,
     "TEST.EVAL_PERIOD": 0,
 }
+
+
+@pytest.fixture(autouse=True)
+def own_handlers():
+    """None of another test's, which write to streams that are closed."""
+    yield
+    for name in ("detectron2", "fvcore", "locount"):
+        logging.getLogger(name).handlers.clear()
 
 
 @pytest.fixture

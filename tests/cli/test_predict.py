@@ -98,6 +98,22 @@ def test_a_run_with_another_threshold_needs_another_folder(predict, shelf, capsy
     assert "score: 0.9 before, 0.8 now" in capsys.readouterr().err
 
 
+def test_a_run_with_other_tiles_needs_another_folder(predict, shelf, capsys):
+    assert predict(shelf) == 0
+    assert predict(shelf, "--tiles", "2") == 2
+    assert "tiles: no before, 2 along each side" in capsys.readouterr().err
+
+
+def test_tiles_are_part_of_a_run(predict, shelf, tmp_path, capsys):
+    assert predict(shelf, "--tiles", "40x40") == 0
+    assert predict(shelf, "--tiles", "40x40") == 0
+    assert "3 from before" in capsys.readouterr().out
+    assert predict(shelf, "--tiles", "auto") == 2
+    assert "tiles: 40x40 before" in capsys.readouterr().err
+    assert predict(shelf, "--tiles", "many", output=tmp_path / "other") == 2
+    assert "The tiles 'many' are none" in capsys.readouterr().err
+
+
 def test_the_threshold_holds(predict, shelf, tmp_path):
     predict(shelf, "--score", "0.5")
     scores = [r["score"] for r in json.loads((tmp_path / "out" / "predictions.json").read_text())]

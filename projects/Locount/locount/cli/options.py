@@ -14,6 +14,8 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from ..inference import Predictor
 
+ENGINES = ("torch", "onnx", "openvino")  # of export/engines.py, which imports torch
+
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """The options of :func:`open_predictor`."""
@@ -91,6 +93,15 @@ def interval_level(args: argparse.Namespace, predictor: Predictor, score: float)
     return None
 
 
+def add_tiles(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--tiles",
+        metavar="auto|N|WxH",
+        help="look at photos in overlapping tiles too: of the size of the model's input, N along "
+        "each side, or of a size such as 1280x720 (docs/tiles.md)",
+    )
+
+
 def add_opts(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--opts",
@@ -116,8 +127,16 @@ def add_output(parser: argparse._ActionsContainer, text: str, **options: Any) ->
 
 
 def add_device(parser: argparse._ActionsContainer) -> None:
+    """Where the model runs."""
     parser.add_argument(
         "--device", help="such as cpu or cuda:1 (default: a GPU if there is one, else the CPU)"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=ENGINES[0],
+        help="what the model runs with; on a CPU onnx and openvino find the same sooner, and take "
+        "some seconds to start (default: %(default)s)",
     )
 
 
@@ -157,8 +176,8 @@ def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:
 
 
 @contextlib.contextmanager
-def writing(path: Path | None) -> Iterator[None]:
-    """Say what can't be written, and what to do.
+def writing(path: Path | None, name: str = "--output") -> Iterator[None]:
+    """Say what can't be written, and what to do; ``name`` is that of the argument.
 
     Raises:
         InputError: in place of an OSError.
@@ -168,5 +187,5 @@ def writing(path: Path | None) -> Iterator[None]:
     except OSError as error:
         target = error.filename if path is None else path
         raise InputError(
-            f"can't write {target} ({error.strerror or error}): name another place with --output"
+            f"can't write {target} ({error.strerror or error}): name another place with {name}"
         ) from error

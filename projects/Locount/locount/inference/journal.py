@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from ..calibration import Interval
+from ..coco import xywh
 from ..errors import InputError, listing, printable
 from ..files import locked
 from .prediction import Prediction
@@ -118,9 +119,6 @@ class Entry(msgspec.Struct, omit_defaults=True):
         Args:
             level: of the intervals; None for none.
         """
-        # float64 before the subtraction, which float32 would round.
-        boxes = prediction.boxes.astype(np.float64)
-        boxes[:, 2:] -= boxes[:, :2]
         count_scores = prediction.count_scores.tolist()
         # The calibrated ones are the first ones, as the best are.
         intervals = [(None, None)] * len(prediction)
@@ -143,7 +141,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
                 probability=probability,
             )
             for box, class_id, score, count, count_score, (low, high), probability in zip(
-                boxes.tolist(),
+                xywh(prediction.boxes).tolist(),
                 prediction.class_ids.tolist(),
                 prediction.scores.tolist(),
                 prediction.counts.tolist(),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...errors import InputError
 from ..annotations import Detections, GroundTruth
-from ..problems import EvaluationInputError
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,13 @@ class ImageCounts:
             source: where the detections are from, for messages.
 
         Raises:
-            EvaluationInputError: if there is no detection, or to count nothing is better.
+            InputError: if there is no detection, or to count nothing is better.
         """
         if not len(self.scores):
-            raise EvaluationInputError(
-                f"{source} holds no detection: predict with a lower PREDICT.SCORE"
-            )
+            raise InputError(f"{source} holds no detection: predict with a lower PREDICT.SCORE")
         threshold = self.best_threshold()
         if threshold == float("inf"):
-            raise EvaluationInputError(
+            raise InputError(
                 f"{source}: at every score the error is larger than without any detection: is it "
                 "of the same images, and of a trained model?"
                 + ("" if self.true.any() else " No image holds a box, so each detection is wrong")
