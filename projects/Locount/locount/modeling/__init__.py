@@ -7,6 +7,7 @@ from .count_matcher import CountAwareMatcher
 from .counters import CountClassifier, CountRegressor
 from .counting_output import CountingFastRCNNOutputLayers
 from .dense_detectors import CountingFCOS, CountingRetinaNet
+from .detr import CountingDETR
 from .faster_rcnn_heads import FasterRCNNROIHeads
 from .hrfpn import HRFPN
 from .ordinal_counters import CumulativeLinkClassifier
@@ -25,6 +26,7 @@ __all__ = [
     "CountAwareMatcher",
     "CountingRCNNWithTTA",
     "CountClassifier",
+    "CountingDETR",
     "CountingFCOS",
     "CountingRetinaNet",
     "CountDecoder",
