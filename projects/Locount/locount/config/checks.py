@@ -133,7 +133,7 @@ def allowed(kind: Any) -> str:
 
 
 def _stages_key(cfg: CfgNode) -> str:
-    """What says over how many stages the digits of a count are dealt, in a detector with several."""
+    """What says how many stages share the digits of a count, in a detector with several."""
     if cfg.MODEL.META_ARCHITECTURE == "CountingDETR":
         return "MODEL.DETR.COUNT_LAYERS"
     return "the length of MODEL.ROI_BOX_CASCADE_HEAD.IOUS"

@@ -383,7 +383,9 @@ class DETR(Struct):
     ENCODER_LAYERS: Annotated[
         AtLeast1, Meta(description="6 in Deformable DETR, 1 in the others by their papers.")
     ] = 1
-    DECODER_LAYERS: AtLeast1 = 6
+    DECODER_LAYERS: Annotated[
+        AtLeast1, Meta(description="Each moves, classifies and counts all queries.")
+    ] = 6
     HIDDEN_EXPANSION: Annotated[
         Positive,
         Meta(description="RT-DETRv2, D-FINE: channels inside the encoder's blocks, of HIDDEN_DIM."),

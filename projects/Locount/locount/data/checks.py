@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from detectron2.config import CfgNode
@@ -42,6 +43,8 @@ def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
             )
         if head.STRATEGY == "classification" and name in cfg.DATASETS.TRAIN:
             check_counts(name, records, head.MAX_COUNT)
+        if cfg.MODEL.META_ARCHITECTURE == "CountingDETR":
+            check_queries(name, records, cfg.MODEL.DETR.NUM_QUERIES)
 
 
 def fill_num_classes(cfg: CfgNode, names: Sequence[str], named: Collection[str]) -> None:
@@ -121,6 +124,23 @@ def check_counts(name: str, records: Iterable[dict], max_count: int) -> None:
             f"{name!r} has {len(problems)} count(s) above MODEL.COUNT_HEAD.MAX_COUNT, which is "
             f"{max_count}: set it to {largest} or more, or correct the counts:",
             problems,
+        )
+
+
+def check_queries(name: str, records: Iterable[dict], num_queries: int) -> None:
+    """Warn of photos with more objects than a detection transformer has queries.
+
+    Args:
+        name: of the dataset, for the message.
+        records: its dataset dicts.
+    """
+    numbers = [len(record["annotations"]) for record in records]
+    many = sum(number > num_queries for number in numbers)
+    if many > 0:
+        logging.getLogger(__name__).warning(
+            "%s: %d photo(s) have more objects (up to %d) than MODEL.DETR.NUM_QUERIES, which is "
+            "%d; those beyond it are not found. Set it to %d or more.",
+            *(name, many, max(numbers), num_queries, max(numbers)),
         )
 
 

@@ -10,6 +10,7 @@ from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, build_backbone
 from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, ImageList, Instances
+from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import box_convert
@@ -20,8 +21,8 @@ from ..build_counting import build_count_decoder, build_count_loss, build_counte
 from ..count_decoding import CountDecoder
 from ..count_loss import CountLoss, check_counts_given
 from ..counters import init_count_layer
-from .losses import LayerCounting, SetLosses
-from .matching import Costs
+from ..pretrained import check_images
+from .losses import SetLosses
 
 
 @META_ARCH_REGISTRY.register()
@@ -41,7 +42,7 @@ class CountingDETR(nn.Module):
         network: nn.Module,
         strides: Sequence[int],
         num_layers: int,
-        costs: Costs,
+        count_cost: float = 0.0,
         count_losses: Sequence[CountLoss] = (),
         count_decoder: CountDecoder | None = None,
         score_thresh: float = 0.0,
@@ -55,13 +56,15 @@ class CountingDETR(nn.Module):
             network: of ``library.build_network``.
             strides: of the maps that queries are chosen from.
             num_layers: of the decoder, L.
+            count_cost: as for :class:`SetLosses`.
             count_losses: one for each stage of the counting, at most L; none without counting.
             count_decoder: of these stages.
             pixel_mean, pixel_std: of the images' channels, in their order.
         """
         super().__init__()
         self.name, self.network, self.strides = name, network, list(strides)
-        self.costs, self.score_thresh, self.max_detections = costs, score_thresh, max_detections
+        self.score_thresh, self.max_detections = score_thresh, max_detections
+        self.count_cost = count_cost
         self.count_losses, self.count_decoder = nn.ModuleList(count_losses), count_decoder
         self.num_stages = len(self.count_losses)
         # The stage of each layer.
@@ -84,6 +87,8 @@ class CountingDETR(nn.Module):
         library, node = _library(), cfg.MODEL.DETR
         own = node.PRETRAINED or not node.IN_FEATURES
         backbone = None if own else build_backbone(cfg)
+        if node.PRETRAINED and not cfg.MODEL.WEIGHTS:
+            check_images(cfg, f"weights of {node.PRETRAINED}", *library.IMAGES[node.NAME], 'MODEL.DETR.PRETRAINED ""')
         network = library.build_network(node, backbone, load=not cfg.MODEL.WEIGHTS)
         num_layers = network.config.decoder_layers
         counters = build_counters(cfg, node.COUNT_LAYERS)
@@ -97,7 +102,7 @@ class CountingDETR(nn.Module):
             "network": network,
             "strides": library.strides(network, backbone, node.IN_FEATURES),
             "num_layers": num_layers,
-            "costs": Costs(count=node.COUNT_COST),
+            "count_cost": node.COUNT_COST,
             "count_losses": [build_count_loss(cfg, counter) for counter in counters],
             "count_decoder": build_count_decoder(cfg, counters) if counters else None,
             "score_thresh": node.SCORE_THRESH_TEST,
@@ -170,27 +175,28 @@ class CountingDETR(nn.Module):
         output = self.network(pixel_values=images.tensor, pixel_mask=mask, labels=repaired)
         found = library.predictions(self.name, output)
         criterion = library.LOSSES[self.name](self.network.config).to(self.device)
-        losses = SetLosses(criterion, self.costs)
+        losses = SetLosses(criterion, targets, count_cost=self.count_cost)
         first = 0  # of the queries that are not denoised
         if found.denoised:
             first = found.denoised["dn_num_split"][0]
             for layer in (*found.before, *found.layers):
                 losses.add_denoised(_part(layer, 0, first), repaired, found.denoised)
         for layer in found.before:
-            losses.add_layer(_part(layer, first), targets)
+            losses.add_layer(_part(layer, first))
         for i, (layer, states) in enumerate(zip(found.layers, found.states, strict=True)):
-            counting = self._counting(i, states[:, first:]) if counts else None
-            losses.add_layer(_part(layer, first), targets, counting=counting)
+            if not counts:
+                losses.add_layer(_part(layer, first))
+                continue
+            stage, outputs = self.stages[i], self.count_pred[i](states[:, first:])
+            with get_event_storage().name_scope(f"stage{stage}"):
+                losses.add_layer(_part(layer, first), outputs, self.count_losses[stage])
         if self.name == "deformable_detr":  # its encoder tells objects from what is none
-            targets = [{**t, "class_labels": torch.zeros_like(t["class_labels"])} for t in targets]
-        losses.add_layer(found.proposals, targets, suffix="_enc")
-        return losses.finished(self.network)
-
-    def _counting(self, i: int, states: Tensor) -> LayerCounting:
-        """The counting of layer i on its queries, N x Q x D."""
-        stage = self.stages[i]
-        scope = f"stage{stage}" if self.num_stages > 1 else ""
-        return LayerCounting(self.count_pred[i](states), self.count_losses[stage], scope)
+            losses.targets = [{**t, "class_labels": 0 * t["class_labels"]} for t in targets]
+        losses.add_layer(found.proposals, suffix="_enc")
+        unused = getattr(self.network.model, "denoising_class_embed", None)
+        if unused is not None:  # in a batch without objects; several processes must agree
+            losses.sums["loss_vfl"] += 0 * unused.weight.sum()
+        return dict(losses.sums)
 
     def _detections(self, output, images: ImageList) -> list[Instances]:
         """The best pairs of query and class of each image, in its pixels, best first."""
@@ -260,9 +266,9 @@ def _part(layer: dict[str, Tensor], first: int, last: int | None = None) -> dict
 def _to_float32(module: nn.Module, inputs: tuple, output):
     """Of the encoder's maps: anchors are made in their type."""
     maps = output.last_hidden_state
-    output["last_hidden_state"] = maps.float() if isinstance(maps, Tensor) else [
-        m.float() for m in maps
-    ]
+    output["last_hidden_state"] = (
+        maps.float() if isinstance(maps, Tensor) else [m.float() for m in maps]
+    )
     return output
 
 

@@ -38,6 +38,13 @@ NETWORKS = {
     "d_fine": (DFineConfig, DFineForObjectDetection),
 }
 
+# Mean and deviation of the images that PRETRAINED weights have seen, RGB in [0, 1].
+IMAGES = {
+    "deformable_detr": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "rtdetr_v2": ((0, 0, 0), (1, 1, 1)),
+    "d_fine": ((0, 0, 0), (1, 1, 1)),
+}
+
 # Score of every class that training starts from. The library's own is 1 / (classes + 1), a half
 # with one class, and for Deformable DETR there is none.
 PRIOR = 0.01
