@@ -29,7 +29,7 @@ def test_weights_start_as_the_authors_draw_them(name, detr_cfg):
     # Torch's deviation for 256 inputs is 1 / sqrt(3 * 256), Xavier's sqrt(2 / 512).
     attention = network.model.decoder.layers[0].self_attn
     expected = 0.0625 if name == "deformable_detr" else 0.036
-    assert attention.q_proj.weight.std() == pytest.approx(expected, rel=0.05)
+    assert attention.q_proj.weight.std().item() == pytest.approx(expected, rel=0.05)
     # What has rules of its own has kept them.
     assert (network.model.decoder.layers[0].encoder_attn.sampling_offsets.weight == 0).all()
 
@@ -96,31 +96,48 @@ def pretrained(detr_cfg, tmp_path):
     return network
 
 
-def images_in_0_to_1():
-    return ["MODEL.PIXEL_MEAN", [0.0] * 3, "MODEL.PIXEL_STD", [255.0] * 3]
+@pytest.fixture
+def pretrained_cfg(detr_cfg, tmp_path):
+    """A config that starts from that folder, for images in [0, 1]."""
+
+    def pretrained_cfg():
+        cfg = detr_cfg(own_backbone=True)
+        cfg.MODEL.DETR.PRETRAINED = str(tmp_path / "dfine")
+        cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = [0.0] * 3, [255.0] * 3
+        return cfg
+
+    return pretrained_cfg
 
 
-def test_pretrained_weights_are_taken_with_other_classes_and_queries(
-    pretrained, detr_cfg, tmp_path
-):
-    opts = ["MODEL.DETR.PRETRAINED", str(tmp_path / "dfine"), *images_in_0_to_1()]
-    model = build_model(detr_cfg("d_fine", *opts, own_backbone=True))
+def test_pretrained_weights_are_taken_with_other_classes_and_queries(pretrained, pretrained_cfg):
+    model = build_model(pretrained_cfg())
     theirs, ours = pretrained.state_dict(), model.network.state_dict()
     assert theirs.keys() == ours.keys()
     differ = {k for k, value in theirs.items() if not torch.equal(value, ours[k])}
-    assert all("class_embed" in key or "enc_score_head" in key for key in differ)
+    heads = ("class_embed.", "enc_score_head.", "denoising_class_embed.")
+    assert differ == {k for k in theirs if any(head in k for head in heads)}
     assert ours["class_embed.0.weight"].shape[0] == 3
     assert model.network.config.num_queries == 20
 
-    with pytest.raises(InputError, match=r"PIXEL_MEAN \"\[0\.0.*PRETRAINED \"\""):
-        build_model(detr_cfg("d_fine", *opts[:2], own_backbone=True))
-    # Weights to come, such as those of a training, bring what they were trained with.
-    trained = ["MODEL.WEIGHTS", "trained.pth"]
-    build_model(detr_cfg("d_fine", *opts[:2], *trained, own_backbone=True))
 
-    for name in ("rtdetr_v2", "deformable_detr"):
-        with pytest.raises(InputError, match="is a d_fine and does not fit"):
-            build_model(detr_cfg(name, *opts, *trained, own_backbone=True))
+def test_pretrained_weights_want_the_images_that_they_have_seen(pretrained, pretrained_cfg):
+    cfg = pretrained_cfg()
+    cfg.MODEL.PIXEL_STD = [58.0] * 3
+    with pytest.raises(InputError, match=r"PIXEL_STD \"\[255, .*PRETRAINED \"\""):
+        build_model(cfg)
+    cfg.MODEL.WEIGHTS = "trained.pth"  # they will replace them
+    build_model(cfg)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("rtdetr_v2", "d_fine"), ("deformable_detr", "deformable_detr")]
+)
+def test_weights_of_another_network_or_of_one_stage_are_refused(name, kind, detr_cfg, tmp_path):
+    (tmp_path / "config.json").write_text(f'{{"model_type": "{kind}"}}')
+    cfg = detr_cfg(name)
+    cfg.MODEL.DETR.PRETRAINED = str(tmp_path)
+    with pytest.raises(InputError, match=f"is a {kind} and does not fit .*'{name}'"):
+        build_network(cfg.MODEL.DETR)
 
 
 def test_weights_that_can_not_be_had_are_named(detr_cfg, tmp_path):
