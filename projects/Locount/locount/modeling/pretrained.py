@@ -224,7 +224,6 @@ def check_frozen(cfg: CfgNode, model: nn.Module) -> None:
     Raises:
         InputError: with the keys to set.
     """
-    model_node = cfg.MODEL
     node = cfg.MODEL
     pretrained = node.TIMM.PRETRAINED or node.TORCHVISION.PRETRAINED_BACKBONE
     if node.WEIGHTS or node.DETR.PRETRAINED or pretrained:

@@ -88,7 +88,8 @@ class CountingDETR(nn.Module):
         own = node.PRETRAINED or not node.IN_FEATURES
         backbone = None if own else build_backbone(cfg)
         if node.PRETRAINED and not cfg.MODEL.WEIGHTS:
-            check_images(cfg, f"weights of {node.PRETRAINED}", *library.IMAGES[node.NAME], 'MODEL.DETR.PRETRAINED ""')
+            weights, off = f"weights of {node.PRETRAINED}", 'MODEL.DETR.PRETRAINED ""'
+            check_images(cfg, weights, *library.IMAGES[node.NAME], off)
         network = library.build_network(node, backbone, load=not cfg.MODEL.WEIGHTS)
         num_layers = network.config.decoder_layers
         counters = build_counters(cfg, node.COUNT_LAYERS)
