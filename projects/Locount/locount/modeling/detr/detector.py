@@ -17,11 +17,11 @@ from torchvision.ops import box_convert
 
 from ...config.checks import check_config
 from ...errors import InputError
-from ..build_counting import build_count_decoder, build_count_loss, build_counters
-from ..count_decoding import CountDecoder
-from ..count_loss import CountLoss, check_counts_given
-from ..counters import init_count_layer
-from ..pretrained import check_images
+from ..backbone.pretrained import check_images
+from ..counting.build import build_count_decoder, build_count_loss, build_counters
+from ..counting.counters import init_count_layer
+from ..counting.decoding import CountDecoder
+from ..counting.loss import CountLoss, check_counts_given
 from .losses import SetLosses
 
 

@@ -10,7 +10,7 @@ from detectron2.utils import comm
 from torch import Tensor, nn
 
 from ...counting import IGNORED_COUNT
-from ..count_loss import CountLoss
+from ..counting.loss import CountLoss
 from .matching import match
 
 Layer = dict[str, Tensor]
