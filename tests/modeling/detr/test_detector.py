@@ -146,6 +146,14 @@ def test_keys_that_do_not_fit_are_refused(name, key, value, words, detr_cfg):
         detr_cfg(name, f"MODEL.DETR.{key}", value)
 
 
+def test_a_feature_that_the_backbone_lacks_is_named(detr_cfg):
+    cfg = detr_cfg()
+    cfg.MODEL.BACKBONE.NAME, cfg.MODEL.RESNETS.OUT_FEATURES = "build_resnet_backbone", ["res3"]
+    cfg.MODEL.TIMM.NAME, cfg.MODEL.TIMM.NORM = "resnet50", "FrozenBN"  # the defaults
+    with pytest.raises(InputError, match=r"IN_FEATURES names res4, res5, .*gives res3"):
+        build_model(cfg)
+
+
 @every_network
 def test_an_image_may_be_smaller_than_the_queries_are_many(name, detr_cfg):
     # 64 x 64 has 64 + 16 + 4 locations.
@@ -217,9 +225,28 @@ def test_without_the_extra_it_is_named(detr_cfg, monkeypatch):
         build_model(cfg)
 
 
+@pytest.fixture
+def from_scratch(detr_cfg):
+    """A network that is just large enough to learn some photos by heart."""
+
+    def from_scratch(name="d_fine"):
+        return detr_cfg(
+            name,
+            *("MODEL.DETR.HIDDEN_DIM", 64, "MODEL.DETR.FFN_DIM", 64, "MODEL.DETR.NUM_QUERIES", 50),
+            *("SOLVER.BASE_LR", 0.001, "SOLVER.BACKBONE_MULTIPLIER", 1.0),
+            *("SOLVER.LR_SCHEDULER_NAME", "WarmupMultiStepLR", "MODEL.EMA.ENABLED", False),
+        )
+
+    return from_scratch
+
+
 @pytest.mark.slow
 @needs_packs
 @every_network
-def test_learns_four_photos_by_heart(name, detr_cfg, tmp_path):
-    cfg = detr_cfg(name)
-    assert overfit(cfg, 150, tmp_path) > 80
+def test_learns_four_photos_by_heart(name, from_scratch, tmp_path):
+    assert overfit(from_scratch(name), 200, tmp_path) > 80
+
+
+@pytest.mark.slow
+def test_learns_drawn_photos_by_heart(from_scratch, photos, tmp_path):
+    assert overfit(from_scratch(), 100, tmp_path, photos) > 80

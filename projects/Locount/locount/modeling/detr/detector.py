@@ -21,6 +21,7 @@ from ..backbone.pretrained import check_images
 from ..counting.build import build_count_decoder, build_count_loss, build_counters
 from ..counting.counters import init_count_layer
 from ..counting.decoding import CountDecoder
+from ..counting.dense import head_inputs
 from ..counting.loss import CountLoss, check_counts_given
 from .losses import SetLosses
 
@@ -87,6 +88,10 @@ class CountingDETR(nn.Module):
         library, node = _library(), cfg.MODEL.DETR
         own = node.PRETRAINED or not node.IN_FEATURES
         backbone = None if own else build_backbone(cfg)
+        if backbone is not None:
+            head_inputs(
+                cfg, "MODEL.DETR.IN_FEATURES", backbone
+            )  # or an error that says what it has
         if node.PRETRAINED and not cfg.MODEL.WEIGHTS:
             weights, off = f"weights of {node.PRETRAINED}", 'MODEL.DETR.PRETRAINED ""'
             check_images(cfg, weights, *library.IMAGES[node.NAME], off)
@@ -185,12 +190,11 @@ class CountingDETR(nn.Module):
         for layer in found.before:
             losses.add_layer(_part(layer, first))
         for i, (layer, states) in enumerate(zip(found.layers, found.states, strict=True)):
-            if not counts:
-                losses.add_layer(_part(layer, first))
-                continue
-            stage, outputs = self.stages[i], self.count_pred[i](states[:, first:])
+            stage, counting = self.stages[i], ()
+            if counts:
+                counting = self.count_pred[i](states[:, first:]), self.count_losses[stage]
             with get_event_storage().name_scope(f"stage{stage}"):
-                losses.add_layer(_part(layer, first), outputs, self.count_losses[stage])
+                losses.add_layer(_part(layer, first), *counting)
         if self.name == "deformable_detr":  # its encoder tells objects from what is none
             losses.targets = [{**t, "class_labels": 0 * t["class_labels"]} for t in targets]
         losses.add_layer(found.proposals, suffix="_enc")
@@ -275,9 +279,6 @@ def _to_float32(module: nn.Module, inputs: tuple, output):
 
 def _without_autocast(decoder: nn.Module, **inputs):
     with torch.autocast(decoder.device.type, enabled=False):
-        inputs = {k: v.float() if _is_half(v) else v for k, v in inputs.items()}
+        half = (torch.bfloat16, torch.float16)
+        inputs = {k: v.float() if getattr(v, "dtype", 0) in half else v for k, v in inputs.items()}
         return type(decoder).forward(decoder, **inputs)
-
-
-def _is_half(value: object) -> bool:
-    return isinstance(value, Tensor) and value.dtype in (torch.bfloat16, torch.float16)

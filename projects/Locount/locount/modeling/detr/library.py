@@ -39,11 +39,8 @@ NETWORKS = {
 }
 
 # Mean and deviation of the images that PRETRAINED weights have seen, RGB in [0, 1].
-IMAGES = {
-    "deformable_detr": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "rtdetr_v2": ((0, 0, 0), (1, 1, 1)),
-    "d_fine": ((0, 0, 0), (1, 1, 1)),
-}
+IMAGES = dict.fromkeys(NETWORKS, ((0, 0, 0), (1, 1, 1)))
+IMAGES["deformable_detr"] = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # Score of every class that training starts from. The library's own is 1 / (classes + 1), a half
 # with one class, and for Deformable DETR there is none.
@@ -282,14 +279,6 @@ class _ElementwiseBoxLoss:
         }
 
 
-class _RTDetrLosses(_ElementwiseBoxLoss, RTDetrLoss):
-    pass
-
-
-class _DFineLosses(_ElementwiseBoxLoss, DFineLoss):
-    pass
-
-
 class _DeformableLosses(_ElementwiseBoxLoss, DeformableDetrImageLoss):
     def __init__(self, config: PreTrainedConfig):
         super().__init__(None, config.num_labels, config.focal_alpha, ["labels", "boxes"])
@@ -299,6 +288,6 @@ class _DeformableLosses(_ElementwiseBoxLoss, DeformableDetrImageLoss):
 
 LOSSES = {
     "deformable_detr": _DeformableLosses,
-    "rtdetr_v2": _RTDetrLosses,
-    "d_fine": _DFineLosses,
+    "rtdetr_v2": type("RTDetrLosses", (_ElementwiseBoxLoss, RTDetrLoss), {}),
+    "d_fine": type("DFineLosses", (_ElementwiseBoxLoss, DFineLoss), {}),
 }
