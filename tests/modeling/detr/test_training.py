@@ -1,6 +1,7 @@
 """From training to prediction, with averaged weights, mixed precision and a stop in between."""
 
 import json
+import logging
 
 import cv2
 import pytest
@@ -9,6 +10,14 @@ from detectron2.engine import DefaultPredictor
 from locount.data import check_datasets
 from locount.inference import Predictor
 from locount.training import Trainer
+
+
+@pytest.fixture(autouse=True)
+def own_handlers():
+    """None that another test would write to when their streams are closed."""
+    yield
+    for name in ("detectron2", "fvcore", "locount"):
+        logging.getLogger(name).handlers.clear()
 
 
 @pytest.fixture
@@ -24,6 +33,7 @@ def train(detr_cfg, photos, tmp_path):
             *("INPUT.MIN_SIZE_TRAIN", (64,), "INPUT.MIN_SIZE_TEST", 64),
             *("SOLVER.IMS_PER_BATCH", 2, "SOLVER.MAX_ITER", iterations, "SOLVER.WARMUP_ITERS", 1),
             *("SOLVER.AMP.ENABLED", True, "SOLVER.CHECKPOINT_PERIOD", 1, "TEST.EVAL_PERIOD", 2),
+            *("PREDICT.SCORE", 0.0, "PREDICT.MAX_OVERLAP", 1.0),
             *("OUTPUT_DIR", str(tmp_path / "output")),
         )
         check_datasets(cfg, [*names["train"], *names["test"]])
