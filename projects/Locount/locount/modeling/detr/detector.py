@@ -42,7 +42,6 @@ class CountingDETR(nn.Module):
         name: str,
         network: nn.Module,
         strides: Sequence[int],
-        num_layers: int,
         count_cost: float = 0.0,
         count_losses: Sequence[CountLoss] = (),
         count_decoder: CountDecoder | None = None,
@@ -56,24 +55,23 @@ class CountingDETR(nn.Module):
             name: as MODEL.DETR.NAME.
             network: of ``library.build_network``.
             strides: of the maps that queries are chosen from.
-            num_layers: of the decoder, L.
             count_cost: as for :class:`SetLosses`.
-            count_losses: one for each stage of the counting, at most L; none without counting.
+            count_losses: one for each stage of the counting, no more than the decoder has layers;
+                none without counting.
             count_decoder: of these stages.
             pixel_mean, pixel_std: of the images' channels, in their order.
         """
         super().__init__()
         self.name, self.network, self.strides = name, network, list(strides)
         self.score_thresh, self.max_detections = score_thresh, max_detections
-        self.count_cost = count_cost
         self.count_losses, self.count_decoder = nn.ModuleList(count_losses), count_decoder
-        self.num_stages = len(self.count_losses)
+        self.num_stages, self.count_cost = len(self.count_losses), count_cost
+        num_layers = network.config.decoder_layers
         # The stage of each layer.
         self.stages = [max(0, self.num_stages - num_layers + i) for i in range(num_layers)]
-        width = network.config.d_model
         self.count_pred = nn.ModuleList(
-            init_count_layer(nn.Linear(width, count_losses[stage].counter.num_outputs))
-            for stage in (self.stages if count_losses else [])
+            init_count_layer(nn.Linear(network.config.d_model, loss.counter.num_outputs))
+            for loss in [count_losses[s] for s in (self.stages if count_losses else [])]
         )
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
@@ -96,18 +94,16 @@ class CountingDETR(nn.Module):
             weights, off = f"weights of {node.PRETRAINED}", 'MODEL.DETR.PRETRAINED ""'
             check_images(cfg, weights, *library.IMAGES[node.NAME], off)
         network = library.build_network(node, backbone, load=not cfg.MODEL.WEIGHTS)
-        num_layers = network.config.decoder_layers
         counters = build_counters(cfg, node.COUNT_LAYERS)
-        if len(counters) > num_layers:
+        if len(counters) > network.config.decoder_layers:
             raise InputError(
                 f"MODEL.DETR.COUNT_LAYERS is {node.COUNT_LAYERS}, but {node.PRETRAINED} has "
-                f"{num_layers} decoder layers: no more can count."
+                f"{network.config.decoder_layers} decoder layers: no more can count."
             )
         return {
             "name": node.NAME,
             "network": network,
             "strides": library.strides(network, backbone, node.IN_FEATURES),
-            "num_layers": num_layers,
             "count_cost": node.COUNT_COST,
             "count_losses": [build_count_loss(cfg, counter) for counter in counters],
             "count_decoder": build_count_decoder(cfg, counters) if counters else None,
@@ -182,9 +178,9 @@ class CountingDETR(nn.Module):
         found = library.predictions(self.name, output)
         criterion = library.LOSSES[self.name](self.network.config).to(self.device)
         losses = SetLosses(criterion, targets, count_cost=self.count_cost)
-        first = 0  # of the queries that are not denoised
+        # The number of the first query that is not denoised.
+        first = found.denoised["dn_num_split"][0] if found.denoised else 0
         if found.denoised:
-            first = found.denoised["dn_num_split"][0]
             for layer in (*found.before, *found.layers):
                 losses.add_denoised(_part(layer, 0, first), repaired, found.denoised)
         for layer in found.before:
@@ -209,9 +205,10 @@ class CountingDETR(nn.Module):
         boxes = box_convert(boxes, "cxcywh", "xyxy") * self._frames(images)[:, None]
         counts = []
         if self.count_decoder is not None:
-            states = _library().last_states(self.name, output)[-self.num_stages :]
-            layers = self.count_pred[-self.num_stages :]
-            counts = [layer(s) for layer, s in zip(layers, states, strict=True)]
+            states = output.intermediate_hidden_states
+            states = states if self.name == "d_fine" else states.transpose(0, 1)  # layers first
+            last = range(-self.num_stages, 0)
+            counts = [self.count_pred[i](states[i]) for i in last]
         results = []
         for i, size in enumerate(images.image_sizes):
             pairs = scores[i].flatten()
@@ -257,8 +254,6 @@ def _target(objects: Instances, frame: Tensor, counts: bool) -> dict[str, Tensor
 
 def _drawn(target: dict[str, Tensor], number: int) -> dict[str, Tensor]:
     """At most so many of the objects, drawn at random."""
-    if len(target["boxes"]) <= number:
-        return target
     chosen = torch.randperm(len(target["boxes"]), device=target["boxes"].device)[:number]
     return {key: value[chosen] for key, value in target.items()}
 
@@ -279,6 +274,8 @@ def _to_float32(module: nn.Module, inputs: tuple, output):
 
 def _without_autocast(decoder: nn.Module, **inputs):
     with torch.autocast(decoder.device.type, enabled=False):
-        half = (torch.bfloat16, torch.float16)
-        inputs = {k: v.float() if getattr(v, "dtype", 0) in half else v for k, v in inputs.items()}
+        inputs = {
+            k: v.float() if torch.is_tensor(v) and v.is_floating_point() else v
+            for k, v in inputs.items()
+        }
         return type(decoder).forward(decoder, **inputs)

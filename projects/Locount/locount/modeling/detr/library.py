@@ -260,12 +260,6 @@ def predictions(name: str, output) -> Predictions:
     return Predictions(layers, list(by_layer["states"]), before, proposals, denoised)
 
 
-def last_states(name: str, output) -> Tensor:
-    """Of all decoder layers, L x N x Q x D."""
-    states = output.intermediate_hidden_states
-    return states if name == "d_fine" else states.transpose(0, 1)
-
-
 class _ElementwiseBoxLoss:
     """L1 and GIoU of matched pairs, in memory that grows with their number and not its square."""
 
