@@ -35,6 +35,7 @@ def test_data_that_fits_the_model_passes(train):
         ("CountingRetinaNet", "MODEL.RETINANET.NUM_CLASSES"),
         ("CountingFCOS", "MODEL.FCOS.NUM_CLASSES"),
         ("TorchvisionDetector", "MODEL.TORCHVISION.NUM_CLASSES"),
+        ("CountingDETR", "MODEL.DETR.NUM_CLASSES"),
     ],
 )
 def test_another_number_of_classes_names_the_option_and_its_value(train, architecture, option):
@@ -119,3 +120,16 @@ def test_a_dataset_without_counts_is_one_of_single_items():
     DatasetCatalog.register(name, lambda: [{"file_name": "a.jpg", "annotations": [box]}])
     MetadataCatalog.get(name).set(thing_classes=["nut", "bolt"])
     check_datasets(config(name, MODEL__COUNT_HEAD__MAX_COUNT=1), [name])
+
+
+def test_photos_with_more_objects_than_queries_are_warned_of(make_split, caplog):
+    one, three = "1,2,30,40,nut,1", "\n".join(f"{x},2,30,40,bolt,1" for x in range(3))
+    name = f"locount:{make_split({'a': one, 'b': three})}:train"
+    options = {"MODEL__META_ARCHITECTURE": "CountingDETR", "MODEL__DETR__NUM_CLASSES": 2}
+    check_datasets(config(name, **options, MODEL__DETR__NUM_QUERIES=3), [name])
+    assert caplog.text == ""
+    check_datasets(config(name, **options, MODEL__DETR__NUM_QUERIES=2), [name])
+    assert (
+        "b.jpg has 3 boxes, which can't all be found, for MODEL.DETR.NUM_QUERIES is 2"
+        in caplog.text
+    )

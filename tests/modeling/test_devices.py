@@ -43,6 +43,9 @@ ARCHITECTURES = {
     "retinanet_cls": ["MODEL.COUNT_HEAD.DECODE", "expected_ac"],
     "fcos_cls": ["MODEL.COUNT_HEAD.BALANCE", "inverse_sqrt"],
     "reppoints_cls": ["MODEL.COUNT_HEAD.RANKING", "joint"],
+    "dfine_cls": [
+        *("MODEL.DETR.COUNT_LAYERS", 2, "MODEL.EMA.ENABLED", True, "PREDICT.SCORE", 0.0),
+    ],
     "ssd": [],
     "yolov3": [],
     "ppyolo": [],

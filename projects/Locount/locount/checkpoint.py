@@ -35,7 +35,7 @@ from .model_file import (
 # Which config keys are behind a parameter that does not fit. Tried in turn on "name: problem"; a
 # problem that starts with "(" is about the shape.
 CONFIG_KEYS = (
-    (r"\.count_pred\.", "MODEL.COUNT_HEAD.{STRATEGY,MAX_COUNT,BASE}"),
+    (r"(^|\.)count_pred\.", "MODEL.COUNT_HEAD.{STRATEGY,MAX_COUNT,BASE}"),
     (r"^roi_heads\..*\.(cls_score|bbox_pred)\.\w+: \(", "MODEL.ROI_HEADS.NUM_CLASSES"),
     (r"^roi_heads\.box_.*: not", "MODEL.ROI_BOX_CASCADE_HEAD.{IOUS,BBOX_REG_WEIGHTS}"),
     (r"^roi_heads\.box_head\.", "MODEL.ROI_BOX_HEAD"),
@@ -44,6 +44,7 @@ CONFIG_KEYS = (
     (r"^proposal_generator\.", "MODEL.ANCHOR_GENERATOR"),
     (r"^backbone\.(fpn|refine)\.", "MODEL.BFP"),
     (r"^head\.", "MODEL.META_ARCHITECTURE and the node of its name"),
+    (r"^network\.", "MODEL.DETR"),
     (r"^backbone\.", "MODEL.BACKBONE, MODEL.RESNETS, MODEL.FPN"),
 )
 
