@@ -27,7 +27,7 @@ import inference
 import mixed_precision
 import torch
 
-from locount.data.shelf.write import Series, make_shelf
+from locount.shelf.write import Series, make_shelf
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"

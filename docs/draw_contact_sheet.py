@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from locount.data.shelf.categories import CLASSES
-from locount.data.shelf.render import render
+from locount.shelf.categories import CLASSES
+from locount.shelf.render import render
 
 SEED, INDICES, COLUMNS = 2024, (16, 19, 39, 47, 30, 9), 2
 WIDTH = 700  # of one picture

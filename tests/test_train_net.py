@@ -10,7 +10,7 @@ import pytest
 from detectron2.data import MetadataCatalog
 from detectron2.engine import DefaultPredictor
 
-from locount.classes import Classes
+from locount.class_names import Classes
 from locount.config import load_config
 from locount.errors import InputError
 from locount.inference import Predictor

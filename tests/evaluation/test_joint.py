@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from locount.evaluation import evaluate_detections, match, score_matches
-from locount.evaluation.engine import Matcher
+from locount.evaluation.matching.engine import Matcher
 from locount.evaluation.protocol import LOCOUNT_SUBSETS, WHOLE
 from locount.evaluation.reading import read_detections, read_ground_truth
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from detectron2.structures import Boxes, Instances
 
-from locount.classes import Classes
+from locount.class_names import Classes
 from locount.inference.prediction import Prediction
 
 

@@ -15,7 +15,7 @@ from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode, get_cfg
 from torch import nn
 
-from .classes import CHECKPOINT_KEY
+from .class_names import CHECKPOINT_KEY
 from .config import load_config, named_keys
 from .data.checks import num_classes_option
 from .errors import InputError, listing

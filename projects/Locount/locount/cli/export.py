@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> int:
     from tabulate import tabulate
 
     from ..data import read_image
-    from ..data.shelf.render import render
-    from ..inference.export import compare, export, open_exported
+    from ..export.exporter import compare, export, open_exported
+    from ..shelf.render import render
 
     images = {path: read_image(path, "BGR") for path in args.image}
     images = images or {"rendered shelf": render(seed=1, index=0).image}

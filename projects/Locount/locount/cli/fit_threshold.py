@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..evaluation.count_errors import ImageCounts
+    from ..evaluation.analysis.image_counts import ImageCounts
     from ..evaluation.parts import without_parts
     from ..evaluation.reading import read_detections, read_ground_truth
     from ..evaluation.tables import count_errors_table

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     # Here and not above: `--help` should not wait for torch.
-    from ..data.shelf.write import Series, make_shelf, parse_size
+    from ..shelf.write import Series, make_shelf, parse_size
 
     series = Series(args.images, args.seed, *parse_size(args.size), args.style, args.rule)
     new = make_shelf(args.out, args.split, series)

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0, or 1 if something is missing on the page."""
     from ..files import write_bytes
-    from ..inference.report import build_report
+    from ..report import build_report
 
     report = build_report(args.run_dir, args.dataset, args.photos)
     output = args.output or args.run_dir / "report.html"

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
-        from ..inference.serve import build_app, build_server
+        from ..serve import build_app, build_server
     except ModuleNotFoundError as error:
         if error.name not in ("uvicorn", "fastapi"):
             raise

@@ -22,7 +22,7 @@ def add_locount_config(cfg: CfgNode) -> None:
 
     This also registers what such a config can name, as ``CLCNetROIHeads``.
     """
-    from .. import modeling as _  # noqa: F401, only registration; modeling imports this module
+    from .. import modeling as _  # noqa: F401, only registration
 
     for path, struct in NODES.items():
         *parents, name = path.split(".")

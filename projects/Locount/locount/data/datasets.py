@@ -12,14 +12,14 @@ from typing import NamedTuple, Protocol
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
+from ..shelf.render import STYLES
+from ..shelf.rules import RULES
 from .coco_json import CocoJson
+from .formats.rendered import RenderedShelves
 from .locount_folder import LocountFolder
 from .mending import Changes
 from .names import DatasetName, Option, flag, one_of, whole_number
 from .selection import OPTIONS, select
-from .shelf.render import STYLES
-from .shelf.rules import RULES
-from .shelf.source import RenderedShelves
 from .sku110k import Sku110k
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from .annotations import Detections, GroundTruth
-from .engine import Matcher, SubsetScores
+from .matching.engine import Matcher, SubsetScores
 from .problems import EvaluationInputError
 from .protocol import COCO_SIZES, LOCOUNT_SUBSETS, WHOLE, Subset
 from .reading import Source, read_detections, read_ground_truth

@@ -17,8 +17,8 @@ from detectron2.utils import comm
 
 from locount.files import write_json
 
+from .analysis.image_counts import ImageCounts
 from .api import match, score_matches
-from .count_errors import ImageCounts
 from .result import merge_metrics
 from .tables import count_errors_table, metrics_table, per_category_table
 

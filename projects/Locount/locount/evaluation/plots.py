@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from locount.counting import AC_STEPS, AC_THRESHOLDS
-from locount.plotting import png
 
+from ..visualization.plotting import png
 from .protocol import IOU_THRESHOLDS, RECALL_POINTS
 from .result import EvaluationResult
 

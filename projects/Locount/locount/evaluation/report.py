@@ -11,12 +11,12 @@ import numpy as np
 
 from locount.files import to_csv, to_json, write_bytes
 
+from .analysis.causes import ErrorAnalysis, analyze_errors
+from .analysis.count_statistics import CountStatistics, count_statistics
+from .analysis.image_counts import ImageCounts
 from .annotations import Detections
 from .api import match, score_matches
-from .count_errors import ImageCounts
-from .count_statistics import CountStatistics, count_statistics
-from .engine import Matcher
-from .errors import ErrorAnalysis, analyze_errors
+from .matching.engine import Matcher
 from .problems import EvaluationInputError
 from .reading import read_ground_truth
 from .result import EvaluationResult, merge_metrics

@@ -10,7 +10,7 @@ import numpy as np
 from locount.counting import AC_STEPS, AC_THRESHOLDS
 
 from .annotations import GroundTruth
-from .engine import SubsetScores
+from .matching.engine import SubsetScores
 from .protocol import NUM_AC, NUM_IOU
 
 # Suffix of the metrics at one threshold, and its place among those of IoU and those of AC alike.

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ..classes import Classes
+from ..class_names import Classes
 from ..data.images import UPRIGHT
 from ..files import to_csv, write_bytes
 from .journal import Detection, Entry

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from detectron2.structures import Instances
 
-from ..classes import Classes
+from ..class_names import Classes
 from ..evaluation.parts import outside_better
 
 

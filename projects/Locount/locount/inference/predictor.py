@@ -19,7 +19,7 @@ from detectron2.modeling import build_model
 from detectron2.structures import Instances
 
 from ..checkpoint import load_weights
-from ..classes import Classes, find_classes
+from ..class_names import Classes, find_classes
 from ..config import device_of, load_config, without_missing_gpu
 from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError

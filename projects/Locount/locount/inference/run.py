@@ -17,8 +17,8 @@ from detectron2.utils.file_io import PathManager
 from ..data.images import UPRIGHT
 from ..errors import InputError
 from ..files import remove_unfinished_files, write_bytes
+from ..visualization.drawing import draw_prediction
 from .ahead import run_ahead
-from .drawing import draw_prediction
 from .inputs import JOURNAL, PICTURES, Failure, NamedImage, is_result, is_video, video_frames
 from .inventory import write_tables
 from .journal import Entry, Journal, file_stamp, recorded_name

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from locount.counting import SCALE_SIDES
-from locount.plotting import png
 
+from ...visualization.plotting import png
 from .boxes import BoxTable
 from .statistics import Statistics
 

@@ -1,0 +1,96 @@
+"""The dataset name ``shelf:IMAGES:SEED``: rendered once, kept in the cache."""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+from pathlib import Path
+
+from iopath.common.file_io import file_lock
+
+from ...shelf.render import RENDERER_VERSION
+from ...shelf.write import DEFAULT_SIZE, Series, make_shelf, parse_size
+from ..errors import DatasetError
+from ..index_cache import cache_directory
+from ..locount_folder import LocountFolder
+from ..names import DatasetName
+
+_SPLIT = "shelf"
+
+
+class RenderedShelves:
+    """A series of rendered pictures as a dataset."""
+
+    def __init__(self, series: Series) -> None:
+        """
+        Raises:
+            DatasetError: if the series can't be rendered.
+        """
+        self.series = series.check()
+
+    @classmethod
+    def of(cls, name: DatasetName, **options: str) -> RenderedShelves:
+        """The series of ``shelf:IMAGES:SEED`` or ``shelf:IMAGES:SEED:WIDTHxHEIGHT``.
+
+        ``options`` are the style and the rule.
+
+        Raises:
+            DatasetError: if the name has another form, or there is no such series.
+        """
+        parts = name.place.split(":")[1:]
+        if len(parts) not in (2, 3) or not all(p.isascii() and p.isdigit() for p in parts[:2]):
+            raise DatasetError(
+                f"The dataset name {name.text!r} is incomplete or wrong: write shelf:IMAGES:SEED, "
+                "such as shelf:500:1, or shelf:IMAGES:SEED:WIDTHxHEIGHT"
+            )
+        size = parse_size(parts[2]) if len(parts) == 3 else DEFAULT_SIZE
+        return cls(Series(int(parts[0]), int(parts[1]), *size, **options))
+
+    @property
+    def folder(self) -> Path:
+        """Where the pictures are kept. Its name says all that they depend on."""
+        images, seed, width, height, *_ = self.series
+        name = f"shelf-v{RENDERER_VERSION}-{width}x{height}-seed{seed}-{images}"
+        described = self.series.described()
+        unusual = [described[key] for key in ("style", "rule") if key in described]
+        return cache_directory() / "-".join([name, *unusual])
+
+    def metadata(self) -> dict[str, object]:
+        goods = self.series.goods
+        return {
+            "thing_classes": [kind.name for kind in goods],
+            "thing_groups": [kind.group for kind in goods],
+        }
+
+    def load(self) -> list[dict]:
+        """Renders the pictures if they are not there; other processes wait meanwhile.
+
+        Raises:
+            DatasetError: if the cache can't be written, or its pictures were damaged.
+        """
+        return self._pictures.load()
+
+    @functools.cached_property
+    def _pictures(self) -> LocountFolder:
+        folder = self.folder
+        if not folder.exists():
+            try:
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                with file_lock(str(folder)):
+                    self._render(folder)
+            except (OSError, DatasetError) as error:
+                raise DatasetError(
+                    f"The shelves can't be kept in {folder.parent}: {error}.\n"
+                    "Set LOCOUNT_CACHE to a folder that can be written and has room."
+                ) from error
+        return LocountFolder(str(folder), _SPLIT)
+
+    def _render(self, folder: Path) -> None:
+        """Nothing to do if another process had the lock before. The folder appears complete."""
+        if folder.exists():
+            return
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as temporary:
+            finished = Path(temporary) / folder.name
+            make_shelf(finished, _SPLIT, self.series)
+            os.replace(finished, folder)
