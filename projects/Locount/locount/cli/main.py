@@ -15,16 +15,20 @@ COMMANDS = {
     "check-data": "report everything wrong with datasets, and what they hold",
     "compare": "train several configs under one budget and write one table",
     "convert": "write a dataset in another annotation format",
+    "diff": "tell what has changed on a shelf between two photos",
     "doctor": "print the versions of everything that matters and what is missing",
     "evaluate": "score detections against ground truth, jointly in IoU and count",
     "export": "write a model as ONNX or TorchScript",
     "fit-anchors": "find the anchors that suit a dataset, and what they gain",
     "fit-threshold": "find the score from which on detections count",
     "make-shelf": "render pictures of shelves with their counts",
+    "planogram": "make plans of shelves from photos, and check shelves by them",
     "predict": "find and count the products on photos: pictures, tables, results",
     "report": "show what a trained model can do, on one page for the browser",
+    "rows": "show what stands where on shelves: rows, facings, shares, gaps",
     "serve": "show on a page in the browser what is on a photo",
     "slim": "make a small file of a checkpoint, for prediction",
+    "stock": "tell what there is too little of on a shelf",
 }
 
 

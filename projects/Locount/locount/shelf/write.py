@@ -175,7 +175,7 @@ def _render_split(root: Path, split: str, series: Series) -> None:
     if workers == 1:
         rows = dict(bar(map(draw, range(series.images))))
     else:
-        # Started afresh, not forked: a fork of a process with threads, as torch's, can wait forever.
+        # Started afresh: a fork of a process with threads, as torch's, can wait forever.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
             rows = dict(bar(pool.map(draw, range(series.images), chunksize=8)))

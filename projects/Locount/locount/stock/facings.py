@@ -82,9 +82,9 @@ class Gap(NamedTuple):
 def find_gaps(boxes: np.ndarray, rows: Rows, facings: np.ndarray) -> list[Gap]:
     """Free lengths that are wider than the median item next to them, by row, from left to right.
 
-    An item is as wide as its box divided by its facings; the two boxes on either side are asked. The
-    free length at the end of a row reaches to where the rows above and below it both end, or the only
-    one of them.
+    An item is as wide as its box divided by its facings; the two boxes on either side are asked.
+    The free length at the end of a row reaches to where the rows above and below it both reach, or
+    the only one of them.
 
     Args:
         facings: (N,) int, as of :func:`count_facings`.

@@ -1,8 +1,8 @@
 """What stands where on a shelf: rows, positions and levels, from boxes and nothing else.
 
-Goods on one board end at one line, the board's front edge: so a row is told by the lower ends of its
-boxes. Shelves are seen at an angle, so the fronts of parallel boards are lines through one point:
-their slopes are linear in their heights, which leaves two numbers to find for a photo.
+Goods on one board end at one line, the board's front edge: so a row is told by the lower ends of
+its boxes. Shelves are seen at an angle, so the fronts of parallel boards are lines through one
+point: their slopes are linear in their heights, which leaves two numbers to find for a photo.
 
 Letters: N boxes, R rows. Boxes are absolute XYXY, y grows downward.
 """
@@ -24,8 +24,8 @@ TOUCH = 0.08
 MAX_SLOPE = 0.36
 # As many neighbors on one line weigh as much as a slope of 1.
 SLOPE_COST = 8.0
-# A photo seems turned if its columns have this many times as many neighbors on one line as its rows,
-# and half as many as there are boxes.
+# A photo seems turned if its columns have this many times as many neighbors on one line as its
+# rows, and half as many as there are boxes.
 TURNED = 2.0
 _NEIGHBORS = 6  # of a box to its right that may be next to it in its row
 
@@ -75,8 +75,8 @@ class Rows(NamedTuple):
 def find_rows(boxes: np.ndarray) -> Rows:
     """The rows of a photo.
 
-    The result does not depend on the order of the boxes, nor on where the photo was cut or how large
-    it is; in the mirrored photo positions run the other way.
+    The result does not depend on the order of the boxes, nor on where the photo was cut or how
+    large it is; in the mirrored photo positions run the other way.
 
     Args:
         boxes: N x 4, absolute XYXY.

@@ -7,13 +7,16 @@ import functools
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..inference.prediction import Prediction
 from .label_placement import Box, place_labels
+
+if TYPE_CHECKING:
+    from ..inference.prediction import Prediction
 
 Color = tuple[int, int, int]
 
@@ -43,7 +46,7 @@ def draw_prediction(prediction: Prediction, pixels: np.ndarray) -> np.ndarray:
     photo = Image.fromarray(np.ascontiguousarray(pixels[:, :, ::-1]))
     draw = ImageDraw.Draw(photo)
     boxes = [tuple(box) for box in prediction.boxes.tolist()]
-    font = _font(_label_size(boxes, photo.size))
+    font = load_font(_label_size(boxes, photo.size))
     line = max(1, round(font.size / 8))
     for box, class_id in zip(boxes, prediction.class_ids.tolist(), strict=True):
         draw.rectangle(_whole(box), outline=class_color(class_id), width=line)
@@ -76,7 +79,7 @@ def _label_size(boxes: Sequence[Box], photo_size: tuple[int, int]) -> int:
 
 
 @functools.cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def load_font(size: int) -> ImageFont.FreeTypeFont:
     # Part of matplotlib; Pillow's own font lacks most scripts.
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)
 
@@ -106,7 +109,7 @@ def _whole(box: Box) -> tuple[int, int, int, int]:
 
 def _key(prediction: Prediction) -> np.ndarray:
     """A strip as wide as the photo: colour, category, boxes and instances of what is in it."""
-    font = _font(max(12, prediction.width // 70))
+    font = load_font(max(12, prediction.width // 70))
     row, gap = round(font.size * 1.5), font.size
     boxes, instances = Counter(), Counter()
     for class_id, count in zip(

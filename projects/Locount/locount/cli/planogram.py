@@ -1,0 +1,95 @@
+"""Make plans of shelves from photos, and check shelves by them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from .shelf_photos import (
+    Shots,
+    add_input_arguments,
+    add_output_arguments,
+    open_shots,
+    write_files,
+    write_picture,
+)
+
+if TYPE_CHECKING:
+    from ..stock import Place
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    make = commands.add_parser("make", help="write a plan of what photos of one shelf show")
+    make.add_argument(
+        "--plan", type=Path, default=Path("plan.csv"), metavar="FILE", help=".csv or .json"
+    )
+    make.add_argument(
+        "--tolerance", type=int, default=0, metavar="N", help="facings more or less (default: 0)"
+    )
+    add_input_arguments(make)
+    check = commands.add_parser("check", help="tell what on photos is not as planned")
+    check.add_argument("plan", metavar="PLAN", type=Path, help="plan, .csv or .json")
+    add_input_arguments(check)
+    add_output_arguments(check, "output/planogram")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Of make 0; of check 0 if all is as planned, 1 if not."""
+    from ..stock import read_plan
+
+    if args.action == "make":
+        return _make(args)
+    shots = open_shots(args, args.inputs, not args.no_pictures)
+    return report_checks(read_plan(args.plan, shots.known), shots, args)
+
+
+def _make(args: argparse.Namespace) -> int:
+    from ..stock import runs_of, typical
+    from ..stock.plan import plan_bytes
+
+    if args.tolerance < 0:
+        raise InputError(f"--tolerance is {args.tolerance}; it must be 0 or more")
+    photo = typical(open_shots(args, args.inputs).photos())
+    if photo.rows.note:
+        print(f"note: {photo.rows.note}")
+    plan = [place._replace(tolerance=args.tolerance) for place, _ in runs_of(photo)]
+    write_files(args.plan.parent, {args.plan.name: plan_bytes(plan, args.plan)})
+    print(f"{args.plan}: {len(plan)} positions in {len(photo.rows)} rows, from {photo.name}")
+    return 0
+
+
+def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> int:
+    """Check photos, print what deviates, and write deviations.csv, checks.json and pictures."""
+    from tabulate import tabulate
+
+    from ..files import to_csv, to_json
+    from ..stock import check_plan
+    from ..stock.compliance import COLUMNS, RIGHT
+    from ..visualization.shelf_drawing import draw_check
+
+    table, photos = [], []
+    for number, shot in enumerate(shots.each, 1):
+        check = check_plan(plan, shot.photo)
+        table += check.table()
+        numbers, note = check.numbers, shot.photo.rows.note
+        photos.append(
+            {"photo": shot.photo.name, "share_right": check.share, **numbers, "note": note}
+        )
+        if not args.no_pictures:
+            write_picture(args.output, number, shot, draw_check(check, shot.pixels()))
+    files = {
+        "positions.csv": to_csv(table, COLUMNS),
+        "positions.json": to_json({"photos": photos, "positions": table}),
+    }
+    write_files(args.output, files)
+    wrong = [row for row in table if row["status"] != RIGHT]
+    if wrong:
+        print(
+            tabulate([list(row.values()) for row in wrong], COLUMNS, tablefmt="github"), end="\n\n"
+        )
+    print(tabulate(photos, "keys", tablefmt="github", floatfmt=".3f"))
+    print(f"results: {args.output}")
+    return 1 if wrong else 0
