@@ -22,8 +22,8 @@ END = 0.35
 TOUCH = 0.08
 # Slopes of boards at the top and at the bottom of the goods, at most.
 MAX_SLOPE = 0.36
-# As many neighbors on one line weigh as much as a slope of 1.
-SLOPE_COST = 8.0
+# As many neighbors on one line weigh as much as a slope of 1, or a difference of slopes of 1.
+SLOPE_COST = 4.0
 # A photo seems turned if its columns have this many times as many neighbors on one line as its
 # rows, and half as many as there are boxes.
 TURNED = 2.0
@@ -90,7 +90,7 @@ def find_rows(boxes: np.ndarray) -> Rows:
         return Rows(*np.zeros((3, 0), int), (0.0, 0.0), False)
     slopes, evidence = _fit_slopes(boxes)
     turned = max(_fit_slopes(b)[1] for b in _turns(boxes)) > max(TURNED * evidence, n / 2)
-    tops, ends, across = _upright(boxes, slopes)
+    (tops,), (ends,), across = _upright(boxes, np.array([slopes]))
     line = _joined(n, _beside(tops, ends, across))
     below = _supporters(boxes, tops, ends, line)
     up = np.flatnonzero(below >= 0)
@@ -153,30 +153,32 @@ def _fit_slopes(boxes: np.ndarray) -> tuple[tuple[float, float], float]:
     left, right = left[kept], right[kept]
     reach = END * near[left, right]
 
-    def evidence(slopes: tuple[float, float]) -> float:
+    def evidence(slopes: np.ndarray) -> np.ndarray:
         _, ends, _ = _upright(boxes, slopes)
-        close = 1 - np.abs(ends[left] - ends[right]) / reach
-        return close.clip(min=0).sum() - SLOPE_COST * max(map(abs, slopes))
+        close = 1 - np.abs(ends[:, left] - ends[:, right]) / reach
+        bend = np.abs(slopes[:, 1] - slopes[:, 0])
+        return close.clip(min=0).sum(axis=1) - SLOPE_COST * (np.abs(slopes).max(axis=1) + bend)
 
-    grid = np.linspace(-MAX_SLOPE, MAX_SLOPE, 13).tolist()
-    around = [(a, b) for a in grid for b in grid if abs(a - b) <= MAX_SLOPE]
-    best, size = (0.0, 0.0), MAX_SLOPE / 6
+    step = MAX_SLOPE / 12
+    slopes = np.mgrid[-12:13, -12:13].reshape(2, -1).T * step
+    slopes = slopes[np.abs(slopes[:, 1] - slopes[:, 0]) <= MAX_SLOPE]
+    moves = np.mgrid[-1:2, -1:2].reshape(2, -1).T
     while True:
+        found = evidence(slopes)
         # The smaller slopes win a tie.
-        best = max(around, key=lambda s: (round(evidence(s), 9), -abs(s[0]) - abs(s[1]), s))
-        size /= 2
-        if size < 1e-3:
-            break
-        moves = (-size, 0.0, size)
-        around = [(best[0] + da, best[1] + db) for da in moves for db in moves]
-    return best, evidence(best)
+        tied = np.flatnonzero(found > found.max() - 1e-9)
+        best = tied[np.abs(slopes[tied]).sum(axis=1).argmin()]
+        step /= 2
+        if step < 1e-3:
+            return (float(slopes[best, 0]), float(slopes[best, 1])), float(found[best])
+        slopes = slopes[best] + moves * step
 
 
-def _upright(
-    boxes: np.ndarray, slopes: tuple[float, float]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Upper and lower ends as they are where boards are level, and the middles; each (N,)."""
-    (x1, top, x2, bottom), (high, low) = boxes.T, slopes
+def _upright(boxes: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Upper and lower ends as they are where boards are level, each S x N for S x 2 slopes, and the
+    middles, (N,)."""
+    x1, top, x2, bottom = boxes.T
+    high, low = slopes[:, :1], slopes[:, 1:]
     center, first, last = (x1.min() + x2.max()) / 2, top.min(), bottom.max()
     change = (low - high) / (last - first)
     across = (x1 + x2) / 2 - center
