@@ -120,10 +120,11 @@ class Planted:
 
     @staticmethod
     def _partner(runs, kinds: list[int], i: int, free: set[int]) -> int | None:
-        """A run as wide as run ``i``, both the only ones of their categories."""
+        """A run about as wide as run ``i``, both the only ones of their categories thereabouts."""
         for j in sorted(free - {i - 2, i - 1, i, i + 1, i + 2}):
             ratio = np.ptp(_reach(runs[i])) / np.ptp(_reach(runs[j]))
-            if kinds.count(kinds[i]) == kinds.count(kinds[j]) == 1 and 0.8 < ratio < 1.25:
+            around = kinds[min(i, j) - 1 : max(i, j) + 2]
+            if around.count(kinds[i]) == around.count(kinds[j]) == 1 and 0.67 < ratio < 1.5:
                 return j
         return None
 
@@ -140,7 +141,7 @@ def _category(placed: Placed) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--style", default="varied", choices=list(STYLES))
-    parser.add_argument("--shelves", type=int, default=200)
+    parser.add_argument("--shelves", type=int, default=100)
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--weights")
     parser.add_argument("--verbose", action="store_true", help="print what is wrong")

@@ -179,7 +179,7 @@ def known_category(value: Any, known: Collection[str], problems: list[str]) -> s
     """A category as it is called; what is wrong goes to ``problems``."""
     if isinstance(value, str) and value not in known:
         value = value.removeprefix("'")  # what to_csv puts before a text like a formula
-    if value in known:
+    if isinstance(value, str) and value in known:
         return value
     some = ", ".join(sorted(known)[:10]) + (", ..." if len(known) > 10 else "")
     problems.append(f"category {value!r} is unknown: there are {some or 'none'}")

@@ -26,7 +26,7 @@ MAX_SLOPE = 0.36
 SLOPE_COST = 4.0
 # A photo seems turned if its columns have this many times as many neighbors on one line as its
 # rows, and half as many as there are boxes.
-TURNED = 2.0
+TURNED = 3.0
 _NEIGHBORS = 6  # of a box to its right that may be next to it in its row
 
 
