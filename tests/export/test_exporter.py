@@ -6,40 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from detectron2.checkpoint import DetectionCheckpointer
-from detectron2.modeling import build_model
 
 from locount.cli import main
 from locount.errors import InputError
-from locount.export.exporter import (
-    Difference,
-    check_exportable,
-    compare,
-    difference,
-    export,
-    open_exported,
-)
+from locount.export.exporter import Difference, compare, difference, export
+from locount.export.formats import check_exportable, open_exported
 from locount.inference import Predictor
 
 DOCS = Path(__file__).parents[2] / "docs"
-
-
-@pytest.fixture
-def saved(tiny_cfg, tmp_path):
-    """Saves a random model of tiny_cfg; returns its config and weights."""
-
-    def saved(options=()):
-        tiny_cfg.merge_from_list(["INPUT.MIN_SIZE_TEST", 64, *options])
-        model = build_model(tiny_cfg)
-        for name, weight in model.named_parameters():
-            # Scores that differ, so that their order does not hang on the last bit.
-            if name.endswith(("cls_score.weight", "count_pred.weight")):
-                weight.data *= 30
-        (tmp_path / "config.yaml").write_text(tiny_cfg.dump())
-        DetectionCheckpointer(model, str(tmp_path)).save("model")
-        return tmp_path / "config.yaml", tmp_path / "model.pth"
-
-    return saved
 
 
 def photo(height, width):

@@ -23,7 +23,7 @@ FOUND = (
     (1, 2, (0, 60, 10, 10), 0.2, 1),
 )
 
-CONFIGS = Path(__file__).parents[3] / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture

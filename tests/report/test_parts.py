@@ -37,7 +37,7 @@ MATCHER = matcher(
     [(0, 3), (20, 4), (40, 1), (60, 9)], [(0, 0.9, 3), (20, 0.4, 6), (40, 0.8, 2), (90, 0.7, 1)]
 )
 
-CONFIGS = Path(__file__).parents[3] / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def test_cases_come_worst_or_best_first():

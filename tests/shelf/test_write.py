@@ -5,8 +5,8 @@ import os
 import cv2
 import pytest
 
-from locount.data import DatasetError
 from locount.data.locount_folder import LocountFolder
+from locount.errors import InputError
 from locount.shelf import write
 from locount.shelf.categories import CLASSES, GOODS
 from locount.shelf.render import render
@@ -73,7 +73,7 @@ def test_style_and_rule(tmp_path):
     picture = render(5, 0, style="varied", rule="row")
     assert [a["count"] for a in split.load()[0]["annotations"]] == picture.counts.tolist()
     assert not make_shelf(tmp_path, "train", series)
-    with pytest.raises(DatasetError, match="style 'varied', which have other categories"):
+    with pytest.raises(InputError, match="style 'varied', which have other categories"):
         make_shelf(tmp_path, "test", Series(1, 6))
 
 
@@ -98,41 +98,41 @@ def test_what_is_usual_is_not_in_the_manifest(tmp_path):
     ],
 )
 def test_impossible_series(series, tmp_path):
-    with pytest.raises(DatasetError, match="No shelves"):
+    with pytest.raises(InputError, match="No shelves"):
         make_shelf(tmp_path / "out", "train", series)
     assert not (tmp_path / "out").exists()
 
 
 def test_everything_wrong_with_a_series_is_said_at_once(tmp_path):
-    with pytest.raises(DatasetError, match=r"0 images.*seed -1.*size 10x10"):
+    with pytest.raises(InputError, match=r"0 images.*seed -1.*size 10x10"):
         make_shelf(tmp_path, "train", Series(0, -1, 10, 10))
 
 
 @pytest.mark.parametrize("text", ["640", "640x", "x360", "640 x 360", "-640x360", "640x360.0", ""])
 def test_sizes_of_another_form(text):
-    with pytest.raises(DatasetError, match="WIDTHxHEIGHT"):
+    with pytest.raises(InputError, match="WIDTHxHEIGHT"):
         parse_size(text)
 
 
 @pytest.mark.parametrize("split", ["Train", "", "../x", "a b"])
 def test_splits_that_are_no_names(split, tmp_path):
-    with pytest.raises(DatasetError, match="lower case"):
+    with pytest.raises(InputError, match="lower case"):
         make_shelf(tmp_path, split, Series(1, 1))
 
 
 def test_foreign_folders_are_not_touched(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(DatasetError, match="not empty"):
+    with pytest.raises(InputError, match="not empty"):
         make_shelf(tmp_path, "train", Series(1, 1))
     assert content(tmp_path) == {"mine.txt": b"mine"}
-    with pytest.raises(DatasetError, match="is a file"):
+    with pytest.raises(InputError, match="is a file"):
         make_shelf(tmp_path / "mine.txt", "train", Series(1, 1))
 
 
 def test_another_series_under_the_same_name_is_refused(tmp_path):
     make_shelf(tmp_path, "train", Series(1, 5))
     before = content(tmp_path)
-    with pytest.raises(DatasetError, match="another split 'train'"):
+    with pytest.raises(InputError, match="another split 'train'"):
         make_shelf(tmp_path, "train", Series(1, 6))
     assert content(tmp_path) == before
 
@@ -140,7 +140,7 @@ def test_another_series_under_the_same_name_is_refused(tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"renderer": 0, "splits": {}})])
 def test_folders_of_other_versions_are_refused(text, tmp_path):
     (tmp_path / "shelf.json").write_text(text)
-    with pytest.raises(DatasetError, match=r"shelf\.json|version"):
+    with pytest.raises(InputError, match=r"shelf\.json|version"):
         make_shelf(tmp_path, "train", Series(1, 5))
 
 
@@ -150,7 +150,7 @@ def test_an_interrupted_run_leaves_no_data(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(DatasetError, match="No space left"):
+    with pytest.raises(InputError, match="No space left"):
         make_shelf(tmp_path / "out", "train", Series(1, 5))
     assert content(tmp_path / "out") == {}
 
@@ -158,5 +158,5 @@ def test_an_interrupted_run_leaves_no_data(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     # Below a file: permissions would not stop root.
     (tmp_path / "file").write_text("")
-    with pytest.raises(DatasetError, match="can't be written"):
+    with pytest.raises(InputError, match="can't be written"):
         make_shelf(tmp_path / "file" / "out", "train", Series(1, 5))

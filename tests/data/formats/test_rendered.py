@@ -4,8 +4,9 @@ import sys
 import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from locount.data import DatasetError, register_datasets
+from locount.data import register_datasets
 from locount.data.datasets import source_of
+from locount.errors import InputError
 from locount.shelf.categories import CLASSES, GOODS, GROUPS
 from locount.shelf.render import render
 
@@ -45,7 +46,7 @@ def test_names_say_the_style_and_the_rule():
         for query in ("", "?rule=row", "?style=varied", "?style=varied&rule=row")
     }
     assert len(folders) == 4
-    with pytest.raises(DatasetError, match=r"not one of plain, varied: write style=plain\|varied"):
+    with pytest.raises(InputError, match=r"not one of plain, varied: write style=plain\|varied"):
         source_of("shelf:1:9?style=shiny")
 
 
@@ -71,17 +72,17 @@ def test_processes_that_start_together_share_the_pictures(name, cache_folder):
     "name", ["shelf:", "shelf:5", "shelf:a:1", "shelf:5:-1", "shelf:1:2:640x360:3", "shelf:²:1"]
 )
 def test_names_of_another_form(name):
-    with pytest.raises(DatasetError, match="shelf:IMAGES:SEED"):
+    with pytest.raises(InputError, match="shelf:IMAGES:SEED"):
         register_datasets([name])
 
 
 def test_impossible_series_are_refused_at_once():
-    with pytest.raises(DatasetError, match="0 images"):
+    with pytest.raises(InputError, match="0 images"):
         register_datasets(["shelf:0:1"])
 
 
 def test_a_cache_that_cannot_be_written_is_named(name, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LOCOUNT_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DatasetError, match="LOCOUNT_CACHE"):
+    with pytest.raises(InputError, match="LOCOUNT_CACHE"):
         source_of(name).load()

@@ -5,7 +5,7 @@ from locount.evaluation import evaluate_detections, match
 from locount.evaluation.analysis.causes import analyze_errors
 from locount.evaluation.protocol import WHOLE
 
-from .cases import random_case
+from ..cases import random_case
 
 A, B, C = [0, 0, 100, 100], [500, 0, 100, 100], [0, 500, 100, 100]
 

@@ -4,8 +4,8 @@ import pytest
 from locount.evaluation import match
 from locount.evaluation.analysis.count_statistics import count_statistics
 
-from .cases import random_case
-from .reference import match_image
+from ..cases import random_case
+from ..reference import match_image
 
 WHOLE = ((0, float("inf")), (1, float("inf")))
 

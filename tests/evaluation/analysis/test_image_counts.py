@@ -6,7 +6,7 @@ import pytest
 from locount.evaluation.analysis.image_counts import ImageCounts
 from locount.evaluation.reading import read_detections, read_ground_truth
 
-from .cases import random_case
+from ..cases import random_case
 
 
 def make(true, detections):

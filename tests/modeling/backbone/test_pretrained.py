@@ -24,7 +24,7 @@ from locount.modeling.backbone.pretrained import (
 )
 
 LITE0 = PACKAGES["tf_efficientnet_lite0"]
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 @pytest.mark.parametrize("name", PACKAGES)

@@ -10,7 +10,7 @@ from detectron2.utils.testing import assert_instances_allclose, random_boxes
 
 from locount.modeling import SoftNMS
 
-from .test_roi_heads import NUM_CLASSES, PROPOSALS, make_cfg, predict
+from ..heads import NUM_CLASSES, PROPOSALS, make_cfg, predict
 
 SIGMA = 0.5
 

@@ -17,7 +17,7 @@ from locount.modeling import CountingFCOS, CountingRetinaNet
 from locount.modeling.one_stage import retinanet_fcos
 from locount.training.mixed_precision import train_in_mixed_precision
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 DETECTORS = {"RetinaNet": CountingRetinaNet, "FCOS": CountingFCOS}
 PLAIN = {"RetinaNet": RetinaNet, "FCOS": FCOS}

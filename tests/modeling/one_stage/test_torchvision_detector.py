@@ -15,7 +15,7 @@ from locount.modeling import TorchvisionDetector
 from locount.modeling.one_stage.torchvision_detector import build_torchvision_detector
 from locount.training.mixed_precision import train_in_mixed_precision
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 def make_cfg(*opts):

@@ -25,12 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0, or 1 if the file does not give the detections of the model."""
+    from ..export.formats import open_exported, require
+
     if args.format == "onnx":
-        _require_onnx()
+        require("onnx")  # before the work
+        require("onnxruntime")
     from tabulate import tabulate
 
     from ..data import read_image
-    from ..export.exporter import compare, export, open_exported
+    from ..export.exporter import compare, export
     from ..shelf.render import render
 
     images = {path: read_image(path, "BGR") for path in args.image}
@@ -61,14 +64,3 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 1 if differing else 0
-
-
-def _require_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            f"{error.name} is not installed: pip install 'locount[export]', or -e '.[export]' in "
-            "a checkout"
-        ) from error

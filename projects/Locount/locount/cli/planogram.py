@@ -68,7 +68,7 @@ def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> 
     from ..files import to_csv, to_json
     from ..stock import check_plan
     from ..stock.compliance import COLUMNS, RIGHT
-    from ..visualization.shelf_drawing import draw_check
+    from ..stock.pictures import draw_check
 
     table, photos = [], []
     for number, shot in enumerate(shots.each, 1):

@@ -22,8 +22,8 @@ def run(args: argparse.Namespace) -> int:
     from tabulate import tabulate
 
     from ..files import to_csv, to_json
+    from ..stock.pictures import draw_rows
     from ..stock.shelf_photo import BOX_COLUMNS, GAP_COLUMNS, SHARE_COLUMNS
-    from ..visualization.shelf_drawing import draw_rows
 
     tables: dict[str, list[dict]] = {"boxes": [], "shares": [], "gaps": []}
     summary = []

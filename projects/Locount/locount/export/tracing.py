@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import torch
+import torchvision
 from detectron2.modeling.roi_heads import cascade_rcnn, fast_rcnn
 from detectron2.structures import Boxes
 from torch import Tensor, nn
@@ -58,6 +59,7 @@ def traceable() -> Iterator[None]:
         # It does nothing in inference, and TorchScript can't hold functions of Python.
         stack.enter_context(mock.patch.object(cascade_rcnn._ScaleGradient, "apply", _first))
         stack.enter_context(mock.patch.object(Tensor, "cummin", _cummin))  # ONNX has none
+        stack.enter_context(mock.patch.object(torchvision.ops.boxes, "batched_nms", _batched_nms))
         stack.enter_context(warnings.catch_warnings())
         # Of Python's branches, which are checks of shapes; the comparison would show others.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
@@ -77,6 +79,13 @@ def _cummin(values: Tensor, dim: int) -> SimpleNamespace:
     width = int(values.shape[1])
     padded = functional.pad(-values[:, None], (width - 1, 0), value=-torch.inf)
     return SimpleNamespace(values=-functional.max_pool1d(padded, width, stride=1)[:, 0])
+
+
+def _batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
+    """torchvision's, without its branch for no boxes, of which OpenVINO makes one of garbage."""
+    extent = torch.cat([boxes.flatten(), boxes.new_zeros(1)]).max() + 1
+    apart = boxes + (idxs.to(boxes) * extent)[:, None]
+    return torchvision.ops.nms(apart, scores, iou_threshold)
 
 
 def _first(features: Tensor, scale: float) -> Tensor:

@@ -23,6 +23,7 @@ from ..class_names import Classes, find_classes
 from ..config import device_of, load_config, without_missing_gpu
 from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
+from ..export.engines import ENGINES, make_engine
 from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
 from ..training import mixed_precision
 from .ahead import Place, Room, chunks, run_ahead
@@ -62,6 +63,7 @@ class Predictor:
         workers: int | None = None,
         amp: bool = False,
         as_stored: bool = False,
+        engine: str = "torch",
     ):
         """
         Args:
@@ -75,6 +77,8 @@ class Predictor:
                 and 1 on a CPU. A GPU that has too little memory gets a batch in halves.
             workers: threads that read and resize photos; by default one for each CPU, at most 8.
             amp: compute in mixed precision, which changes the detections a little.
+            engine: what the model runs with: "torch", or on a CPU "onnx" or "openvino", which give
+                the same detections sooner and start later.
             as_stored: take the pixels of photo files as they are stored; by default they are turned
                 as their EXIF orientation says, so that boxes fit what viewers show.
 
@@ -99,6 +103,7 @@ class Predictor:
         load_weights(self.model, cfg.MODEL.WEIGHTS)
         if amp:
             mixed_precision.prepare(self.model)
+        _check_engine(engine, self.device, amp)
         self.classes = find_classes(cfg, cfg.MODEL.WEIGHTS)
         self._batch_size = batch_size or (1 if self.device.type == "cpu" else 8)
         self._workers = workers or min(os.cpu_count() or 1, 8)
@@ -106,6 +111,7 @@ class Predictor:
         # Read here, because while a stream runs torch tells new threads another number.
         self._threads = torch.get_num_threads()
         self._parallel = min(self._threads, MAX_PARALLEL) if self.device.type == "cpu" else 1
+        self._detect = make_engine(engine, self.model, cfg, self._threads, self._parallel)
 
     def __call__(self, image: Image) -> Prediction:
         """The detections of one image.
@@ -120,6 +126,10 @@ class Predictor:
         if isinstance(item, Failure):
             raise InputError(str(item)) from item.cause
         return item.prediction(instances, self.classes)
+
+    def prepare(self, pixels: np.ndarray) -> torch.Tensor:
+        """An image (H x W x 3, uint8, BGR) as the model takes it: 3 x H' x W', uint8."""
+        return model_input(self.cfg, pixels)
 
     def stream(
         self,
@@ -222,7 +232,7 @@ class Predictor:
         outputs = failure = None
         try:
             with torch.inference_mode(), mixed_precision.autocast(self.device, self._amp):
-                outputs = self.model(inputs)
+                outputs = self._detect(inputs)
         except Exception as error:  # as in _load
             # It holds what the failed call does, which halves need.
             failure = _failure(batch[0].name, error) if len(batch) == 1 else None
@@ -274,6 +284,15 @@ def _open_config(
     cfg = without_missing_gpu(stored_config(path))
     cfg.MODEL.WEIGHTS = path
     return cfg
+
+
+def _check_engine(name: str, device: torch.device, amp: bool) -> None:
+    if name not in ENGINES:
+        raise InputError(f"There is no engine {name!r}: there are {', '.join(ENGINES)}.")
+    if name != "torch" and device.type != "cpu":
+        raise InputError(f'The engine {name!r} runs on a CPU: give the device "cpu" with it.')
+    if name != "torch" and amp:
+        raise InputError(f"The engine {name!r} has no mixed precision: leave it out.")
 
 
 INPUT_VIEWS = {"BGR": lambda pixels: pixels, "RGB": lambda pixels: pixels[:, :, ::-1]}

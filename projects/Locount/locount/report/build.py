@@ -158,15 +158,10 @@ def _view(
 
 
 def _precision_recall(result: EvaluationResult) -> LineChart:
-    blind, joint, middle = result.precision[0], result.precision[1:], len(IOU_THRESHOLDS) // 2
-    series = []
-    for stem, dashed, curves in (
-        ("APlc", False, (joint.mean(axis=(0, 1)), joint[0, 0], joint[middle, middle])),
-        ("AP", True, (blind.mean(axis=0), blind[0], blind[middle])),
-    ):
-        for color, (suffix, curve) in enumerate(zip(("", "50", "75"), curves, strict=True)):
-            name = f"{stem}{suffix}"
-            series.append(Series(name, RECALL_POINTS.tolist(), curve.tolist(), color, dashed))
+    series = [
+        Series(name, RECALL_POINTS.tolist(), curve.tolist(), i % 3, not name.startswith("APlc"))
+        for i, (name, curve) in enumerate(result.curves.items())
+    ]
     return line_chart(series, x_label="recall", y_label="precision", x_range=(0, 1), y_range=(0, 1))
 
 

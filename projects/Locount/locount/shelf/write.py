@@ -15,8 +15,7 @@ from typing import NamedTuple
 import cv2
 from tqdm import tqdm
 
-from ..data.category_list import CATEGORIES_FILE
-from ..data.errors import DatasetError
+from ..errors import InputError
 from .categories import Goods
 from .render import RENDERER_VERSION, STYLES, render
 from .rules import RULES
@@ -24,6 +23,7 @@ from .rules import RULES
 DEFAULT_SIZE = (640, 360)
 DEFAULT_STYLE = "plain"
 _MANIFEST = "shelf.json"
+_CATEGORIES = "categories.txt"  # of the Locount layout
 # A worker imports for seconds before its first picture.
 PICTURES_PER_WORKER = 200
 _UNFINISHED = ".unfinished-"  # what a run that was killed leaves behind is no data
@@ -58,7 +58,7 @@ class Series(NamedTuple):
         """The series itself.
 
         Raises:
-            DatasetError: if it can't be rendered, with all reasons.
+            InputError: if it can't be rendered, with all reasons.
         """
         wrong = []
         if self.images < 1:
@@ -75,7 +75,7 @@ class Series(NamedTuple):
             if value not in known:
                 wrong.append(f"{what} {value!r}: there are {', '.join(known)}")
         if wrong:
-            raise DatasetError(f"No shelves can be rendered with {'; '.join(wrong)}")
+            raise InputError(f"No shelves can be rendered with {'; '.join(wrong)}")
         return self
 
 
@@ -83,11 +83,11 @@ def parse_size(text: str) -> tuple[int, int]:
     """Width and height from ``640x360``.
 
     Raises:
-        DatasetError: if the text has another form.
+        InputError: if the text has another form.
     """
     match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text)
     if match is None:
-        raise DatasetError(f"The size {text!r} is none: write WIDTHxHEIGHT, such as 640x360")
+        raise InputError(f"The size {text!r} is none: write WIDTHxHEIGHT, such as 640x360")
     return int(match[1]), int(match[2])
 
 
@@ -97,24 +97,24 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
     The split appears when it is complete. Returns False if it was there already.
 
     Raises:
-        DatasetError: if the series is impossible, or the folder holds anything else or can't be
+        InputError: if the series is impossible, or the folder holds anything else or can't be
             written.
     """
     series.check()
     if not re.fullmatch(r"[a-z][a-z0-9_]*", split):
-        raise DatasetError(f"The split {split!r} is no name: write it in lower case, such as train")
+        raise InputError(f"The split {split!r} is no name: write it in lower case, such as train")
     manifest = _read_manifest(out)
     present = manifest["splits"].get(split)
     if present == series.described():
         return False
     if present is not None:
-        raise DatasetError(
+        raise InputError(
             f"{out} holds another split {split!r} ({present}): "
             "remove the folder or name another one"
         )
     styles = {other.get("style", DEFAULT_STYLE) for other in manifest["splits"].values()}
     if styles - {series.style}:
-        raise DatasetError(
+        raise InputError(
             f"{out} holds shelves of the style {styles.pop()!r}, which have other categories than "
             f"{series.style!r}: name another folder"
         )
@@ -124,16 +124,16 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
         with tempfile.TemporaryDirectory(dir=out, prefix=_UNFINISHED) as temporary:
             folder = Path(temporary)
             _render_split(folder, split, series)
-            (folder / CATEGORIES_FILE).write_text(
+            (folder / _CATEGORIES).write_text(
                 "\n".join([*(g.name for g in series.goods), ""]), encoding="utf-8"
             )
             (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
             # Images last but one: a folder has the split when it has its images.
-            names = (f"Locount_GtTxts{split.title()}", CATEGORIES_FILE, f"rows_{split}.json")
+            names = (f"Locount_GtTxts{split.title()}", _CATEGORIES, f"rows_{split}.json")
             for name in (*names, f"Locount_Images{split.title()}", _MANIFEST):
                 os.replace(folder / name, out / name)
     except OSError as error:
-        raise DatasetError(f"{out} can't be written ({error}): name a folder that can") from error
+        raise InputError(f"{out} can't be written ({error}): name a folder that can") from error
     return True
 
 
@@ -142,19 +142,19 @@ def _read_manifest(out: Path) -> dict:
     if not out.exists():
         return empty
     if not out.is_dir():
-        raise DatasetError(f"{out} is a file: name a folder that is new or empty")
+        raise InputError(f"{out} is a file: name a folder that is new or empty")
     names = {e.name for e in out.iterdir() if not e.name.startswith(_UNFINISHED)}
     if not names:
         return empty
     if _MANIFEST not in names:
-        raise DatasetError(f"{out} is not empty: name a folder that is new or empty")
+        raise InputError(f"{out} is not empty: name a folder that is new or empty")
     try:
         manifest = json.loads((out / _MANIFEST).read_text())
         version, splits = manifest["renderer"], dict(manifest["splits"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{out / _MANIFEST} can't be read ({error}): remove {out}") from error
+        raise InputError(f"{out / _MANIFEST} can't be read ({error}): remove {out}") from error
     if version != RENDERER_VERSION:
-        raise DatasetError(
+        raise InputError(
             f"{out} was made by version {version} of the renderer, this is {RENDERER_VERSION}: "
             "remove it or name another folder"
         )

@@ -13,10 +13,9 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .label_placement import Box, place_labels
-
 if TYPE_CHECKING:
     from ..inference.prediction import Prediction
+from .label_placement import Box, place_labels
 
 Color = tuple[int, int, int]
 
@@ -24,7 +23,7 @@ Color = tuple[int, int, int]
 def class_color(class_id: int) -> Color:
     """RGB, the same for a class in every picture."""
     # Steps by the golden ratio leave no two of the first classes near each other on the circle of
-    # hues. Brightness changes in turn, which also parts them for the colour-blind.
+    # hues. Brightness changes in turn, which also parts them for the color-blind.
     hue = class_id * 0.618034 % 1
     value = (1.0, 0.72, 0.88)[class_id % 3]
     return tuple(round(255 * c) for c in colorsys.hsv_to_rgb(hue, 0.85, value))
@@ -33,7 +32,7 @@ def class_color(class_id: int) -> Color:
 def draw_prediction(prediction: Prediction, pixels: np.ndarray) -> np.ndarray:
     """A photo with its boxes, their counts and a key below it.
 
-    A box has the colour of its class. Its label is the category with the count where there is room
+    A box has the color of its class. Its label is the category with the count where there is room
     for it, else the count, else nothing. Of a model that does not count it is the category, or
     nothing where there is only one.
 
@@ -44,20 +43,35 @@ def draw_prediction(prediction: Prediction, pixels: np.ndarray) -> np.ndarray:
         (H + key) x W x 3, uint8, BGR; the photo's pixels are where they were.
     """
     photo = Image.fromarray(np.ascontiguousarray(pixels[:, :, ::-1]))
+    class_ids = prediction.class_ids.tolist()
+    draw_boxes(photo, prediction.boxes.tolist(), class_ids, _label_texts(prediction))
+    return np.concatenate([np.asarray(photo), _key(prediction)])[:, :, ::-1]
+
+
+def draw_boxes(
+    photo: Image.Image,
+    boxes: Sequence[Sequence[float]],
+    class_ids: Sequence[int],
+    texts: Sequence[Sequence[str]],
+) -> None:
+    """Draw boxes in the colors of their classes on a photo, with a label where there is room.
+
+    Args:
+        boxes: N, absolute XYXY, the most important first.
+        class_ids: N.
+        texts: N, what a label could say, the most wanted first.
+    """
     draw = ImageDraw.Draw(photo)
-    boxes = [tuple(box) for box in prediction.boxes.tolist()]
-    font = load_font(_label_size(boxes, photo.size))
+    boxes = [tuple(box) for box in boxes]
+    font = label_font(_label_size(boxes, photo.size))
     line = max(1, round(font.size / 8))
-    for box, class_id in zip(boxes, prediction.class_ids.tolist(), strict=True):
+    for box, class_id in zip(boxes, class_ids, strict=True):
         draw.rectangle(_whole(box), outline=class_color(class_id), width=line)
-    texts = _label_texts(prediction)
     sizes = [[_text_size(font, text) for text in variants] for variants in texts]
     for i, place in enumerate(place_labels(boxes, sizes, photo.size)):
         if place is not None:
-            _draw_label(
-                draw, place.box, texts[i][place.variant], font, class_color(prediction.class_ids[i])
-            )
-    return np.concatenate([np.asarray(photo), _key(prediction)])[:, :, ::-1]
+            color = class_color(class_ids[i])
+            _draw_label(draw, place.box, texts[i][place.variant], font, color)
 
 
 def _label_texts(prediction: Prediction) -> list[tuple[str, ...]]:
@@ -79,7 +93,8 @@ def _label_size(boxes: Sequence[Box], photo_size: tuple[int, int]) -> int:
 
 
 @functools.cache
-def load_font(size: int) -> ImageFont.FreeTypeFont:
+def label_font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans of a size in pixels."""
     # Part of matplotlib; Pillow's own font lacks most scripts.
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)
 
@@ -108,8 +123,8 @@ def _whole(box: Box) -> tuple[int, int, int, int]:
 
 
 def _key(prediction: Prediction) -> np.ndarray:
-    """A strip as wide as the photo: colour, category, boxes and instances of what is in it."""
-    font = load_font(max(12, prediction.width // 70))
+    """A strip as wide as the photo: color, category, boxes and instances of what is in it."""
+    font = label_font(max(12, prediction.width // 70))
     row, gap = round(font.size * 1.5), font.size
     boxes, instances = Counter(), Counter()
     for class_id, count in zip(

@@ -9,9 +9,9 @@ from detectron2.utils.events import EventStorage
 from locount.config import load_config
 from locount.modeling.one_stage.reppoints.head import LevelPredictions
 
-from ...overfit import needs_packs, overfit
+from ....overfit import needs_packs, overfit
 
-CONFIGS = Path(__file__).parents[3] / "configs"
+CONFIGS = Path(__file__).parents[4] / "configs"
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from locount.modeling.one_stage.yolo.anchors import anchor_grid
 from locount.modeling.one_stage.yolo.head import YOLOHead
 from locount.training.mixed_precision import train_in_mixed_precision
 
-from ...overfit import needs_packs, overfit
+from ....overfit import needs_packs, overfit
 
-CONFIGS = Path(__file__).parents[3] / "configs" / "Shelf"
+CONFIGS = Path(__file__).parents[4] / "configs" / "Shelf"
 
 ADDED = {"loss_iou", "loss_iou_aware"}
 LOSSES = {

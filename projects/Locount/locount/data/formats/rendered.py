@@ -9,6 +9,7 @@ from pathlib import Path
 
 from iopath.common.file_io import file_lock
 
+from ...errors import InputError
 from ...shelf.render import RENDERER_VERSION
 from ...shelf.write import DEFAULT_SIZE, Series, make_shelf, parse_size
 from ..errors import DatasetError
@@ -25,7 +26,7 @@ class RenderedShelves:
     def __init__(self, series: Series) -> None:
         """
         Raises:
-            DatasetError: if the series can't be rendered.
+            InputError: if the series can't be rendered.
         """
         self.series = series.check()
 
@@ -36,7 +37,7 @@ class RenderedShelves:
         ``options`` are the style and the rule.
 
         Raises:
-            DatasetError: if the name has another form, or there is no such series.
+            InputError: if the name has another form, or there is no such series.
         """
         parts = name.place.split(":")[1:]
         if len(parts) not in (2, 3) or not all(p.isascii() and p.isdigit() for p in parts[:2]):
@@ -79,7 +80,7 @@ class RenderedShelves:
                 folder.parent.mkdir(parents=True, exist_ok=True)
                 with file_lock(str(folder)):
                     self._render(folder)
-            except (OSError, DatasetError) as error:
+            except (OSError, InputError) as error:
                 raise DatasetError(
                     f"The shelves can't be kept in {folder.parent}: {error}.\n"
                     "Set LOCOUNT_CACHE to a folder that can be written and has room."
