@@ -1,7 +1,7 @@
 """Precision and recall of `locount planogram check` on rendered shelves with planted deviations.
 
     python benchmarks/planograms.py --style varied
-    python benchmarks/planograms.py --style plain --weights shelf
+    python benchmarks/planograms.py --style plain --weights shelf --size 640 360
 
 Each shelf is rendered twice: as planned, and from another place, in other light, with deviations.
 The plan is made from the first picture and the second is checked by it. Without --weights the
@@ -32,7 +32,6 @@ from locount.stock.compliance import MISPLACED, MISSING, NUMBER, RIGHT, STATUSES
 
 # Goods stand in this part of the width, so that both pictures show them all.
 INNER = (0.14, 0.86)
-SIZE = (1280, 360)
 
 
 class Planted:
@@ -144,6 +143,7 @@ def main() -> None:
     parser.add_argument("--shelves", type=int, default=100)
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--weights")
+    parser.add_argument("--size", type=int, nargs=2, default=(1280, 360))
     parser.add_argument("--verbose", action="store_true", help="print what is wrong")
     args = parser.parse_args()
     style, predictor = STYLES[args.style], None
@@ -169,7 +169,7 @@ def main() -> None:
         photos = []
         for deviations in (False, True):
             STYLES["planted"] = look = Planted(style, index, deviations)
-            photos.append(photo(render(args.seed, index, *SIZE, style="planted")))
+            photos.append(photo(render(args.seed, index, *args.size, style="planted")))
             if not deviations:
                 row_of = {board: row for row, board in enumerate(look.boards, 1)}
         plan = [place for place, _ in runs_of(photos[0])]
