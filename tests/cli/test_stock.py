@@ -139,7 +139,7 @@ def test_what_is_short(shelf, results, tmp_path, capsys):
     (row,) = read(out)
     assert (row["category"], row["least"], row["short"]) == ("cup", "3", "yes")
     # A second photo shows enough.
-    arguments[2:2] = [shelf("full", "9"), "--score", "0.5"]
+    arguments[3:3] = [shelf("full", "9"), "--score", "0.5"]
     assert main(arguments) == 0
     assert main([*arguments, "--confirm", "1"]) == 1
 
