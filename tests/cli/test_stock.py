@@ -150,7 +150,7 @@ def test_what_is_short(shelf, results, tmp_path, capsys):
         (["stock", "MINIMUMS", "SHELF", "--confirm", "2"], "--confirm is 2; it must be"),
         (["stock", "MINIMUMS", "SHELF", "--score", "2"], "--score is 2.0"),
         (["stock", "MINIMUMS", "SHELF", "--every", "0"], "--every is 0"),
-        (["stock", "PLAN", "SHELF"], "write the header category,minimum"),
+        (["stock", "PLAN", "SHELF"], "the column 'minimum' is missing"),
         (["planogram", "make", "SHELF", "--tolerance", "-1"], "--tolerance is -1"),
         (["planogram", "make", "SHELF", "--plan", "plan.txt"], "neither .csv nor .json"),
         (["planogram", "check", "PLAN", "SHELF"], "line 2: category 'mug' is unknown"),

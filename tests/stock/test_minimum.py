@@ -29,11 +29,11 @@ def test_every_problem_is_told_with_its_line(tmp_path):
     with pytest.raises(InputError) as error:
         read_minimums(path, KNOWN)
     text = str(error.value)
-    assert "have 4 problems" in text
+    assert "has 4 problems" in text
     assert "line 3: category 'mug' is unknown" in text
     assert "line 4: minimum is '-1'" in text
     assert "line 5: category 'cup' has a minimum in line 2" in text
-    assert "line 6: it has 1 cells" in text
+    assert "line 6: it has 1 cells, the header 2" in text
 
 
 @pytest.mark.parametrize("text", ["", "cup,4\n", "category,minimum\n"])

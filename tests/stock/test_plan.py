@@ -61,7 +61,7 @@ def test_every_problem_is_told_with_its_line(tmp_path):
     with pytest.raises(InputError) as error:
         read_plan(path, KNOWN)
     text = str(error.value)
-    assert f"The plan {path} has 8 problems:" in text
+    assert f"{path} has 8 problems:" in text
     for line in (
         "line 3: row 1, position 1 is that of line 2 already",
         "line 4: category 'mug' is unknown: there are -tea, box, cup",
@@ -78,8 +78,8 @@ def test_every_problem_is_told_with_its_line(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({}, "it is not a list"),
-        ([], "there is no position in it"),
+        ({}, "it is not a list of places"),
+        ([], "it is not a list of places"),
         ([3], "entry 1: it is 3: write an object"),
         ([{"row": True, "position": 1, "category": "cup", "facings": 1}], "entry 1: row is True"),
         ([{"row": 1, "position": 1, "category": "cup"}], "entry 1: facings is ''"),

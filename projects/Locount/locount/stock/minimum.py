@@ -7,9 +7,7 @@ import statistics
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ..errors import InputError, listing
-from ..texts import read_csv
-from .plan import known_category, whole_number
+from .reading import known_category, raise_problems, read_table, whole_number
 from .shelf_photo import ShelfPhoto
 
 COLUMNS = ("category", "minimum", "median", "least", "most", "short_in", "photos", "short")
@@ -24,32 +22,18 @@ def read_minimums(path: str | os.PathLike, known: Collection[str]) -> dict[str, 
     Raises:
         InputError: with all problems and their lines.
     """
-    lines = list(read_csv(path))
-    header = [cell.strip() for cell in lines[0][1]] if lines else []
-    if sorted(header) != ["category", "minimum"]:
-        raise InputError(f"{path}, line 1: write the header category,minimum (it is {header})")
+    entries, problems = read_table(path, ("category", "minimum"))
     minimums: dict[str, int] = {}
-    seen: dict[str, int] = {}
-    problems = []
-    for number, cells in lines[1:]:
-        if len(cells) != 2:
-            problems.append(f"line {number}: it has {len(cells)} cells and not two")
-            continue
-        entry, wrong = dict(zip(header, (cell.strip() for cell in cells), strict=True)), []
-        category = known_category(entry["category"], known, wrong)
-        minimum = whole_number(entry["minimum"])
-        if minimum is None or minimum < 0:
-            wrong.append(f"minimum is {entry['minimum']!r}: it must be a whole number from 0 on")
-        elif category and seen.setdefault(category, number) != number:
-            wrong.append(f"category {category!r} has a minimum in line {seen[category]} already")
-        else:
-            minimums[category] = minimum
+    first: dict[str, int] = {}
+    for number, entry in entries:
+        wrong: list[str] = []
+        category = known_category(entry, known, wrong)
+        minimum = whole_number(entry, "minimum", 0, wrong)
+        if category and first.setdefault(category, number) != number:
+            wrong.append(f"category {category!r} has a minimum in line {first[category]} already")
+        minimums[category] = minimum
         problems += [f"line {number}: {text}" for text in wrong]
-    if not lines[1:]:
-        problems.append("there is no category in it: write at least one")
-    if problems:
-        number = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise InputError(f"The minimums {path} have {number}:\n{listing(problems)}")
+    raise_problems(path, problems)
     return minimums
 
 

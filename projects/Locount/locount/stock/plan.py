@@ -8,10 +8,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import MAX_LISTED, InputError, listing
+from ..errors import MAX_LISTED, InputError
 from ..files import to_csv, to_json
-from ..texts import read_csv, read_json
+from ..texts import read_json
+from .reading import known_category, raise_problems, read_table, whole_number
 from .shelf_photo import ShelfPhoto
+
+# The least value of each number of a place.
+_LEAST = {"row": 1, "position": 1, "facings": 1, "tolerance": 0}
 
 
 class Place(NamedTuple):
@@ -77,33 +81,36 @@ def read_plan(path: str | os.PathLike, known: Collection[str]) -> list[Place]:
     Raises:
         InputError: with all problems and their lines (of JSON: entries).
     """
-    word, entries, problems = _entries(path)
-    seen: dict[tuple[int, int], int] = {}
-    plan = []
+    word, (entries, problems) = "line", ([], [])
+    if _is_csv(path):
+        entries, problems = read_table(path, Place._fields[:4], Place._fields[4:])
+    else:
+        word, content = "entry", read_json(path)
+        if isinstance(content, list) and content:
+            entries = list(enumerate(content, 1))
+        else:
+            problems = ['it is not a list of places: write [{"row": 1, "position": 1, ...}, ...]']
+    plan: dict[tuple[int, int], Place] = {}
+    first: dict[tuple[int, int], int] = {}
     for number, entry in entries:
         place, wrong = _place(entry, known)
         if place is not None:
-            first = seen.setdefault(place[:2], number)
-            if first != number:
+            if first.setdefault(place[:2], number) != number:
                 wrong.append(
-                    f"row {place.row}, position {place.position} is that of {word} {first} "
-                    "already: give each place once"
+                    f"row {place.row}, position {place.position} is that of {word} "
+                    f"{first[place[:2]]} already: give each place once"
                 )
-            plan.append(place)
+            plan[place[:2]] = place
         problems += [f"{word} {number}: {text}" for text in wrong]
-    rows = {place.row for place in plan}
+    rows = {row for row, _ in plan}
     some = range(1, min(max(rows, default=0), len(plan) + MAX_LISTED) + 1)
     problems += [
         f"row {row} is missing: number rows from 1 at the top without leaving one out"
         for row in some
         if row not in rows
     ]
-    if not entries and not problems:
-        problems.append("there is no position in it: write at least one")
-    if problems:
-        number = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise InputError(f"The plan {path} has {number}:\n{listing(problems)}")
-    return sorted(plan)
+    raise_problems(path, problems)
+    return [plan[key] for key in sorted(plan)]
 
 
 def _is_csv(path: str | os.PathLike) -> bool:
@@ -113,38 +120,8 @@ def _is_csv(path: str | os.PathLike) -> bool:
     return suffix == ".csv"
 
 
-def _entries(
-    path: str | os.PathLike,
-) -> tuple[str, list[tuple[int, Mapping[str, Any]]], list[str]]:
-    """What a number counts, the entries with theirs, and what is wrong with the whole."""
-    needed, allowed = Place._fields[:4], Place._fields
-    if not _is_csv(path):
-        content = read_json(path)
-        if not isinstance(content, list):
-            return "entry", [], ['it is not a list: write [{"row": 1, "position": 1, ...}, ...]']
-        return "entry", list(enumerate(content, 1)), []
-    lines = list(read_csv(path))
-    _, header = lines[0] if lines else (1, [])
-    header = [cell.strip() for cell in header]
-    problems = [f"line 1: the column {c!r} is missing" for c in needed if c not in header]
-    problems += [
-        f"line 1: the column {c!r} is there twice or unknown: there are {', '.join(allowed)}"
-        for c in dict.fromkeys(header)
-        if c not in allowed or header.count(c) > 1
-    ]
-    if problems:
-        return "line", [], problems
-    entries = []
-    for number, cells in lines[1:]:
-        if len(cells) != len(header):
-            problems.append(f"line {number}: it has {len(cells)} cells, the header {len(header)}")
-        else:
-            entries.append((number, dict(zip(header, (c.strip() for c in cells), strict=True))))
-    return "line", entries, problems
-
-
 def _place(entry: Any, known: Collection[str]) -> tuple[Place | None, list[str]]:
-    """The place that an entry names, if it can be told, and what is wrong with it."""
+    """The place that an entry is about, if it can be told, and what is wrong with it."""
     if not isinstance(entry, Mapping):
         return None, [f"it is {entry!r}: write an object with {', '.join(Place._fields)}"]
     problems = [
@@ -152,35 +129,10 @@ def _place(entry: Any, known: Collection[str]) -> tuple[Place | None, list[str]]
         for key in entry
         if key not in Place._fields
     ]
-    numbers = []
-    for key in ("row", "position", "facings", "tolerance"):
-        least, given = 1, entry.get(key, "")
-        if key == "tolerance":
-            least, given = 0, 0 if given == "" else given
-        number = whole_number(given)
-        if number is None or number < least:
-            problems.append(f"{key} is {given!r}: it must be a whole number from {least} on")
-            number = 0
-        numbers.append(number)
-    row, position, facings, tolerance = numbers
-    category = known_category(entry.get("category"), known, problems)
-    place = Place(row, position, category, facings, tolerance) if row and position else None
-    return place, problems
-
-
-def whole_number(value: Any) -> int | None:
-    """What a cell or JSON says; None for anything but a whole number."""
-    if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def known_category(value: Any, known: Collection[str], problems: list[str]) -> str:
-    """A category as it is called; what is wrong goes to ``problems``."""
-    if isinstance(value, str) and value not in known:
-        value = value.removeprefix("'")  # what to_csv puts before a text like a formula
-    if isinstance(value, str) and value in known:
-        return value
-    some = ", ".join(sorted(known)[:10]) + (", ..." if len(known) > 10 else "")
-    problems.append(f"category {value!r} is unknown: there are {some or 'none'}")
-    return ""
+    if entry.get("tolerance", "") == "":
+        entry = {**entry, "tolerance": 0}
+    numbers = {key: whole_number(entry, key, least, problems) for key, least in _LEAST.items()}
+    category = known_category(entry, known, problems)
+    if numbers["row"] is None or numbers["position"] is None:
+        return None, problems
+    return Place(category=category, **numbers), problems
