@@ -97,7 +97,7 @@ class Planted:
                 SURPLUS: single and other is not None,
             }
             possible = [name for name, can_be in ways.items() if can_be]
-            way = possible[rng.integers(len(possible))]
+            way = MISPLACED if partner is not None else possible[rng.integers(len(possible))]
             found = [(way, kind)]
             if way == MISSING:
                 runs[i] = []
@@ -120,10 +120,10 @@ class Planted:
     @staticmethod
     def _partner(runs, kinds: list[int], i: int, free: set[int]) -> int | None:
         """A run about as wide as run ``i``, both the only ones of their categories thereabouts."""
-        for j in sorted(free - {i - 2, i - 1, i, i + 1, i + 2}):
+        for j in sorted(free - {i - 1, i, i + 1}):
             ratio = np.ptp(_reach(runs[i])) / np.ptp(_reach(runs[j]))
             around = kinds[min(i, j) - 1 : max(i, j) + 2]
-            if around.count(kinds[i]) == around.count(kinds[j]) == 1 and 0.67 < ratio < 1.5:
+            if around.count(kinds[i]) == around.count(kinds[j]) == 1 and 0.5 < ratio < 2:
                 return j
         return None
 

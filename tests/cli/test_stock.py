@@ -70,6 +70,9 @@ def test_rows_of_a_dataset(shelf, tmp_path, capsys):
     assert Image.open(out / "pictures" / "000001_1.jpg").size == SIZE
     summary = json.loads((out / "rows.json").read_text())["photos"][0]
     assert (summary["rows"], summary["items"], summary["gaps"], summary["note"]) == (1, 3, 1, "")
+    page = (out / "shelf.html").read_text()
+    assert '<img src="pictures/000001_1.jpg"' in page
+    assert "<td>0.6667</td>" in page
     assert "results: " in capsys.readouterr().out
 
 
@@ -110,7 +113,7 @@ def test_a_plan_is_made_and_checked(suffix, shelf, tmp_path, capsys):
         ("right", "cup", "2", "2"),
         ("wrong number", "box", "2", "1"),
     ]
-    assert json.loads((out / "positions.json").read_text())["photos"][0]["share_right"] == 0.5
+    assert json.loads((out / "positions.json").read_text())["photos"][0]["share right"] == 0.5
     assert (out / "pictures" / "000001_1.jpg").is_file()
 
 

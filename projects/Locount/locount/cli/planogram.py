@@ -62,27 +62,33 @@ def _make(args: argparse.Namespace) -> int:
 
 
 def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> int:
-    """Check photos, print what deviates, and write deviations.csv, checks.json and pictures."""
+    """Check photos, print what deviates, and write positions.csv, positions.json, a page and
+    pictures."""
     from tabulate import tabulate
 
     from ..files import to_csv, to_json
+    from ..report.shelf_page import ShelfCard, shelf_page
     from ..stock import check_plan
     from ..stock.compliance import COLUMNS, RIGHT
     from ..stock.pictures import draw_check
 
-    table, photos = [], []
+    table, cards = [], []
     for number, shot in enumerate(shots.each, 1):
-        check = check_plan(plan, shot.photo)
-        table += check.table()
-        numbers, note = check.numbers, shot.photo.rows.note
-        photos.append(
-            {"photo": shot.photo.name, "share_right": check.share, **numbers, "note": note}
-        )
+        check, picture = check_plan(plan, shot.photo), None
+        rows = check.table()
+        table += rows
+        facts = {"photo": shot.photo.name, "share right": round(check.share, 4), **check.numbers}
+        facts["note"] = shot.photo.rows.note
         if not args.no_pictures:
-            write_picture(args.output, number, shot, draw_check(check, shot.pixels()))
+            picture = write_picture(args.output, number, shot, draw_check(check, shot.pixels()))
+        wrong = [row for row in rows if row["status"] != RIGHT]
+        shown = {"Not as planned": wrong, "Gaps": shot.photo.gaps_table()}
+        cards.append(ShelfCard(facts, picture, shown))
+    photos = [card.facts for card in cards]
     files = {
         "positions.csv": to_csv(table, COLUMNS),
         "positions.json": to_json({"photos": photos, "positions": table}),
+        "shelf.html": shelf_page("Are the shelves as planned?", cards),
     }
     write_files(args.output, files)
     wrong = [row for row in table if row["status"] != RIGHT]
@@ -90,6 +96,6 @@ def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> 
         print(
             tabulate([list(row.values()) for row in wrong], COLUMNS, tablefmt="github"), end="\n\n"
         )
-    print(tabulate(photos, "keys", tablefmt="github", floatfmt=".3f"))
+    print(tabulate(photos, "keys", tablefmt="github"))
     print(f"results: {args.output}")
     return 1 if wrong else 0

@@ -210,9 +210,11 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         ) from error
 
 
-def write_picture(folder: Path, number: int, shot: Shot, pixels: np.ndarray) -> None:
-    """The annotated photo, H x W x 3, uint8, BGR, below pictures/."""
+def write_picture(folder: Path, number: int, shot: Shot, pixels: np.ndarray) -> str:
+    """Write the annotated photo, H x W x 3, uint8, BGR, and return its path from the folder."""
     import cv2
 
     jpeg = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, 90))[1].tobytes()
-    write_files(folder / "pictures", {f"{number:06d}_{Path(shot.photo.name).stem[:50]}.jpg": jpeg})
+    path = f"pictures/{number:06d}_{Path(shot.photo.name).stem[:50]}.jpg"
+    write_files(folder, {path: jpeg})
+    return path
