@@ -65,7 +65,7 @@ def test_every_problem_is_told_with_its_line(tmp_path):
     for line in (
         "line 3: row 1, position 1 is that of line 2 already",
         "line 4: category 'mug' is unknown: there are -tea, box, cup",
-        "line 5: facings is '-3': it must be a whole number from 1 on",
+        "line 5: facings is '-3': it must be a whole number from 1 to 1000",
         "line 6: facings is '1.5'",
         "line 6: tolerance is '-1': it must be a whole number from 0 on",
         "line 7: position is 'x'",

@@ -16,7 +16,8 @@ def align(
     can, else skips an element of the first sequence.
 
     Args:
-        skip_first: (N,), the cost of leaving out each element of the first sequence.
+        skip_first: (N,), the cost of leaving out each element of the first sequence; costs are
+            multiples of a half, which sums keep exact.
         skip_second: (M,), likewise.
         pair: N x M, the cost of pairing two elements.
 
@@ -24,31 +25,28 @@ def align(
         The cost, and the steps: places in both sequences, None where one has no partner.
     """
     n, m = pair.shape
-    # costs[i][j]: of aligning what begins at i and j, so that ties are decided from the start.
-    costs = [[0.0] * (m + 1) for _ in range(n + 1)]
+    # costs[i, j]: of aligning what begins at i and j, so that ties are decided from the start.
+    costs = np.empty((n + 1, m + 1))
+    rest = np.append(np.cumsum(skip_second[::-1])[::-1], 0)
+    costs[n] = rest
     for i in range(n - 1, -1, -1):
-        costs[i][m] = costs[i + 1][m] + skip_first[i]
-    for j in range(m - 1, -1, -1):
-        costs[n][j] = costs[n][j + 1] + skip_second[j]
-    for i in range(n - 1, -1, -1):
-        row, below, of_pair = costs[i], costs[i + 1], pair[i].tolist()
-        for j in range(m - 1, -1, -1):
-            row[j] = min(
-                of_pair[j] + below[j + 1], skip_first[i] + below[j], skip_second[j] + row[j + 1]
-            )
-    return costs[0][0], list(_steps(costs, skip_first, pair))
+        best = skip_first[i] + costs[i + 1]
+        best[:m] = np.minimum(best[:m], pair[i] + costs[i + 1, 1:])
+        # To leave out elements of the second sequence up to k costs rest[j] - rest[k].
+        costs[i] = rest + np.minimum.accumulate((best - rest)[::-1])[::-1]
+    return float(costs[0, 0]), list(_steps(costs, skip_first, pair))
 
 
 def _steps(
-    costs: list[list[float]], skip_first: Sequence[float], pair: np.ndarray
+    costs: np.ndarray, skip_first: Sequence[float], pair: np.ndarray
 ) -> Iterator[tuple[int | None, int | None]]:
     i = j = 0
     n, m = pair.shape
     while i < n or j < m:
-        if i < n and j < m and costs[i][j] == pair[i, j] + costs[i + 1][j + 1]:
+        if i < n and j < m and costs[i, j] == pair[i, j] + costs[i + 1, j + 1]:
             yield i, j
             i, j = i + 1, j + 1
-        elif i < n and costs[i][j] == skip_first[i] + costs[i + 1][j]:
+        elif i < n and costs[i, j] == skip_first[i] + costs[i + 1, j]:
             yield i, None
             i += 1
         else:

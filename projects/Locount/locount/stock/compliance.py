@@ -90,7 +90,9 @@ class Check(NamedTuple):
 
     def marked(self) -> list[tuple[str, list[int]]]:
         """The status of each place of the photo, and its boxes."""
-        status = {f.seen: f.status for f in self.findings if f.seen}
+        # Of places that one run is, what is wrong is shown.
+        by_status = sorted(self.findings, key=lambda finding: finding.status != RIGHT)
+        status = {finding.seen: finding.status for finding in by_status}
         return [(status.get(place, SURPLUS), boxes) for place, boxes in runs_of(self.photo)]
 
 

@@ -28,7 +28,7 @@ def read_minimums(path: str | os.PathLike, known: Collection[str]) -> dict[str, 
     for number, entry in entries:
         wrong: list[str] = []
         category = known_category(entry, known, wrong)
-        minimum = whole_number(entry, "minimum", 0, wrong)
+        minimum = whole_number(entry, "minimum", 0, None, wrong)
         if category and first.setdefault(category, number) != number:
             wrong.append(f"category {category!r} has a minimum in line {first[category]} already")
         minimums[category] = minimum

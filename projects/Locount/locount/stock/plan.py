@@ -12,10 +12,15 @@ from ..errors import MAX_LISTED, InputError
 from ..files import to_csv, to_json
 from ..texts import read_json
 from .reading import known_category, raise_problems, read_table, whole_number
-from .shelf_photo import ShelfPhoto
+from .shelf_photo import MAX_COUNT, ShelfPhoto
 
-# The least value of each number of a place.
-_LEAST = {"row": 1, "position": 1, "facings": 1, "tolerance": 0}
+# The least and the largest value of each number of a place.
+_RANGES = {
+    "row": (1, None),
+    "position": (1, None),
+    "facings": (1, MAX_COUNT),
+    "tolerance": (0, None),
+}
 
 
 class Place(NamedTuple):
@@ -131,7 +136,7 @@ def _place(entry: Any, known: Collection[str]) -> tuple[Place | None, list[str]]
     ]
     if entry.get("tolerance", "") == "":
         entry = {**entry, "tolerance": 0}
-    numbers = {key: whole_number(entry, key, least, problems) for key, least in _LEAST.items()}
+    numbers = {key: whole_number(entry, key, *ends, problems) for key, ends in _RANGES.items()}
     category = known_category(entry, known, problems)
     if numbers["row"] is None or numbers["position"] is None:
         return None, problems

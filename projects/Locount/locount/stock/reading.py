@@ -50,14 +50,17 @@ def raise_problems(path: str | os.PathLike, problems: Sequence[str]) -> None:
         raise InputError(f"{path} has {number}:\n{listing(problems)}")
 
 
-def whole_number(entry: Mapping[str, Any], key: str, least: int, problems: list[str]) -> int | None:
+def whole_number(
+    entry: Mapping[str, Any], key: str, least: int, most: int | None, problems: list[str]
+) -> int | None:
     """The whole number under a key; what is wrong goes to ``problems``."""
     value = entry.get(key, "")
     number = value if isinstance(value, int) and not isinstance(value, bool) else None
     if isinstance(value, str) and value.lstrip("+-").isdecimal():
         number = int(value)
-    if number is None or number < least:
-        problems.append(f"{key} is {value!r}: it must be a whole number from {least} on")
+    if number is None or number < least or (most is not None and number > most):
+        reach = f"from {least} on" if most is None else f"from {least} to {most}"
+        problems.append(f"{key} is {value!r}: it must be a whole number {reach}")
         return None
     return number
 

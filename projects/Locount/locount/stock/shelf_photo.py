@@ -12,6 +12,9 @@ from ..errors import InputError
 from .facings import Gap, count_facings, find_gaps, occupied_lengths
 from .rows import Rows, checked, find_rows
 
+# Of a box or a place. Facings are aligned one by one.
+MAX_COUNT = 1000
+
 
 @dataclass(frozen=True, eq=False)
 class ShelfPhoto:
@@ -42,8 +45,9 @@ class ShelfPhoto:
             checked(self.boxes)
         except InputError as error:
             raise InputError(f"{self.name}: {error}") from error
-        if len(self.counts) and min(self.counts) < 1:
-            raise InputError(f"{self.name}: a count is {min(self.counts)}; counts are 1 or more")
+        for count in self.counts:
+            if not 1 <= count <= MAX_COUNT:
+                raise InputError(f"{self.name}: a count is {count}; it must be 1 to {MAX_COUNT}")
 
     @functools.cached_property
     def rows(self) -> Rows:
