@@ -122,7 +122,11 @@ class Planted:
         """A run about as wide as run ``i``, both the only ones of their categories thereabouts."""
         for j in sorted(free - {i - 1, i, i + 1}):
             ratio = np.ptp(_reach(runs[i])) / np.ptp(_reach(runs[j]))
-            around = kinds[min(i, j) - 1 : max(i, j) + 2]
+            low, high = min(i, j), max(i, j)
+            # Else it is as well what is between them that has moved.
+            if sum(map(len, runs[low + 1 : high])) <= max(len(runs[i]), len(runs[j])):
+                continue
+            around = kinds[low - 1 : high + 2]
             if around.count(kinds[i]) == around.count(kinds[j]) == 1 and 0.5 < ratio < 2:
                 return j
         return None

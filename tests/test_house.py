@@ -15,18 +15,19 @@ import locount
 PACKAGE = Path(locount.__file__).parent
 # From the ground up; a room may import what is on lower floors only.
 FLOORS = (
-    {"errors"},
-    {"counting", "files", "texts"},
+    {"errors", "messages"},
+    {"counting", "files", "texts", "config_files"},
     {"coco", "shelf", "visualization", "config"},
-    {"modeling", "data", "evaluation"},
+    {"modeling", "data", "evaluation", "model_zoo"},
     {"model_file"},
-    {"class_names"},
+    {"class_names", "model_choice"},
     {"checkpoint"},
     {"training", "export"},
     {"inference"},
     {"stock"},
     {"report", "serve"},
     {"cli"},
+    {"__main__"},
 )
 # Whoever makes a config can name the architectures, so it registers them.
 EXCEPTIONS = {("config", "modeling")}

@@ -159,7 +159,7 @@ def test_usage_errors_say_what_to_do(predict, shelf, tmp_path, capsys):
         (["none.jpg"], "out", "none.jpg: no such file"),
         ([shelf, "--score", "50"], "out", "from 0 to 1"),
         ([shelf, "--every", "0"], "out", "1 or more"),
-        ([shelf], "file", "name a folder that you may write to"),
+        ([shelf], "file", "name another place with --output"),
     ):
         assert predict(*arguments, output=tmp_path / output) == 2
         assert cure in capsys.readouterr().err

@@ -104,7 +104,7 @@ def test_a_photo_is_predicted(photos, untrained, tmp_path):
 def test_a_plan_is_made_and_checked(suffix, shelf, tmp_path, capsys):
     plan, out = tmp_path / f"plan.{suffix}", tmp_path / "out"
     planned = shelf("planned", "ccbb")
-    assert main(["planogram", "make", planned, "--plan", str(plan)]) == 0
+    assert main(["planogram", "make", planned, "--output", str(plan)]) == 0
     assert "2 positions in 1 rows" in capsys.readouterr().out
     assert main(["planogram", "check", str(plan), planned, "--output", str(out)]) == 0
     assert main(["planogram", "check", str(plan), shelf("now", "ccb"), "--output", str(out)]) == 1
@@ -120,7 +120,7 @@ def test_a_plan_is_made_and_checked(suffix, shelf, tmp_path, capsys):
 def test_a_tolerance_goes_into_the_plan(shelf, tmp_path):
     plan, out = tmp_path / "plan.csv", str(tmp_path / "out")
     shown = shelf("planned", "ccbb")
-    assert main(["planogram", "make", shown, "--plan", str(plan), "--tolerance", "1"]) == 0
+    assert main(["planogram", "make", shown, "--output", str(plan), "--tolerance", "1"]) == 0
     assert [r["tolerance"] for r in read(plan)] == ["1", "1"]
     assert main(["planogram", "check", str(plan), shelf("now", "ccb"), "--output", out]) == 0
 
@@ -150,12 +150,12 @@ def test_what_is_short(shelf, results, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["stock", "MINIMUMS", "SHELF", "--confirm", "2"], "--confirm is 2; it must be"),
-        (["stock", "MINIMUMS", "SHELF", "--score", "2"], "--score is 2.0"),
-        (["stock", "MINIMUMS", "SHELF", "--every", "0"], "--every is 0"),
+        (["stock", "MINIMUMS", "SHELF", "--confirm", "2"], "--confirm is 2; there are only 1"),
+        (["stock", "MINIMUMS", "SHELF", "--score", "2"], "2 is not a number from 0 to 1"),
+        (["stock", "MINIMUMS", "SHELF", "--every", "0"], "0 is not a whole number"),
         (["stock", "PLAN", "SHELF"], "the column 'minimum' is missing"),
         (["planogram", "make", "SHELF", "--tolerance", "-1"], "--tolerance is -1"),
-        (["planogram", "make", "SHELF", "--plan", "plan.txt"], "neither .csv nor .json"),
+        (["planogram", "make", "SHELF", "--output", "plan.txt"], "neither .csv nor .json"),
         (["planogram", "check", "PLAN", "SHELF"], "line 2: category 'mug' is unknown"),
         (["rows", "nowhere.jpg"], "no such file or folder"),
     ],

@@ -40,7 +40,7 @@ def test_data_that_fits_the_model_passes(train):
 def test_another_number_of_classes_names_the_option_and_its_value(train, architecture, option):
     cfg = config(train, MODEL__META_ARCHITECTURE=architecture)
     cfg.merge_from_list([option, 80])
-    with pytest.raises(DatasetError, match=f"{option} is 80, .*: set {option} 2$"):
+    with pytest.raises(DatasetError, match=f"{option} is 80, .*: set {option} 2;"):
         check_datasets(cfg, [train])
     cfg.merge_from_list([option, 2])
     check_datasets(cfg, [train])

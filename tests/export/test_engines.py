@@ -2,7 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
+from locount.cli.options import ENGINES as CLI_ENGINES
 from locount.errors import InputError
+from locount.export.engines import ENGINES
 from locount.export.exporter import difference
 from locount.inference import Predictor
 
@@ -58,3 +60,7 @@ def test_a_model_that_cannot_be_exported_is_named(saved):
     config, weights = saved(["MODEL.SOFT_NMS.METHOD", "linear"])
     with pytest.raises(InputError, match=r"SOFT_NMS\.METHOD"):
         Predictor(config, weights, engine="onnx")
+
+
+def test_the_command_line_knows_all_engines():
+    assert CLI_ENGINES == ENGINES

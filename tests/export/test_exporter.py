@@ -59,7 +59,7 @@ def test_the_example_of_the_docs_needs_no_torch(saved, tmp_path, capsys):
     printed = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     found = re.findall(r"^(.*) ×(\d+), ([\d.]+), \[(.*)\]$", printed, re.MULTILINE)
 
-    expected = Predictor(config, weights)(tmp_path / "photo.png")
+    expected = Predictor(config, weights)(tmp_path / "photo.png").everything
     exported = [
         np.array([list(map(float, box.split(", "))) for *_, box in found]),
         np.array([float(score) for *_, score, _ in found]),

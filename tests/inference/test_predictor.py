@@ -36,6 +36,10 @@ def images():
     ]
 
 
+def everything(predictions):
+    return [prediction.everything for prediction in predictions]
+
+
 def columns(instances):
     """N x 8: boxes, scores, classes, counts and their scores."""
     fields = (instances.scores, instances.pred_classes, instances.pred_counts)
@@ -68,11 +72,25 @@ def assert_same(predictions, expected):
 def test_detections_are_those_of_the_default_predictor(cfg, images, input_format):
     cfg = cfg.clone()
     cfg.INPUT.FORMAT = input_format
+    cfg.PREDICT.SCORE = 0.3
     theirs = DefaultPredictor(cfg)
     expected = [theirs(image)["instances"] for image in images]
     ours = Predictor(cfg, batch_size=2)
-    assert_same(ours.stream(images), expected)
-    assert_identical(map(ours, images), expected)
+    assert_same(everything(ours.stream(images)), expected)
+    found = [ours(image) for image in images]
+    assert_identical(everything(found), expected)
+    for prediction, instances in zip(found, expected, strict=True):
+        assert "instances" in prediction
+        np.testing.assert_array_equal(columns(prediction["instances"]), columns(instances))
+
+
+def test_what_counts_has_the_score_and_overlap_of_the_config(cfg, images):
+    cfg = cfg.clone()
+    cfg.PREDICT.SCORE, cfg.PREDICT.MAX_OVERLAP = 0.3, 0.5
+    prediction = Predictor(cfg)(images[0])
+    expected = prediction.everything.above(0.3).without_parts(0.5)
+    assert 0 < len(prediction) == len(expected) < len(prediction.everything)
+    np.testing.assert_array_equal(columns(prediction.instances), columns(expected.instances))
 
 
 def test_a_path_is_an_image(predictor, images, tmp_path):

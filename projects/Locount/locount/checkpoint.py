@@ -222,7 +222,9 @@ def load_weights(model: nn.Module, path: str) -> None:
             or of another shape; it lists the parameters and the config keys that say what they are.
     """
     if not path:
-        raise InputError("There are no weights to load: name a checkpoint in MODEL.WEIGHTS.")
+        raise InputError(
+            "There are no weights to load: name a model file with --weights or in MODEL.WEIGHTS."
+        )
     _StrictCheckpointer(model, save_to_disk=False).load(path)
 
 

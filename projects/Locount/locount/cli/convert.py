@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 FORMATS = ("coco", "cvat", "label-studio", "locount", "sku110k", "voc", "yolo")
@@ -73,11 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ..data.formats import convert
 
-    try:
-        dataset, losses = convert(**vars(args))
-    except OSError as error:
-        print(f"locount convert: can't write {args.target}: {error}", file=sys.stderr)
-        return 2
+    dataset, losses = convert(**vars(args))
     for loss in losses:
         print(f"lost {loss}")
     for name, split in dataset.splits.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from .options import add_output
 from .shelf_photos import (
     Shots,
     add_input_arguments,
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    make = commands.add_parser("make", help="write a plan of what photos of one shelf show")
-    make.add_argument(
-        "--plan", type=Path, default=Path("plan.csv"), metavar="FILE", help=".csv or .json"
+    commands = parser.add_subparsers(
+        dest="action", metavar="ACTION", required=True, help="make or check"
     )
+    make = commands.add_parser("make", help="write a plan of what photos of one shelf show")
+    text = "the plan, .csv or .json (default: %(default)s)"
+    add_output(make, text, default=Path("plan.csv"), metavar="FILE")
     make.add_argument(
         "--tolerance", type=int, default=0, metavar="N", help="facings more or less (default: 0)"
     )
@@ -56,8 +58,8 @@ def _make(args: argparse.Namespace) -> int:
     if photo.rows.note:
         print(f"note: {photo.rows.note}")
     plan = [place._replace(tolerance=args.tolerance) for place, _ in runs_of(photo)]
-    write_files(args.plan.parent, {args.plan.name: plan_bytes(plan, args.plan)})
-    print(f"{args.plan}: {len(plan)} positions in {len(photo.rows)} rows, from {photo.name}")
+    write_files(args.output.parent, {args.output.name: plan_bytes(plan, args.output)})
+    print(f"{args.output}: {len(plan)} positions in {len(photo.rows)} rows, from {photo.name}")
     return 0
 
 

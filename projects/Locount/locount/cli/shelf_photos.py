@@ -11,7 +11,15 @@ import numpy as np
 
 from ..errors import InputError
 from ..stock import ShelfPhoto
-from .options import add_model_arguments, open_predictor
+from .options import (
+    add_device,
+    add_model,
+    add_output,
+    add_score,
+    at_least_1,
+    open_predictor,
+    writing,
+)
 
 RESULTS = ("images.json", "predictions.json")
 
@@ -50,14 +58,12 @@ def add_input_arguments(parser: argparse.ArgumentParser, *names: str) -> None:
         parser.add_argument(name, metavar=name.upper(), help=text)
     if not names:
         parser.add_argument("inputs", nargs="+", metavar="INPUT", help=text)
-    add_model_arguments(parser)
+    add_model(parser)
+    add_score(parser, "default: PREDICT.SCORE of the config")
     parser.add_argument(
-        "--score", type=float, help="least score of a box (default: PREDICT.SCORE of the config)"
+        "--every", type=at_least_1, default=1, metavar="N", help="take every Nth frame of a video"
     )
-    parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="of videos, take each Nth frame"
-    )
-    parser.add_argument("--device", help="such as cuda:1 (default: MODEL.DEVICE of the config)")
+    add_device(parser)
     parser.add_argument(
         "--piled",
         action="store_true",
@@ -67,13 +73,8 @@ def add_input_arguments(parser: argparse.ArgumentParser, *names: str) -> None:
 
 
 def add_output_arguments(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument(
-        "--output",
-        default=Path(default),
-        type=Path,
-        metavar="DIR",
-        help="folder for the results (default: %(default)s)",
-    )
+    text = "folder for the results (default: %(default)s)"
+    add_output(parser, text, default=Path(default), metavar="DIR")
     parser.add_argument("--no-pictures", action="store_true", help="write tables only")
 
 
@@ -88,10 +89,6 @@ def open_shots(args: argparse.Namespace, inputs: Sequence[str], pixels: bool = F
     """
     from ..data.datasets import source_of
 
-    if args.every < 1:
-        raise InputError(f"--every is {args.every}; it must be 1 or more")
-    if args.score is not None and not 0 <= args.score <= 1:
-        raise InputError(f"--score is {args.score}; it must be from 0 to 1")
     parts: list[Shots] = []
     names: list[str] = []
     for name in inputs:
@@ -164,7 +161,7 @@ def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> 
     from ..inference.inputs import expand_inputs, is_video, video_frames
 
     paths = expand_inputs(names).paths
-    predictor = open_predictor(args, device=args.device)
+    predictor = open_predictor(args, device=args.device, engine=args.engine)
     settings = predictor.cfg.PREDICT
     score = settings.SCORE if args.score is None else args.score
     known = frozenset(predictor.classes.names)
@@ -201,13 +198,9 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """
     from ..files import write_bytes
 
-    try:
+    with writing(folder):
         for name, data in files.items():
             write_bytes(folder / name, data)
-    except OSError as error:
-        raise InputError(
-            f"can't write to {folder} ({error.strerror}): name a folder that you may write to"
-        ) from error
 
 
 def write_picture(folder: Path, number: int, shot: Shot, pixels: np.ndarray) -> str:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
+from .options import add_output, at_least_1
 from .shelf_photos import add_input_arguments, open_shots, write_files
 
 
@@ -16,17 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_input_arguments(parser)
     parser.add_argument(
         "--confirm",
-        type=int,
+        type=at_least_1,
         metavar="K",
         help="short is what at least K of the photos show too little of (default: all of them)",
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("output/stock.csv"),
-        metavar="FILE",
-        help="the list, a CSV file (default: %(default)s)",
-    )
+    text = "the list, a CSV file (default: %(default)s)"
+    add_output(parser, text, default=Path("output/stock.csv"), metavar="FILE")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
     minimums = read_minimums(args.minimums, shots.known)
     photos = shots.photos()
     confirm = len(photos) if args.confirm is None else args.confirm
-    if not 1 <= confirm <= len(photos):
-        raise InputError(f"--confirm is {confirm}; it must be from 1 to the {len(photos)} photos")
+    if confirm > len(photos):
+        raise InputError(f"--confirm is {confirm}; there are only {len(photos)} photos")
     table = shortages(minimums, photos, confirm)
     write_files(args.output.parent, {args.output.name: to_csv(table, COLUMNS)})
     short = [row for row in table if row["short"] == "yes"]

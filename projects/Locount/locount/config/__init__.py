@@ -40,7 +40,8 @@ def load_config(config_file: str, opts: Sequence[object] = ()) -> CfgNode:
     Without a GPU MODEL.DEVICE becomes "cpu", and a warning says so.
 
     Args:
-        config_file: YAML, one of configs/ or the config.yaml that a training run leaves.
+        config_file: YAML, such as the config.yaml that a training run leaves, or a name of
+            :mod:`locount.model_zoo`.
         opts: keys and values in turn, as on the command line.
 
     Returns:

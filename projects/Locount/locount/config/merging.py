@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import difflib
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
 from detectron2.config import CfgNode
 from detectron2.utils.file_io import PathManager
 
+from ..config_files import get_config_file
 from ..errors import InputError, listing
 from .checks import RENAMED, allowed, get, project_keys
 
@@ -42,16 +44,28 @@ GONE_DEFAULTS = {
 logger = logging.getLogger(__name__)
 
 
-def file_keys(config_file: str) -> dict[str, object]:
+def find_config(config_file: str | os.PathLike) -> str:
+    """The path of a config that is named by it, or as :mod:`locount.config_files` names its own.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    name = os.fspath(config_file)
+    return name if PathManager.isfile(name) else get_config_file(name)
+
+
+def file_keys(config_file: str | os.PathLike) -> dict[str, object]:
     """The keys and values of a YAML file and of the files it is based on.
+
+    Args:
+        config_file: as for :func:`find_config`.
 
     Raises:
         InputError: for a file that is missing or is not a config.
     """
     try:
-        if not PathManager.isfile(config_file):
-            raise InputError(f"{config_file} is not a file: name the YAML of a config.")
-        loaded = CfgNode.load_yaml_with_base(str(config_file), allow_unsafe=False)
+        config_file = find_config(config_file)
+        loaded = CfgNode.load_yaml_with_base(config_file, allow_unsafe=False)
         return dict(flatten(loaded))
     except (OSError, yaml.YAMLError, UnicodeError, TypeError, AttributeError) as error:
         text = " ".join(str(error).split())

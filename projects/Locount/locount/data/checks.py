@@ -87,7 +87,8 @@ def check_classes(cfg: CfgNode, names: Sequence[str]) -> None:
     if num_classes != len(classes[first]):
         raise DatasetError(
             f"{option} is {num_classes}, but {first!r} has {len(classes[first])} categories: "
-            f"set {option} {len(classes[first])}"
+            f"set {option} {len(classes[first])}; for a model that is trained give the data its "
+            "categories, with ?map=FILE.csv or ?as=CATEGORY behind the name"
         )
 
 

@@ -18,13 +18,15 @@ from detectron2.data import transforms as T
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
 
+from .. import config_files
 from ..checkpoint import load_weights
-from ..class_names import Classes, find_classes
-from ..config import device_of, load_config, without_missing_gpu
+from ..class_names import find_classes
+from ..config import device_of
 from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
 from ..export.engines import ENGINES, make_engine
-from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
+from ..model_choice import choose, open_config
+from ..model_file import CARD_KEY, find_weights, stored
 from ..training import mixed_precision
 from .ahead import Place, Room, chunks, run_ahead
 from .inputs import Failure, NamedImage
@@ -41,7 +43,17 @@ Image = str | os.PathLike | np.ndarray | NamedImage
 class Predictor:
     """A trained model that takes photos and gives :class:`Prediction`.
 
-    The detections are those of Detectron2's ``DefaultPredictor``. It comes sooner to them:
+    >>> predictor = Predictor()  # the weights that come with locount
+    >>> prediction = predictor("photo.jpg")
+    >>> prediction.plot().save("found.jpg")
+    >>> for prediction in predictor.stream(["photo.jpg", "photo.jpg"]):
+    ...     print(prediction.name)
+    photo.jpg
+    photo.jpg
+
+    The detections are those of Detectron2's ``DefaultPredictor``, for which it can stand in:
+    ``prediction["instances"]`` holds all of them, and all else of a prediction those that count
+    (PREDICT.SCORE and PREDICT.MAX_OVERLAP). It comes sooner to them:
 
     * photos are read and resized in threads while the model is at work,
     * on a GPU images that are resized to one size go through the model together. Others do not:
@@ -67,9 +79,9 @@ class Predictor:
     ):
         """
         Args:
-            cfg: a config, or the YAML file of one, such as the config.yaml of a training run; by
-                default the one in the model file. A path that does not end in .yaml or .yml is that
-                of a model file.
+            cfg: a config; or the path of a YAML file, of a model file, or of the folder of a
+                training (its config and newest checkpoint); or a name of
+                :mod:`locount.model_zoo`. By default the config in the model file.
             weights: a model file, or "products", the weights that come with the project. By default
                 MODEL.WEIGHTS, without a config those of the project.
             device: such as "cuda:1"; by default MODEL.DEVICE, or the CPU where there is no GPU.
@@ -87,9 +99,6 @@ class Predictor:
                 a device that there is not.
         """
         cfg = _open_config(cfg, weights)
-        if weights is not None:
-            cfg.MODEL.WEIGHTS = os.fspath(weights)
-        cfg.MODEL.WEIGHTS = find_weights(cfg.MODEL.WEIGHTS)
         if device is not None:
             cfg.MODEL.DEVICE = device
         cfg.freeze()
@@ -116,16 +125,22 @@ class Predictor:
     def __call__(self, image: Image) -> Prediction:
         """The detections of one image.
 
+        >>> import cv2
+        >>> len(Predictor()("photo.jpg")) == len(Predictor()(cv2.imread("photo.jpg")))
+        True
+
         Args:
             image: a path, or H x W x 3, uint8, in BGR order as OpenCV reads it.
 
         Raises:
             InputError: if it can't be read or is no such array.
         """
-        item, instances = self._alone((0, image), keep_pixels=False)
+        # An array is the caller's own, so to keep it takes no memory; a file can be read again.
+        keep_pixels = not isinstance(image, str | os.PathLike)
+        item, instances = self._alone((0, image), keep_pixels)
         if isinstance(item, Failure):
             raise InputError(str(item)) from item.cause
-        return item.prediction(instances, self.classes)
+        return self._prediction(item, instances)
 
     def prepare(self, pixels: np.ndarray) -> torch.Tensor:
         """An image (H x W x 3, uint8, BGR) as the model takes it: 3 x H' x W', uint8."""
@@ -164,7 +179,7 @@ class Predictor:
                 if isinstance(item, _Later):  # by now those before it need no room
                     item, instances = self._alone(item.numbered, keep_pixels)
                 if isinstance(item, _Loaded):
-                    yield item.prediction(instances, self.classes)
+                    yield self._prediction(item, instances)
                     item.place.leave()
                 elif on_failure is None:
                     raise InputError(str(item)) from item.cause
@@ -246,6 +261,10 @@ class Predictor:
         half = len(batch) // 2
         return self._run(batch[:half]) + self._run(batch[half:])
 
+    def _prediction(self, item: _Loaded, instances: Instances) -> Prediction:
+        every = Prediction(item.name, instances, self.classes, item.pixels, item.orientation)
+        return every.counting(self.cfg.PREDICT.SCORE, self.cfg.PREDICT.MAX_OVERLAP)
+
     @property
     def description(self) -> str:
         """The name of the weights, and the first paragraph of their card if they have one."""
@@ -271,19 +290,22 @@ class Predictor:
 def _open_config(
     cfg: CfgNode | str | os.PathLike | None, weights: str | os.PathLike | None
 ) -> CfgNode:
-    """A config that may be changed, its MODEL.WEIGHTS set if it is that of a model file."""
+    """The config of a model, not frozen, its MODEL.WEIGHTS the model's."""
     if isinstance(cfg, CfgNode):
         cfg = cfg.clone()
         cfg.defrost()
+        cfg.MODEL.WEIGHTS = find_weights(cfg.MODEL.WEIGHTS if weights is None else weights)
         return cfg
-    if cfg is not None and os.fspath(cfg).endswith((".yaml", ".yml")):
-        return load_config(os.fspath(cfg))
-    if cfg is not None and weights is not None:
+    if cfg is None:
+        return open_config(*choose(weights=weights))
+    if os.path.isdir(cfg):
+        return open_config(*choose(weights=weights, run=cfg))
+    name = os.fspath(cfg)
+    if name.endswith((".yaml", ".yml")) or name in config_files.names():
+        return open_config(*choose(name, weights))
+    if weights is not None:
         raise InputError(f"{cfg} is not a config: name a .yaml file.")
-    path = find_weights(cfg or weights or DEFAULT)
-    cfg = without_missing_gpu(stored_config(path))
-    cfg.MODEL.WEIGHTS = path
-    return cfg
+    return open_config(*choose(weights=name))
 
 
 def _check_engine(name: str, device: torch.device, amp: bool) -> None:
@@ -328,9 +350,6 @@ class _Loaded:
     tensor: torch.Tensor
     orientation: int
     place: Place
-
-    def prediction(self, instances: Instances, classes: Classes) -> Prediction:
-        return Prediction(self.name, instances, classes, self.pixels, self.orientation)
 
 
 @dataclass(frozen=True, eq=False)

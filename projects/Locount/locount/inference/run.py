@@ -76,7 +76,7 @@ class Run:
         """
         Args:
             score: least score of a detection.
-            every: of a video, each how manieth frame.
+            every: of a video, take every Nth frame.
             pictures: write annotated pictures.
             on_line: gets the journal's line of each photo, of kept ones too.
 
@@ -176,8 +176,7 @@ class Run:
     def _finish(self, numbered: tuple[int, Prediction]) -> Entry | Failure:
         """Draw the picture, so that a photo in the journal has one."""
         image_id, prediction = numbered
-        prediction = prediction.above(self._score)
-        prediction = prediction.without_parts(self._predictor.cfg.PREDICT.MAX_OVERLAP)
+        prediction = prediction.counting(self._score, self._predictor.cfg.PREDICT.MAX_OVERLAP)
         stamp = self._stamps.pop(prediction.name)
         picture = None
         if self._pictures:

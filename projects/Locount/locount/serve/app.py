@@ -142,7 +142,7 @@ def answer(predictor: Predictor, photo: bytes) -> dict[str, Any]:
             photo, name="photo", upright=True, formats=FORMATS, max_pixels=MAX_PIXELS
         )
         prediction = predictor(NamedImage("photo", picture.pixels))
-        prediction = prediction.without_parts(predictor.cfg.PREDICT.MAX_OVERLAP)
+        prediction = prediction.counting(0, predictor.cfg.PREDICT.MAX_OVERLAP)
     except DatasetError as error:
         if isinstance(error.__cause__, UnidentifiedImageError):
             raise HTTPException(

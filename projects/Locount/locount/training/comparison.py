@@ -32,6 +32,7 @@ from ..config.merging import merge, option_keys
 from ..data import check_datasets, fill_num_classes, register_datasets
 from ..errors import InputError
 from ..files import to_csv, write_bytes, write_json
+from ..messages import set_up_messages
 from .trainer import Trainer
 
 # Of the table. AR and ARlc are at the most detections that the config gives for an image; MAE-cv is
@@ -88,10 +89,27 @@ def key_values(options: Sequence[str]) -> tuple[str, ...]:
     for option in options:
         key, equals, _ = option.partition("=")
         if not equals:
-            raise InputError(f"{option!r} is not an option of a config: write KEY=VALUE")
+            raise InputError(
+                f"{option!r} is not an option of a config: write KEY VALUE, or KEY=VALUE in a row"
+            )
         if key in GIVEN:
             raise InputError(f"{option!r}: {key} is the same for all rows; {GIVEN[key]}")
     return tuple(part for option in options for part in option.split("=", 1))
+
+
+def options(words: Sequence[str]) -> tuple[str, ...]:
+    """Keys and values in turn, of ``KEY VALUE``, or of ``KEY=VALUE`` as in a row.
+
+    Raises:
+        InputError: for a key without a value, or one that the comparison sets.
+    """
+    words, pairs = list(words), []
+    while words:
+        word = words.pop(0)
+        if "=" not in word:  # which no key has in it
+            word = f"{word}={words.pop(0)}" if words else word
+        pairs.append(word)
+    return key_values(pairs)
 
 
 def distinct_names(texts: Iterable[str]) -> dict[str, str]:
@@ -205,7 +223,10 @@ def compare(
     done = {row: _finished(folders[row], of[row]) for row in rows}
     waiting = [row for row in rows if done[row] is None]
     with concurrent.futures.ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1
+        jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=set_up_messages,
+        max_tasks_per_child=1,
     ) as pool:
         running = {
             pool.submit(_run_row, row, comparison, folders[row], of[row], i if jobs > 1 else 0): row
