@@ -60,3 +60,15 @@ def test_the_end_of_a_row_reaches_as_far_as_both_its_neighbors():
     # The rows above and below end at 290 and 240.
     (gap,) = gaps_of([*row(0, 6), *row(100, 3), *row(200, 5)])
     assert (gap.row, gap.after, gap.box[0], gap.box[2]) == (1, 2, 140, 240)
+
+
+def test_goods_of_another_bay_are_no_gap():
+    # The second row could begin at 0, as its neighbors do, but other goods stand there till 98.
+    def row(y, first, n):
+        return [(50 * i, y, 50 * i + 40, y + 50) for i in range(first, n)]
+
+    shelf = [*row(0, 0, 6), *row(100, 3, 6), *row(200, 0, 6)]
+    assert [gap.box for gap in gaps_of(shelf)] == [(0, 100, 150, 150)]
+    (gap,) = gaps_of([*shelf, (0, 75, 98, 125)])
+    assert (gap.box, gap.items) == ((98, 100, 150, 150), 52 / 40)
+    assert gaps_of([*shelf, (0, 75, 111, 125)]) == []

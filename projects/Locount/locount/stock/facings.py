@@ -14,6 +14,8 @@ from .rows import Rows, checked
 
 # Boxes on either side of a free length whose items it is measured by.
 BESIDE = 2
+# Goods of another row stand in a free space if they take more than this of its height.
+HIDDEN = 0.3
 
 
 def count_facings(
@@ -83,6 +85,7 @@ def find_gaps(boxes: np.ndarray, rows: Rows, facings: np.ndarray) -> list[Gap]:
     """Free lengths that are wider than the median item next to them, by row, from left to right.
 
     An item is as wide as its box divided by its facings; the two boxes on either side are asked.
+    Space in which goods of another row are is not free.
     The free length at the end of a row reaches to where the rows above and below it both reach, or
     the only one of them.
 
@@ -106,8 +109,23 @@ def find_gaps(boxes: np.ndarray, rows: Rows, facings: np.ndarray) -> list[Gap]:
             width = np.median((boxes[near, 2] - boxes[near, 0]) / facings[near].clip(min=1))
             if x2 - x1 > width:
                 y1, y2 = np.median(boxes[near][:, [1, 3]], axis=0).tolist()
+                x1, x2 = _unhidden(boxes[rows.row != row], (x1, y1, x2, y2))
+            if x2 - x1 > width:
                 gaps.append(Gap(row, len(before) - 1, (x1, y1, x2, y2), (x2 - x1) / float(width)))
     return gaps
+
+
+def _unhidden(others: np.ndarray, space: tuple[float, ...]) -> tuple[float, float]:
+    """The longest part of a free space in which no goods of other rows, as of the next bay, are."""
+    x1, y1, x2, y2 = space
+    shared = np.minimum(others[:, 3], y2) - np.maximum(others[:, 1], y1)
+    inside = (shared > HIDDEN * (y2 - y1)) & (others[:, 0] < x2) & (others[:, 2] > x1)
+    hidden = others[inside][:, [0, 2]].clip(x1, x2)
+    hidden = hidden[np.argsort(hidden[:, 0])]
+    free_from = np.maximum.accumulate(np.append(x1, hidden[:, 1]))
+    free_to = np.append(hidden[:, 0], x2)
+    longest = int(np.argmax(free_to - free_from))
+    return float(free_from[longest]), float(free_to[longest])
 
 
 def _limits(boxes: np.ndarray, rows: Rows) -> list[tuple[float, float]]:
