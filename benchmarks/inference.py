@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return [theirs(read_image(photo))["instances"].to("cpu") for photo in photos]
 
     def predictor(engine: str, photos: Sequence[str]) -> list[Instances]:
-        return [prediction.instances for prediction in ours[engine].stream(photos)]
+        return [prediction["instances"] for prediction in ours[engine].stream(photos)]
 
     contestants = {"DefaultPredictor": default_predictor}
     for engine in args.engines:

@@ -8,7 +8,7 @@ from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 
 from locount.data import check_datasets, register_datasets
-from locount.data.checks import num_classes_option
+from locount.data.config_checks import num_classes_option
 from locount.training import Trainer
 
 PACKS = Path(__file__).resolve().parents[2] / "shared" / "data" / "packs"

@@ -11,7 +11,7 @@ from detectron2.utils.events import EventStorage
 from torch import nn
 
 from locount.config import load_config
-from locount.data.checks import num_classes_option
+from locount.data.config_checks import num_classes_option
 from locount.modeling import balance_counts
 from locount.training import Trainer
 

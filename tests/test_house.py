@@ -16,7 +16,7 @@ PACKAGE = Path(locount.__file__).parent
 # From the ground up; a room may import what is on lower floors only.
 FLOORS = (
     {"errors", "messages"},
-    {"counting", "files", "texts", "config_files"},
+    {"compiled", "counting", "files", "texts", "config_files"},
     {"coco", "shelf", "visualization", "config"},
     {"modeling", "data", "evaluation", "model_zoo"},
     {"model_file"},

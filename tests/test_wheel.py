@@ -27,8 +27,11 @@ def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     # A copy, for setuptools builds in the folder of the sources.
     source = folder / "source"
-    ignored = shutil.ignore_patterns(".*", "build", "output*", "*.egg-info", "__pycache__")
-    shutil.copytree(ROOT, source, symlinks=True, ignore=ignored)
+    ignored = shutil.ignore_patterns("*.egg-info", "__pycache__")
+    for name in ("projects", "configs", "weights"):
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=ignored)
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
     pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*pip, "-w", folder, source], check=True, capture_output=True)
     (path,) = folder.glob("*.whl")

@@ -22,7 +22,7 @@ def photos():
 
 
 def outputs(prediction):
-    instances = prediction.instances
+    instances = prediction["instances"]
     names = ("scores", "pred_classes", "pred_counts", "count_scores")
     fields = [instances.get(name).numpy() for name in names if instances.has(name)]
     return [instances.pred_boxes.tensor.numpy(), *fields]

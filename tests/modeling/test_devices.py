@@ -18,7 +18,7 @@ from torchvision.ops import deform_conv2d, nms, roi_align
 
 from locount.config import load_config
 from locount.data import register_datasets
-from locount.data.checks import num_classes_option
+from locount.data.config_checks import num_classes_option
 from locount.inference import Predictor
 from locount.training import Trainer
 

@@ -31,7 +31,7 @@ def photo(photos):
 
 def test_detections_are_those_of_the_predictor(served, post, photo):
     status, answer = post(photo.read_bytes())
-    expected = served[1](photo)
+    expected = served[1](photo).everything
     assert status == 200
     assert (answer["width"], answer["height"]) == (64, 64)
     assert [d["count"] for d in answer["detections"]] == expected.counts.tolist()

@@ -51,6 +51,20 @@ def test_pictures_are_full_but_not_crowded(pictures):
     assert min(len(p.boxes) for p in pictures) > 3
 
 
+@pytest.mark.parametrize("style", ["plain", "varied"])
+def test_a_greater_extent_shows_more_goods_of_the_same_size(style):
+    usual = [render(11, i, style=style) for i in range(4)]
+    wide = [render(11, i, 1280, 720, style=style, extent=2) for i in range(4)]
+    number = [sum(len(p.boxes) for p in pictures) for pictures in (usual, wide)]
+    assert 2 < number[1] / number[0] < 8  # four times the shelves
+    heights = [
+        np.median(np.concatenate([p.boxes[:, 3] - p.boxes[:, 1] for p in pictures]))
+        for pictures in (usual, wide)
+    ]
+    assert 0.5 < heights[1] / heights[0] < 2
+    assert (render(11, 0, style=style, extent=1).image == usual[0].image).all()
+
+
 def test_every_category_occurs_single_and_in_groups(pictures):
     categories = np.concatenate([p.categories for p in pictures])
     counts = np.concatenate([p.counts for p in pictures])

@@ -5,7 +5,7 @@ import os
 import cv2
 import pytest
 
-from locount.data.locount_folder import LocountFolder
+from locount.data.catalog import source_of
 from locount.errors import InputError
 from locount.shelf import write
 from locount.shelf.categories import CLASSES, GOODS
@@ -23,7 +23,7 @@ def content(folder):
 
 def test_the_folder_passes_the_loader(tmp_path):
     assert make_shelf(tmp_path / "out", "train", Series(3, 5))
-    split = LocountFolder(str(tmp_path / "out"), "train")
+    split = source_of(f"locount:{tmp_path / 'out'}:train")
     assert split.metadata()["thing_classes"] == list(CLASSES)
     records = split.load()
     assert len(records) == 3
@@ -59,8 +59,8 @@ def test_a_second_split_joins_the_first(tmp_path):
     make_shelf(tmp_path, "train", Series(2, 5))
     before = content(tmp_path)
     assert make_shelf(tmp_path, "test", Series(1, 6))
-    assert len(LocountFolder(str(tmp_path), "train").load()) == 2
-    assert len(LocountFolder(str(tmp_path), "test").load()) == 1
+    assert len(source_of(f"locount:{tmp_path}:train").load()) == 2
+    assert len(source_of(f"locount:{tmp_path}:test").load()) == 1
     del before["shelf.json"]
     assert before.items() <= content(tmp_path).items()
 
@@ -68,7 +68,7 @@ def test_a_second_split_joins_the_first(tmp_path):
 def test_style_and_rule(tmp_path):
     series = Series(1, 5, style="varied", rule="row")
     make_shelf(tmp_path, "train", series)
-    split = LocountFolder(str(tmp_path), "train")
+    split = source_of(f"locount:{tmp_path}:train")
     assert split.metadata()["thing_classes"] == [goods.name for goods in GOODS]
     picture = render(5, 0, style="varied", rule="row")
     assert [a["count"] for a in split.load()[0]["annotations"]] == picture.counts.tolist()
@@ -95,6 +95,8 @@ def test_what_is_usual_is_not_in_the_manifest(tmp_path):
         Series(1, 1, 640, 100),
         Series(1, 1, 320, 640),
         Series(1, 1, 9999, 640),
+        Series(1, 1, extent=0),
+        Series(1, 1, 1280, 639, extent=2),
     ],
 )
 def test_impossible_series(series, tmp_path):

@@ -17,7 +17,7 @@ from torch import nn
 
 from .class_names import CHECKPOINT_KEY
 from .config import load_config, named_keys
-from .data.checks import num_classes_option
+from .data.config_checks import num_classes_option
 from .errors import InputError, listing
 from .files import new_file
 from .model_file import (

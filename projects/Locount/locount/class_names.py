@@ -9,8 +9,8 @@ from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 
 from .config.checks import get
-from .data.checks import num_classes_option
-from .data.datasets import register_datasets
+from .data.catalog import register_datasets
+from .data.config_checks import num_classes_option
 from .errors import InputError, listing
 from .model_file import stored
 

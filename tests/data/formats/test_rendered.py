@@ -5,7 +5,7 @@ import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from locount.data import register_datasets
-from locount.data.datasets import source_of
+from locount.data.catalog import source_of
 from locount.errors import InputError
 from locount.shelf.categories import CLASSES, GOODS, GROUPS
 from locount.shelf.render import render
@@ -46,6 +46,7 @@ def test_names_say_the_style_and_the_rule():
         for query in ("", "?rule=row", "?style=varied", "?style=varied&rule=row")
     }
     assert len(folders) == 4
+    assert source_of("shelf:1:9:1280x720?extent=2").folder.name.endswith("seed9-1-extent2")
     with pytest.raises(InputError, match=r"not one of plain, varied: write style=plain\|varied"):
         source_of("shelf:1:9?style=shiny")
 
@@ -59,7 +60,7 @@ def test_pictures_are_rendered_once(name, cache_folder):
 
 
 def test_processes_that_start_together_share_the_pictures(name, cache_folder):
-    code = f"from locount.data.datasets import source_of; print(len(source_of({name!r}).load()))"
+    code = f"from locount.data.catalog import source_of; print(len(source_of({name!r}).load()))"
     processes = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         for _ in range(2)

@@ -143,3 +143,11 @@ def test_losses_in_bfloat16_are_nearly_those_of_float32(batch):
 def test_an_image_format_without_colors_is_an_error():
     with pytest.raises(InputError, match=r"INPUT\.FORMAT is 'L'"):
         build_model(make_cfg("INPUT.FORMAT", "L"))
+
+
+def test_more_detections_take_more_candidates():
+    # SSDlite's own are 300 of each class.
+    name, options = "ssdlite320_mobilenet_v3_large", {"num_classes": 1}
+    few = build_torchvision_detector(name, **options, detections_per_img=150)
+    many = build_torchvision_detector(name, **options, detections_per_img=1000)
+    assert (few.topk_candidates, many.topk_candidates) == (300, 1000)

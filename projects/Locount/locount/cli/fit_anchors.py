@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..config import load_config
     from ..data import register_datasets
-    from ..data.anchors import Anchors, fit_anchors, recall, training_shapes
+    from ..data.anchor_fitting import Anchors, fit_anchors, recall, training_shapes
 
     cfg = load_config(args.config_file, args.opts)
     present = Anchors.from_config(cfg)

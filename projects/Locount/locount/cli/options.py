@@ -48,6 +48,15 @@ def add_config_file(parser: argparse._ActionsContainer, text: str, **options: An
     )
 
 
+def add_tiles(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--tiles",
+        metavar="auto|N|WxH",
+        help="look at photos in overlapping tiles too: of the size of the model's input, N along "
+        "each side, or of a size such as 1280x720 (docs/tiles.md)",
+    )
+
+
 def add_opts(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--opts",
@@ -122,8 +131,8 @@ def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:
 
 
 @contextlib.contextmanager
-def writing(path: Path | None) -> Iterator[None]:
-    """Say what can't be written, and what to do.
+def writing(path: Path | None, name: str = "--output") -> Iterator[None]:
+    """Say what can't be written, and what to do; ``name`` is that of the argument.
 
     Raises:
         InputError: in place of an OSError.
@@ -133,5 +142,5 @@ def writing(path: Path | None) -> Iterator[None]:
     except OSError as error:
         target = error.filename if path is None else path
         raise InputError(
-            f"can't write {target} ({error.strerror or error}): name another place with --output"
+            f"can't write {target} ({error.strerror or error}): name another place with {name}"
         ) from error

@@ -15,6 +15,7 @@ from .options import (
     add_model,
     add_output,
     add_score,
+    add_tiles,
     at_least_1,
     open_predictor,
     writing,
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="take pixels as they are stored; by default photos are turned as their EXIF "
         "orientation says, which is how viewers show them",
     )
+    add_tiles(parser)
     parser.add_argument("--no-pictures", action="store_true", help="write tables and results only")
     parser.add_argument(
         "--json", action="store_true", help="print a line of JSON for each photo, and nothing else"
@@ -78,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         batch_size=args.batch_size,
         amp=args.amp,
         as_stored=args.as_stored,
+        tiles=args.tiles,
     )
     # How many there are is known only without a list and without videos.
     known = "-" not in args.inputs and not any(map(is_video, paths))

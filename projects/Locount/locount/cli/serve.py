@@ -12,7 +12,7 @@ import socket
 import sys
 
 from ..errors import InputError
-from .options import add_device, add_model, open_predictor
+from .options import add_device, add_model, add_tiles, open_predictor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with a --host that others reach: let everyone in. By default the address that is "
         "printed holds a token, $LOCOUNT_TOKEN or a new one",
     )
+    add_tiles(parser)
     add_device(parser)
 
 
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         shared = not ipaddress.ip_address(host).is_loopback
         token = _token() if shared and not args.no_token else None
         hosts = {args.host, socket.gethostname(), *args.allow_host}
-        predictor = open_predictor(args, device=args.device, engine=args.engine)
+        predictor = open_predictor(args, device=args.device, engine=args.engine, tiles=args.tiles)
         app = build_app(predictor, hosts=hosts, token=token)
         if shared:
             print(

@@ -16,6 +16,7 @@ from .options import (
     add_model,
     add_output,
     add_score,
+    add_tiles,
     at_least_1,
     open_predictor,
     writing,
@@ -64,6 +65,7 @@ def add_input_arguments(parser: argparse.ArgumentParser, *names: str) -> None:
         "--every", type=at_least_1, default=1, metavar="N", help="take every Nth frame of a video"
     )
     add_device(parser)
+    add_tiles(parser)
     parser.add_argument(
         "--piled",
         action="store_true",
@@ -87,7 +89,7 @@ def open_shots(args: argparse.Namespace, inputs: Sequence[str], pixels: bool = F
     Raises:
         InputError: if an input can't be used; on the way for a photo that can't.
     """
-    from ..data.datasets import source_of
+    from ..data.formats.named import source_of
 
     parts: list[Shots] = []
     names: list[str] = []
@@ -135,7 +137,7 @@ def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
 def _of_dataset(name: str, piled: bool) -> Shots:
     from detectron2.structures import BoxMode
 
-    from ..data.datasets import source_of
+    from ..data.formats.named import source_of
     from ..data.images import open_picture
 
     xyxy = BoxMode.XYXY_ABS
@@ -161,7 +163,7 @@ def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> 
     from ..inference.inputs import expand_inputs, is_video, video_frames
 
     paths = expand_inputs(names).paths
-    predictor = open_predictor(args, device=args.device, engine=args.engine)
+    predictor = open_predictor(args, device=args.device, engine=args.engine, tiles=args.tiles)
     settings = predictor.cfg.PREDICT
     score = settings.SCORE if args.score is None else args.score
     known = frozenset(predictor.classes.names)

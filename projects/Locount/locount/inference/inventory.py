@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ..class_names import Classes
+from ..coco import result
 from ..data.images import UPRIGHT
 from ..files import to_csv, write_bytes
 from .journal import Detection, Entry
@@ -72,7 +73,9 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
         )
         for detection in entry.detections:
             # Encoded at once, for there can be millions.
-            results.append(msgspec.json.encode(_coco_result(entry.image_id, detection)))
+            d = detection
+            found = result(entry.image_id, d.category_id, d.bbox, d.score, d.count, d.count_score)
+            results.append(msgspec.json.encode(found))
             totals[detection.category_id].add(detection)
         for category_id in {detection.category_id for detection in entry.detections}:
             photos[category_id] += 1
@@ -109,16 +112,3 @@ def _row(tally: Tally) -> dict[str, Any]:
 def _lower(lowest: float, score: float | None) -> float:
     """The lower of two, where NaN and None are none."""
     return lowest if score is None else min(inf if lowest != lowest else lowest, score)
-
-
-def _coco_result(image_id: int, detection: Detection) -> dict[str, Any]:
-    result = {
-        "image_id": image_id,
-        "category_id": detection.category_id,
-        "bbox": detection.bbox,
-        "score": detection.score,
-        "count": detection.count,
-    }
-    if detection.count_score is not None:
-        result["count_score"] = detection.count_score
-    return result

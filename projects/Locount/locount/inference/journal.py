@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from ..coco import xywh
 from ..errors import InputError, listing, printable
 from ..files import locked
 from .prediction import Prediction
@@ -65,9 +66,6 @@ class Entry(msgspec.Struct, omit_defaults=True):
     def of(
         cls, prediction: Prediction, image_id: int, stamp: tuple[int, int], picture: str | None
     ) -> Entry:
-        # float64 before the subtraction, which float32 would round.
-        boxes = prediction.boxes.astype(np.float64)
-        boxes[:, 2:] -= boxes[:, :2]
         count_scores = prediction.count_scores.tolist()
         detections = [
             Detection(
@@ -79,7 +77,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
                 count_score=None if np.isnan(count_score) else count_score,
             )
             for box, class_id, score, count, count_score in zip(
-                boxes.tolist(),
+                xywh(prediction.boxes).tolist(),
                 prediction.class_ids.tolist(),
                 prediction.scores.tolist(),
                 prediction.counts.tolist(),

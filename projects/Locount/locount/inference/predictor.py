@@ -31,6 +31,7 @@ from ..training import mixed_precision
 from .ahead import Place, Room, chunks, run_ahead
 from .inputs import Failure, NamedImage
 from .prediction import Prediction
+from .tiles import Tiles, Tiling, merge
 
 # Images side by side on a CPU, at most: each needs memory of its own.
 MAX_PARALLEL = 4
@@ -59,7 +60,8 @@ class Predictor:
     * on a GPU images that are resized to one size go through the model together. Others do not:
       padding them to a common size would change what the model sees at their edges;
     * on a CPU several images go through the model side by side, with a share of the threads each:
-      threads have more to gain from an image of their own than from a part of one.
+      threads have more to gain from an image of their own than from a part of one;
+    * the tiles of a photo go through the model as images do.
 
     Several threads may use one predictor, each with calls of its own: a call changes nothing in it,
     and the weights are only read. An iterator that :meth:`stream` returned belongs to one thread.
@@ -76,6 +78,7 @@ class Predictor:
         amp: bool = False,
         as_stored: bool = False,
         engine: str = "torch",
+        tiles: Tiles | None = None,
     ):
         """
         Args:
@@ -93,6 +96,8 @@ class Predictor:
                 the same detections sooner and start later.
             as_stored: take the pixels of photo files as they are stored; by default they are turned
                 as their EXIF orientation says, so that boxes fit what viewers show.
+            tiles: look at photos in overlapping tiles too: "auto", a number or a size, as for
+                :meth:`Tiling.of`. A photo no larger than one is looked at as a whole only.
 
         Raises:
             InputError: if the weights do not fit the config, or an option makes no sense, such as
@@ -117,6 +122,7 @@ class Predictor:
         self._batch_size = batch_size or (1 if self.device.type == "cpu" else 8)
         self._workers = workers or min(os.cpu_count() or 1, 8)
         self._amp, self.as_stored = amp, as_stored
+        self.tiling = None if tiles is None else Tiling.of(tiles, cfg)
         # Read here, because while a stream runs torch tells new threads another number.
         self._threads = torch.get_num_threads()
         self._parallel = min(self._threads, MAX_PARALLEL) if self.device.type == "cpu" else 1
@@ -138,9 +144,12 @@ class Predictor:
         # An array is the caller's own, so to keep it takes no memory; a file can be read again.
         keep_pixels = not isinstance(image, str | os.PathLike)
         item, instances = self._alone((0, image), keep_pixels)
+        if isinstance(item, _Loaded) and self.tiling:
+            with self._read_threads() as readers, self._model_threads() as runners:
+                item, instances = self._in_tiles(item, instances, readers, runners)
         if isinstance(item, Failure):
             raise InputError(str(item)) from item.cause
-        return self._prediction(item, instances)
+        return self._prediction(item, instances, keep_pixels)
 
     def prepare(self, pixels: np.ndarray) -> torch.Tensor:
         """An image (H x W x 3, uint8, BGR) as the model takes it: 3 x H' x W', uint8."""
@@ -166,10 +175,7 @@ class Predictor:
         """
         # Twice the batch, so that a batch can be filled from among images of two sizes.
         chunk_size = 1 if self._batch_size == 1 else 2 * self._batch_size
-        with (
-            ThreadPoolExecutor(self._workers, "locount-read") as readers,
-            self._model_threads() as runners,
-        ):
+        with self._read_threads() as readers, self._model_threads() as runners:
             room = Room(MAX_PIXELS_AHEAD)
             load = functools.partial(self._load, room=room, keep_pixels=keep_pixels)
             loaded = run_ahead(readers, load, enumerate(images), chunk_size + self._workers)
@@ -178,8 +184,10 @@ class Predictor:
             for item, instances in (pair for chunk in results for pair in chunk):
                 if isinstance(item, _Later):  # by now those before it need no room
                     item, instances = self._alone(item.numbered, keep_pixels)
+                if isinstance(item, _Loaded) and self.tiling:
+                    item, instances = self._in_tiles(item, instances, readers, runners)
                 if isinstance(item, _Loaded):
-                    yield self._prediction(item, instances)
+                    yield self._prediction(item, instances, keep_pixels)
                     item.place.leave()
                 elif on_failure is None:
                     raise InputError(str(item)) from item.cause
@@ -190,6 +198,31 @@ class Predictor:
         self, numbered: tuple[int, Image], keep_pixels: bool
     ) -> tuple[_Loaded, Instances] | tuple[Failure, None]:
         return self._predict([self._load(numbered, keep_pixels=keep_pixels)])[0]
+
+    def _in_tiles(
+        self, item: _Loaded, whole: Instances, readers: Executor, runners: Executor
+    ) -> tuple[_Loaded, Instances] | tuple[Failure, None]:
+        """A photo with what it shows as a whole and in tiles."""
+        regions = self.tiling.regions(*item.size)
+        if not len(regions):
+            return item, whole
+        tiles = run_ahead(readers, functools.partial(self._cut, item), regions, self._batch_size)
+        batches = chunks(tiles, self._batch_size)
+        results = run_ahead(runners, self._run, batches, self._parallel)
+        found = [whole]
+        for tile, instances in (pair for batch in results for pair in batch):
+            if isinstance(tile, Failure):
+                item.place.leave()
+                return tile, None
+            found.append(instances)
+        height, width = item.size
+        return item, merge(found, np.vstack([(0, 0, width, height), regions]), item.size)
+
+    def _cut(self, item: _Loaded, region: np.ndarray) -> _Loaded:
+        """A tile of a photo as an image; of its pixels only the model's input is a copy."""
+        x1, y1, x2, y2 = region.tolist()
+        tensor = model_input(self.cfg, item.pixels[y1:y2, x1:x2])
+        return _Loaded(item.name, (y2 - y1, x2 - x1), None, tensor, item.orientation, Place(None))
 
     def _load(
         self, numbered: tuple[int, Image], room: Room | None = None, keep_pixels: bool = True
@@ -215,7 +248,7 @@ class Predictor:
             place.leave()
             return _failure(name, error)
         size = pixels.shape[:2]
-        if not keep_pixels:
+        if not (keep_pixels or self.tiling):
             pixels = None
             place.leave()
         if self.as_stored:
@@ -261,8 +294,9 @@ class Predictor:
         half = len(batch) // 2
         return self._run(batch[:half]) + self._run(batch[half:])
 
-    def _prediction(self, item: _Loaded, instances: Instances) -> Prediction:
-        every = Prediction(item.name, instances, self.classes, item.pixels, item.orientation)
+    def _prediction(self, item: _Loaded, instances: Instances, keep_pixels: bool) -> Prediction:
+        pixels = item.pixels if keep_pixels else None
+        every = Prediction(item.name, instances, self.classes, pixels, item.orientation)
         return every.counting(self.cfg.PREDICT.SCORE, self.cfg.PREDICT.MAX_OVERLAP)
 
     @property
@@ -272,6 +306,9 @@ class Predictor:
         paragraphs = (stored(path, CARD_KEY, str) or "").split("\n\n")
         texts = [" ".join(p.split()) for p in paragraphs if p.strip() and p.lstrip()[0] != "#"]
         return ": ".join([os.path.basename(path), *texts[:1]])
+
+    def _read_threads(self) -> Executor:
+        return ThreadPoolExecutor(self._workers, "locount-read")
 
     @contextlib.contextmanager
     def _model_threads(self) -> Iterator[Executor]:

@@ -96,6 +96,7 @@ class Run:
             "score": str(score),
             "pictures": "yes" if pictures else "no",
             "every": str(every),
+            "tiles": str(predictor.tiling or "no"),
             "orientation tags": "ignored" if predictor.as_stored else "obeyed",
         }
         self._journal = Journal(folder / JOURNAL, settings)

@@ -11,7 +11,7 @@ import jinja2
 import numpy as np
 
 from ..counting import AC_STEPS, AC_THRESHOLDS, COUNT_RANGES, SCALE_SIDES
-from ..data.categories import LOCOUNT_CLASSES
+from ..data.formats.locount.categories import LOCOUNT_CLASSES
 from ..evaluation import EvaluationResult, match, score_matches
 from ..evaluation.analysis.causes import ErrorAnalysis, analyze_errors
 from ..evaluation.analysis.count_statistics import CountStatistics, count_statistics

@@ -15,9 +15,8 @@ from fastapi.responses import FileResponse
 from PIL import UnidentifiedImageError
 from starlette.requests import ClientDisconnect
 
-from ..data.errors import DatasetError
 from ..data.images import TooManyPixelsError, open_picture
-from ..errors import InputError
+from ..errors import DatasetError, InputError
 from ..inference.inputs import NamedImage
 from ..inference.journal import Entry
 from ..inference.predictor import Predictor

@@ -31,14 +31,20 @@ class Plain:
         return choose_camera(rng, width, height)
 
     def build_rack(
-        self, rng: np.random.Generator, around: np.ndarray, within: np.ndarray, scale: float
+        self,
+        rng: np.random.Generator,
+        around: np.ndarray,
+        within: np.ndarray,
+        scale: float,
+        extent: int,
     ) -> Rack:
         """
         Args:
             around, within: see :meth:`Camera.frame`.
             scale: of the photo, in pixels per unit.
+            extent: how many times as many shelves as usual.
         """
-        return build_rack(rng, within[1], within[3], scale)
+        return build_rack(rng, within[1], within[3], scale, extent)
 
     def draw_rack(self, plane: np.ndarray, rack: Rack, rng: np.random.Generator) -> None:
         draw_rack(plane, rack)

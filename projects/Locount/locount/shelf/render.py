@@ -51,19 +51,21 @@ def render(
     height: int = 360,
     style: str = "plain",
     rule: str = "item",
+    extent: int = 1,
 ) -> Picture:
     """Picture ``index`` of a series. It depends on the arguments and on nothing else.
 
     Args:
         style: a key of STYLES.
         rule: one of RULES; see :func:`.rules.group`.
+        extent: how many times as much of the shelves is seen as usual, across and up.
     """
     rng = np.random.Generator(np.random.PCG64([seed, index]))
-    scale = height / 360
+    scale = height / 360 / extent
     look = STYLES[style]
     camera = look.choose_camera(rng, width, height)
     around, within = camera.frame()
-    rack = look.build_rack(rng, around, within, scale)
+    rack = look.build_rack(rng, around, within, scale, extent)
     plane = np.empty((*camera.plane[::-1], 3), np.uint8)
     look.draw_rack(plane, rack, rng)
     light = 0.6 * (2 * rng.random() - 1)

@@ -61,9 +61,11 @@ class Rack(NamedTuple):
     lip: float
 
 
-def build_rack(rng: np.random.Generator, top: float, bottom: float, scale: float) -> Rack:
-    """Two to four shelves between two rows of the plane."""
-    n = int((2, 2, 2, 3, 3, 3, 3, 4)[rng.integers(8)])
+def build_rack(
+    rng: np.random.Generator, top: float, bottom: float, scale: float, extent: int = 1
+) -> Rack:
+    """Two to four shelves between two rows of the plane, ``extent`` times as many."""
+    n = int((2, 2, 2, 3, 3, 3, 3, 4)[rng.integers(8)]) * extent
     shares = 1 + 0.5 * rng.random(n)
     if n == 2:
         shares[rng.integers(2)] *= uniform(rng, (1, 1.7))

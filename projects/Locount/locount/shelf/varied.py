@@ -59,9 +59,15 @@ class Varied(Plain):
         )
 
     def build_rack(
-        self, rng: np.random.Generator, around: np.ndarray, within: np.ndarray, scale: float
+        self,
+        rng: np.random.Generator,
+        around: np.ndarray,
+        within: np.ndarray,
+        scale: float,
+        extent: int,
     ) -> Rack:
-        """One or two shelves from near, two to four, or a whole rack of four to seven."""
+        """One or two shelves from near, two to four, or a whole rack of four to seven; ``extent``
+        times as many."""
         top, bottom = float(within[1]), float(within[3])
         space = bottom - top
         distance = rng.integers(4)
@@ -77,6 +83,7 @@ class Varied(Plain):
                 top += 0.25 * space * rng.random()
             if rng.integers(2):
                 bottom -= 0.2 * space * rng.random()
+        n *= extent
         space = bottom - top
         unit = space / n / uniform(rng, (65, 125))
         edge = unit * uniform(rng, (5, 14))

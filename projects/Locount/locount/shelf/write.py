@@ -16,6 +16,7 @@ import cv2
 from tqdm import tqdm
 
 from ..errors import InputError
+from ..files import usable_cpus
 from .categories import Goods
 from .render import RENDERER_VERSION, STYLES, render
 from .rules import RULES
@@ -31,7 +32,11 @@ _SIDES = (320, 4096)
 
 
 class Series(NamedTuple):
-    """Which pictures: the first ``images`` of a seed, in one size, style and rule of boxes."""
+    """Which pictures: the first ``images`` of a seed, in one size, style, rule of boxes and extent.
+
+    Attributes:
+        extent: as for :func:`render`.
+    """
 
     images: int
     seed: int
@@ -39,6 +44,7 @@ class Series(NamedTuple):
     height: int = DEFAULT_SIZE[1]
     style: str = DEFAULT_STYLE
     rule: str = RULES[0]
+    extent: int = 1
 
     @property
     def goods(self) -> tuple[Goods, ...]:
@@ -46,12 +52,12 @@ class Series(NamedTuple):
         return STYLES[self.style].goods
 
     def described(self) -> dict[str, object]:
-        """The fields; style and rule only where they are not the usual ones."""
+        """The fields; style, rule and extent only where they are not the usual ones."""
         usual = self._field_defaults
         return {
             key: value
             for key, value in self._asdict().items()
-            if key not in ("style", "rule") or value != usual[key]
+            if key not in ("style", "rule", "extent") or value != usual[key]
         }
 
     def check(self) -> Series:
@@ -70,6 +76,10 @@ class Series(NamedTuple):
             wrong.append(
                 f"size {self.width}x{self.height}: sides may have {low} to {high} pixels, "
                 "and the width must not be less than the height"
+            )
+        if self.extent < 1 or self.height < low * self.extent > low:
+            wrong.append(
+                f"extent {self.extent}: give 1 or more, and {low} pixels of height for each"
             )
         for what, value, known in (("style", self.style, STYLES), ("rule", self.rule, RULES)):
             if value not in known:
@@ -171,7 +181,7 @@ def _render_split(root: Path, split: str, series: Series) -> None:
     bar = functools.partial(
         tqdm, total=series.images, desc=f"Shelves of seed {series.seed}", unit="image", leave=False
     )
-    workers = min(_num_cores(), -(-series.images // PICTURES_PER_WORKER))
+    workers = min(usable_cpus(), -(-series.images // PICTURES_PER_WORKER))
     if workers == 1:
         rows = dict(bar(map(draw, range(series.images))))
     else:
@@ -180,12 +190,6 @@ def _render_split(root: Path, split: str, series: Series) -> None:
         with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
             rows = dict(bar(pool.map(draw, range(series.images), chunksize=8)))
     (root / f"rows_{split}.json").write_text(json.dumps(rows))
-
-
-def _num_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # what this process may use; Linux only
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _one_thread() -> None:

@@ -12,15 +12,15 @@ from iopath.common.file_io import file_lock
 from ...errors import InputError
 from ...shelf.render import RENDERER_VERSION
 from ...shelf.write import DEFAULT_SIZE, Series, make_shelf, parse_size
-from ..errors import DatasetError
-from ..index_cache import cache_directory
-from ..locount_folder import LocountFolder
 from ..names import DatasetName
+from .base import Reading, Source, Survey
+from .index_cache import cache_directory
+from .locount.source import LocountFolder
 
 _SPLIT = "shelf"
 
 
-class RenderedShelves:
+class RenderedShelves(Source):
     """A series of rendered pictures as a dataset."""
 
     def __init__(self, series: Series) -> None:
@@ -28,20 +28,21 @@ class RenderedShelves:
         Raises:
             InputError: if the series can't be rendered.
         """
-        self.series = series.check()
+        self.series, self.split = series.check(), _SPLIT
+        self.title = f"Rendered shelves in {self.folder}"
 
     @classmethod
     def of(cls, name: DatasetName, **options: str) -> RenderedShelves:
         """The series of ``shelf:IMAGES:SEED`` or ``shelf:IMAGES:SEED:WIDTHxHEIGHT``.
 
-        ``options`` are the style and the rule.
+        ``options`` are the style, the rule and the extent.
 
         Raises:
             InputError: if the name has another form, or there is no such series.
         """
         parts = name.place.split(":")[1:]
         if len(parts) not in (2, 3) or not all(p.isascii() and p.isdigit() for p in parts[:2]):
-            raise DatasetError(
+            raise InputError(
                 f"The dataset name {name.text!r} is incomplete or wrong: write shelf:IMAGES:SEED, "
                 "such as shelf:500:1, or shelf:IMAGES:SEED:WIDTHxHEIGHT"
             )
@@ -55,6 +56,8 @@ class RenderedShelves:
         name = f"shelf-v{RENDERER_VERSION}-{width}x{height}-seed{seed}-{images}"
         described = self.series.described()
         unusual = [described[key] for key in ("style", "rule") if key in described]
+        if "extent" in described:
+            unusual.append(f"extent{self.series.extent}")
         return cache_directory() / "-".join([name, *unusual])
 
     def metadata(self) -> dict[str, object]:
@@ -64,16 +67,20 @@ class RenderedShelves:
             "thing_groups": [kind.group for kind in goods],
         }
 
-    def load(self) -> list[dict]:
+    @property
+    def image_root(self) -> str:
+        return self._pictures.image_root
+
+    def survey(self) -> Survey:
         """Renders the pictures if they are not there; other processes wait meanwhile.
 
         Raises:
-            DatasetError: if the cache can't be written, or its pictures were damaged.
+            InputError: if the cache can't be written.
         """
-        return self._pictures.load()
+        return self._pictures.survey()
 
     @functools.cached_property
-    def _pictures(self) -> LocountFolder:
+    def _pictures(self) -> Source:
         folder = self.folder
         if not folder.exists():
             try:
@@ -81,11 +88,11 @@ class RenderedShelves:
                 with file_lock(str(folder)):
                     self._render(folder)
             except (OSError, InputError) as error:
-                raise DatasetError(
+                raise InputError(
                     f"The shelves can't be kept in {folder.parent}: {error}.\n"
                     "Set LOCOUNT_CACHE to a folder that can be written and has room."
                 ) from error
-        return LocountFolder(str(folder), _SPLIT)
+        return LocountFolder(str(folder), Reading()).source(_SPLIT)
 
     def _render(self, folder: Path) -> None:
         """Nothing to do if another process had the lock before. The folder appears complete."""

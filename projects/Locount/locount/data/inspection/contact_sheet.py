@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ...errors import DatasetError
 from ...visualization.drawing import draw_boxes, label_font
-from ..errors import DatasetError
 from ..images import read_image
 from .boxes import box_table
 from .findings import Dataset

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ...compiled import allocating, loop
 from ...counting import num_passed_ac_thresholds
 from ..matching.kernels import box_at, box_iou, match_detection
 from ..protocol import IOU_THRESHOLDS, NUM_IOU, RECALL_POINTS
 
-_num_passed_ac_thresholds = njit(num_passed_ac_thresholds)
+_num_passed_ac_thresholds = loop(num_passed_ac_thresholds)
 
 # Below this IoU with every ground truth a detection lies on background (TIDE's threshold).
 BACKGROUND_IOU = 0.1
@@ -30,7 +30,7 @@ HIT, IGNORED = 8, 9
 _NUM_CAUSES = len(CAUSES)
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def record_matches(
     first,
     last,
@@ -62,7 +62,7 @@ def record_matches(
         )
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def blind_partners(first, last, paired_start, pair_start, pair_gt, gt_crowd, partner):
     """Match blind to counts at the lowest IoU threshold.
 
@@ -79,7 +79,7 @@ def blind_partners(first, last, paired_start, pair_start, pair_gt, gt_crowd, par
                 break
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def _passed_ious(iou):
     """How many IoU thresholds are reached; -1 on background."""
     if iou < BACKGROUND_IOU:
@@ -90,7 +90,7 @@ def _passed_ious(iou):
     return passed
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def nearest_boxes(
     first,
     last,
@@ -134,7 +134,7 @@ def nearest_boxes(
                 passed[d, other, 1] = ac
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def _cause(passed, too_low, i, j):
     """What is wrong with a false positive at the i-th IoU and the j-th AC threshold."""
     same_iou, same_ac = passed[0, 0], passed[0, 1]
@@ -150,12 +150,12 @@ def _cause(passed, too_low, i, j):
     return BACKGROUND if other_iou < 0 else SEVERAL
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def _has_cell(words, row, cell):
     return bool((words[row, cell // 64] >> np.uint64(cell % 64)) & np.uint64(1))
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def _count_hit(tp, fp, num_gt, best):
     """Enter precision after one more true positive into ``best``, by the recall point reached."""
     recall = tp / num_gt
@@ -167,7 +167,7 @@ def _count_hit(tp, fp, num_gt, best):
     best[bucket] = max(best[bucket], tp / (tp + fp))
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def repair_cell(
     i,
     j,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ...compiled import num_usable_cpus
 from ..annotations import Detections, GroundTruth
 from ..protocol import NUM_AC, NUM_CELLS, NUM_IOU, RECALL_POINTS, Subset
 from . import kernels, sorting
@@ -46,7 +46,7 @@ class Matcher:
             num_threads: as many as the process may use by default.
         """
         self.max_dets = max_dets
-        self.num_threads = num_threads or _num_usable_cpus()
+        self.num_threads = num_threads or num_usable_cpus()
         gt_order, self.gt_start = _sort_by_category_and_image(gt, gt)
         dt_order, self.dt_start = _sort_by_category_and_image(dt, gt)
         self.over_categories(
@@ -54,8 +54,26 @@ class Matcher:
                 first, last, self.dt_start, dt_order, dt.scores
             )
         )
-        self.dt, self.gt = dt.take(dt_order), gt.take(gt_order)
-        self.dt_areas = self.dt.box_areas
+        self.gt = gt.take(gt_order)
+        self._dt, self._dt_order = dt, dt_order
+        image = np.empty(len(dt), np.int32)
+        boxes, areas = np.empty((len(dt), 4)), np.empty(len(dt))
+        self.dt_areas, self.dt_counts = areas, np.empty(len(dt), np.int64)
+        self.over_categories(
+            lambda first, last: kernels.gather(
+                first,
+                last,
+                self.dt_start,
+                dt_order,
+                dt.image,
+                dt.boxes,
+                dt.counts,
+                image,
+                boxes,
+                self.dt_counts,
+                areas,
+            )
+        )
         self.rank = np.empty(len(dt), np.int32)
         num_pairs = np.empty(len(dt), np.int32)
         parts = self.over_categories(
@@ -65,9 +83,9 @@ class Matcher:
                 len(gt.image_ids),
                 max_dets,
                 self.dt_start,
-                self.dt.image,
-                self.dt.boxes,
-                self.dt.counts,
+                image,
+                boxes,
+                self.dt_counts,
                 self.gt_start,
                 self.gt.image,
                 self.gt.boxes,
@@ -85,6 +103,11 @@ class Matcher:
         self.paired = np.flatnonzero(num_pairs)
         self.paired_start = np.searchsorted(self.paired, self.dt_start)
         self.pair_start = np.concatenate([[0], np.cumsum(num_pairs[self.paired], dtype=np.int64)])
+
+    @cached_property
+    def dt(self) -> Detections:
+        """The detections sorted; scoring needs only a part of them."""
+        return self._dt.take(self._dt_order)
 
     @cached_property
     def _chunks(self) -> list[tuple[int, int]]:
@@ -110,7 +133,7 @@ class Matcher:
         """Score the first ``max_dets``, at most the constructor's, of each image and category."""
         assert max_dets <= self.max_dets, (max_dets, self.max_dets)
         num_categories = len(self.gt_start) - 1
-        inside = subset.contains(self.dt_areas, self.dt.counts)
+        inside = subset.contains(self.dt_areas, self.dt_counts)
         num_inside = np.zeros(len(inside) + 1, np.int32)
         np.cumsum(inside & (self.rank < max_dets), out=num_inside[1:])
         paired_rank, paired_inside = self.rank[self.paired], inside[self.paired]
@@ -165,8 +188,3 @@ def _sort_by_category_and_image(objects, gt: GroundTruth) -> tuple[np.ndarray, n
     order = sorting.sort_by_key(order, objects.category, len(gt.category_ids))
     sizes = np.bincount(objects.category, minlength=len(gt.category_ids))
     return order, np.concatenate([[0], np.cumsum(sizes)])
-
-
-def _num_usable_cpus() -> int:
-    # sched_getaffinity knows the limits of containers and job schedulers, but only Linux has it
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

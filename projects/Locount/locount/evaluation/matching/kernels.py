@@ -13,12 +13,12 @@ so that threads can share the arrays; the functions release the interpreter lock
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ...compiled import allocating, loop
 from ...counting import num_passed_ac_thresholds
 from ..protocol import IOU_THRESHOLDS, NUM_CELLS, NUM_IOU, PASSED_CELLS, RECALL_POINTS
 
-_num_passed_ac_thresholds = njit(num_passed_ac_thresholds)
+_num_passed_ac_thresholds = loop(num_passed_ac_thresholds)
 
 _ONE = np.uint64(1)
 _NONE = np.uint64(0)
@@ -29,7 +29,7 @@ _BIT_OF_PRODUCT = np.empty(64, np.int64)
 _BIT_OF_PRODUCT[[(int(_DE_BRUIJN) << bit) % 2**64 >> 58 for bit in range(64)]] = np.arange(64)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def box_iou(dt, gt, crowd):
     """IoU of two XYWH boxes, given as tuples; over the detection's own area if ``crowd``.
 
@@ -48,19 +48,36 @@ def box_iou(dt, gt, crowd):
     return intersection / (dt_area + gt[2] * gt[3] - intersection)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def box_at(boxes, i):
     return boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
 
 
-@njit(cache=True, nogil=True)
+@loop
+def gather(
+    first, last, start, order, image, boxes, counts, to_image, to_boxes, to_counts, to_areas
+):
+    """Write image, box, count and area of the detections ``order`` (D,) into arrays of their own.
+
+    In one pass, because most of the time goes to memory out of reach of the cache.
+    """
+    for d in range(start[first], start[last]):
+        i = order[d]
+        to_image[d] = image[i]
+        to_counts[d] = counts[i]
+        for k in range(4):
+            to_boxes[d, k] = boxes[i, k]
+        to_areas[d] = boxes[i, 2] * boxes[i, 3]
+
+
+@allocating
 def _grown(array, needed):
     bigger = np.empty(max(needed, 2 * len(array)), array.dtype)
     bigger[: len(array)] = array
     return bigger
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def find_pairs(
     first,
     last,
@@ -101,7 +118,11 @@ def find_pairs(
             of_image[image, 1] = g + 1
         for d in range(dt_start[k], dt_start[k + 1]):
             image = dt_image[d]
-            first_gt, last_gt, seen = of_image[image]
+            first_gt, last_gt, seen = (
+                of_image[image, 0],
+                of_image[image, 1],
+                of_image[image, 2],
+            )
             rank[d] = seen
             of_image[image, 2] = seen + 1
             begin = n
@@ -140,7 +161,7 @@ def find_pairs(
     return pair_gt[:n].copy(), pair_passed
 
 
-@njit(cache=True, nogil=True)
+@loop
 def match_detection(
     first_pair, last_pair, pair_gt, pair_passed, gt_ignored, gt_crowd, taken, cells
 ):
@@ -183,7 +204,7 @@ def match_detection(
     return matched0, matched1, ignored0, ignored1
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def recall_buckets(num_gt):
     """The last recall point that 0, 1, ... ``num_gt`` true positives out of ``num_gt`` reach."""
     buckets = np.empty(num_gt + 1, np.int32)
@@ -195,7 +216,7 @@ def recall_buckets(num_gt):
     return buckets
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _envelope(best):
     """Best precision at each recall or higher, from the best in each interval; in place."""
     for c in range(best.shape[0]):
@@ -203,13 +224,13 @@ def _envelope(best):
             best[c, r - 1] = max(best[c, r - 1], best[c, r])
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _lowest_bit(word):
     """Place of the lowest set bit of a word that is not 0."""
     return _BIT_OF_PRODUCT[(word & (~word + _ONE)) * _DE_BRUIJN >> np.uint64(58)]
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def accumulate(
     first,
     last,

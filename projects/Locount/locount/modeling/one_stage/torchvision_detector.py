@@ -140,7 +140,10 @@ def build_torchvision_detector(
     if not (pretrained_backbone and load_backbone):
         options["weights_backbone"] = None
     build = BUILDERS.get(name) or partial(models.get_model, name, weights=None)
-    return build(**options)
+    detector = build(**options)
+    # Of each class; 300 or 400 unless more detections are wanted.
+    detector.topk_candidates = max(detector.topk_candidates, detections_per_img)
+    return detector
 
 
 def _ssd512_vgg16(
