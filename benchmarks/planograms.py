@@ -60,8 +60,8 @@ class Planted:
         perspective = (camera.perspective[0] + g, camera.perspective[1] + h)
         return camera._replace(roll=camera.roll + roll, perspective=perspective)
 
-    def build_rack(self, rng, around, within, scale):
-        return self._style.build_rack(rng, *self._frame, scale)
+    def build_rack(self, rng, around, within, *size):
+        return self._style.build_rack(rng, *self._frame, *size)
 
     def fill_shelf(self, rng, assortment, shelf, rack, around, within) -> Iterator[Placed]:
         self._board += 1
