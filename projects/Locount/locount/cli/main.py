@@ -17,6 +17,7 @@ from ..messages import set_up_messages
 # Name of the module here, and of the command with '-' for '_'. Imported only when asked for: torch
 # takes seconds.
 COMMANDS = {
+    "calibrate": "find the score that counts, and how far numbers can be trusted",
     "check-data": "report everything wrong with datasets, and what they hold",
     "compare": "train several configs under one budget and write one table",
     "configs": "list the configs that come with locount",
