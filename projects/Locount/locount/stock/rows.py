@@ -28,7 +28,7 @@ SLOPE_COST = 4.0
 # rows, and half as many as there are boxes. Few boxes don't tell: groups one below the other are
 # columns too.
 TURNED = 3.0
-TURNED_LEAST = 12
+TURNED_LEAST = 8
 _NEIGHBORS = 6  # of a box to its right that may be next to it in its row
 
 
