@@ -236,7 +236,7 @@ def _box(points: np.ndarray, camera: Camera, least: float) -> tuple[int, int, in
 def _merge(
     kept: list[tuple[_Unit, tuple[int, int, int, int]]], rule: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Boxes, categories, counts, rows and facings, alike neighbours boxed together where the rule
+    """Boxes, categories, counts, rows and facings, alike neighbors boxed together where the rule
     says so."""
     boxes = np.array([box for _, box in kept], int).reshape(-1, 4)
     items = [unit.standing.pile.item for unit, _ in kept]
