@@ -24,14 +24,16 @@ class Differences:
 
     Attributes:
         draws, seed: of the resampling; equal ones give equal intervals.
+        level: part of the draws' differences that lie in the intervals.
         undefined: draws without any ground truth, which no interval can use.
         figures: for each of ``AP AP50 AP75 APlc APlc50 APlc75`` a dict: its name as "figure"; in 0
             to 100 "dt" and "other"; "difference", dt minus other; "low" and "high", between which
-            the middle 95 % of the draws' differences lie. NaN if undefined.
+            the middle ones of the draws' differences lie. NaN if undefined.
     """
 
     draws: int
     seed: int
+    level: float
     undefined: int
     figures: list[dict]
 
@@ -71,6 +73,7 @@ def compare_systems(
     return Differences(
         draws=draws,
         seed=seed,
+        level=LEVEL,
         undefined=draws - len(defined),
         figures=[
             {"figure": name} | dict(zip(keys, row, strict=True))
