@@ -10,9 +10,9 @@ import numpy as np
 from ...compiled import allocating
 from ..matching.engine import Matcher
 from ..matching.kernels import EPS, envelope, lowest_bit, recall_buckets
-from ..protocol import NUM_AC, NUM_CELLS, NUM_IOU, RECALL_POINTS, WHOLE
+from ..protocol import NUM_AC, NUM_CELLS, NUM_IOU, RECALL_POINTS
 from ..result import QUOTED, mean_percent
-from .cause_kernels import record_matches
+from .pairs import matches_in_cells
 
 DRAWS, SEED, LEVEL = 1000, 0, 0.95
 NAMES = ("AP", "AP50", "AP75", "APlc", "APlc50", "APlc75")
@@ -91,23 +91,7 @@ class Resampled:
 
     def __init__(self, matcher: Matcher):
         m = matcher
-        matched, ignored = np.empty((2, len(m.paired), 2), np.uint64)
-        taken = np.zeros((len(m.gt), 2), np.uint64)
-        m.over_categories(
-            lambda first, last: record_matches(
-                first,
-                last,
-                m.paired_start,
-                m.pair_start,
-                m.pair_gt,
-                m.pair_passed,
-                m.gt.crowd,
-                WHOLE.cells,
-                taken,
-                matched,
-                ignored,
-            )
-        )
+        matched, ignored, _ = matches_in_cells(m)
         counted = np.flatnonzero(m.rank < m.max_dets)
         dt = m.dt.take(counted)
         start = np.searchsorted(counted, m.dt_start)
