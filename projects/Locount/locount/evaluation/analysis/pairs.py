@@ -13,8 +13,8 @@ from . import cause_kernels
 
 @dataclass(frozen=True)
 class Matches:
-    """Blind to counts at IoU 0.50: M pairs of a detection and the ground truth that it took, and the
-    G' boxes that none took.
+    """Blind to counts at IoU 0.50: M pairs of a detection and the ground truth that it took, and
+    the G' boxes that none took.
 
     All are places in ``dt`` and ``gt`` of the matcher.
     """
