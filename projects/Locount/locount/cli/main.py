@@ -30,6 +30,7 @@ COMMANDS = {
     "make-shelf": "render pictures of shelves with their counts",
     "predict": "find and count the products on photos: pictures, tables, results",
     "report": "show what a trained model can do, on one page for the browser",
+    "select": "name the photos that are most worth annotating",
     "serve": "show on a page in the browser what is on a photo",
     "slim": "make a small file of a checkpoint, for prediction",
     "train": "train a model, or go on with a training",
