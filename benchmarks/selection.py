@@ -18,8 +18,8 @@ from locount.inference.acquisition import Corrections, choose, look
 DRAWS = 2000
 
 
-def corrections(prediction, record):
-    """Wrong boxes, missed ones, and wrong counts."""
+def corrections(prediction, record, names):
+    """Wrong boxes, missed ones, and wrong counts; ``names`` are the dataset's categories."""
     truth = record["annotations"]
     boxes = np.array([corners(entry) for entry in truth]).reshape(-1, 4)
     left = np.ones(len(truth), bool)
@@ -29,7 +29,7 @@ def corrections(prediction, record):
         sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
         shared = sides.clip(min=0).prod(axis=1)
         both = (box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - shared
-        same = [entry["category_id"] == found.class_id for entry in truth]
+        same = [names[entry["category_id"]] == found.name for entry in truth]
         iou = np.where(left & same, shared / both, 0)
         if not len(truth) or iou.max() < 0.5:
             wrong_boxes += 1
@@ -45,13 +45,14 @@ def main():
     parser.add_argument("--weights", default="shelf")
     parser.add_argument("--number", type=int, default=10)
     args = parser.parse_args()
-    records = [record for name in args.datasets for record in source_of(name).load()]
+    sources = [source_of(name) for name in args.datasets]
+    pairs = [(r, s.metadata()["thing_classes"]) for s in sources for r in s.load()]
     predictor = Predictor(args.weights)
     actual, expected, looks = [], [], []
-    photos = [record["file_name"] for record in records]
+    photos = [record["file_name"] for record, _ in pairs]
     predictions = predictor.stream(photos, keep_pixels=True)
-    for prediction, record in zip(predictions, records, strict=True):
-        actual.append(sum(corrections(prediction, record)))
+    for prediction, pair in zip(predictions, pairs, strict=True):
+        actual.append(sum(corrections(prediction, *pair)))
         max_overlap = predictor.cfg.PREDICT.MAX_OVERLAP
         expected.append(Corrections.expected(prediction, max_overlap).total)
         looks.append(look(prediction.pixels))

@@ -129,7 +129,7 @@ def rank(
     Returns:
         Of each its ``file_name``; ``wrong_boxes``, ``missed_boxes`` and ``wrong_counts`` as
         expected; ``distance`` and ``nearest``: how far it is from the most similar photo that is
-        known or was named before, and which that is (None for the first where none is known).
+        known or was named before, and which that is (None, and distance 1, where there is none).
     """
     names, expected, looks = [], [], []
     max_overlap = predictor.cfg.PREDICT.MAX_OVERLAP
