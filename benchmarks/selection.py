@@ -59,10 +59,11 @@ def main():
     actual, looks = np.array(actual), np.array(looks)
     ranks = [np.argsort(np.argsort(values)) for values in (expected, actual)]
     print(f"expected and actual corrections, rank correlation: {np.corrcoef(ranks)[0, 1]:.2f}")
-    none = looks[:0]
+    none, unlike = looks[:0], np.eye(len(looks))
+    apart = unlike, unlike[:0]  # all as far from each other
     variants = {
         "corrections and looks": choose(expected, looks, none, args.number),
-        "corrections only": choose(expected, np.eye(len(looks)), none, args.number),
+        "corrections only": choose(expected, *apart, args.number),
         "looks only": choose(np.zeros(len(looks)), looks, none, args.number),
     }
     lots = random.Random(0)

@@ -57,7 +57,7 @@ def test_corrected_predictions_are_trained_on(weights, config, tmp_path, monkeyp
 
     classes = Classes.of_checkpoint(find_weights(weights)).names
     (tmp_path / "classes.csv").write_text("from,to\n" + "".join(f"{c},{c}\n" for c in classes))
-    # Detectron2's catalog keeps what a name meant in other tests: a whole path means one thing.
+    # Detectron2's catalog and log keep what a name meant in other tests: whole paths differ.
     corrected = f"label-studio:{tmp_path}/export.json:{tmp_path}/tasks/photos?map=classes.csv"
     register_datasets([corrected])
     counts = [a["count"] for r in DatasetCatalog.get(corrected) for a in r["annotations"]]
@@ -65,7 +65,17 @@ def test_corrected_predictions_are_trained_on(weights, config, tmp_path, monkeyp
     assert counts
 
     opts = [str(part) for option in OPTIONS.items() for part in option]
-    start = ["train", "--from", weights, "-c", config, "--data", corrected, "-o", "trained"]
+    start = [
+        "train",
+        "--from",
+        weights,
+        "-c",
+        config,
+        "--data",
+        corrected,
+        "-o",
+        str(tmp_path / "trained"),
+    ]
     assert main([*start, "--opts", *opts]) == 0
     assert Classes.of_checkpoint(str(tmp_path / "trained/model_final.pth")).names == classes
     # All of the model is carried on, the heads for the classes too.
