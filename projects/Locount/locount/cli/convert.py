@@ -8,7 +8,7 @@ from pathlib import Path
 from .options import writing
 
 FORMATS = ("coco", "cvat", "label-studio", "locount", "sku110k", "voc", "yolo")
-LOSSES = ("counts", "crowds", "empty-images", "fractions", "category-list")
+LOSSES = ("counts", "crowds", "empty-images", "fractions", "category-list", "scores")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -34,6 +34,7 @@ COMMANDS = {
     "predict": "find and count the products on photos: pictures, tables, results",
     "report": "show what a trained model can do, on one page for the browser",
     "rows": "show what stands where on shelves: rows, facings, shares, gaps",
+    "select": "name the photos that are most worth annotating",
     "serve": "show on a page in the browser what is on a photo",
     "slim": "make a small file of a checkpoint, for prediction",
     "stock": "tell what there is too little of on a shelf",

@@ -99,6 +99,12 @@ def positive(text: str) -> int:
     return whole_number(text, 1)
 
 
+def share(text: str) -> float:
+    if not re.fullmatch(r"0(\.[0-9]+)?|1(\.0+)?", text):
+        raise ValueError("not a number from 0 to 1")
+    return float(text)
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """Reads one of the texts."""
 

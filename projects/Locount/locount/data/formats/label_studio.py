@@ -213,12 +213,22 @@ def write(dataset: Dataset, folder: Path) -> None:
         tasks = [
             {
                 "data": {"image": f"{_LOCAL_FILES}?d={quote(image)}"},
-                "annotations": [{"result": _results(record, dataset.classes)}],
+                **_answers(record, dataset.classes),
             }
             for record, image in zip(split.records, split.names, strict=True)
         ]
         (folder / f"{name}.json").write_bytes(msgspec.json.encode(tasks))
     (folder / "interface.txt").write_bytes(xml_bytes(_interface(dataset.classes)))
+
+
+def _answers(record: dict, classes: tuple[str, ...]) -> dict[str, list]:
+    """An annotation; of a model a prediction, from which annotators start."""
+    results = _results(record, classes)
+    if not record.get("predicted"):
+        return {"annotations": [{"result": results}]}
+    scores = [annotation["score"] for annotation in record["annotations"]]
+    mean = {"score": sum(scores) / len(scores)} if scores else {}
+    return {"predictions": [{"model_version": "locount", "result": results, **mean}]}
 
 
 def _results(record: dict, classes: tuple[str, ...]) -> list[dict]:
@@ -241,11 +251,15 @@ def _results(record: dict, classes: tuple[str, ...]) -> list[dict]:
             "rotation": 0,
         }
         labels = [classes[annotation["category_id"]]]
-        rectangle = {"from_name": "label", "type": "rectanglelabels"}
-        number = {"from_name": "count", "type": "number"}
+        rectangle = {"from_name": "label", "type": "rectanglelabels", **_score(annotation, "score")}
+        number = {"from_name": "count", "type": "number", **_score(annotation, "count_score")}
         results.append({**region, **rectangle, "value": {**box, "rectanglelabels": labels}})
         results.append({**region, **number, "value": {**box, "number": annotation["count"]}})
     return results
+
+
+def _score(annotation: dict, key: str) -> dict[str, float]:
+    return {} if annotation.get(key) is None else {"score": annotation[key]}
 
 
 def _interface(classes: tuple[str, ...]) -> etree._Element:

@@ -112,6 +112,14 @@ def _find_categories(dataset: Dataset) -> str:
     return f"the order of the categories, which gives the class ids{rest}"
 
 
+def _find_scores(dataset: Dataset) -> str:
+    records = [r for split in dataset.splits.values() for r in split.records if r.get("predicted")]
+    if not records:
+        return ""
+    boxes = sum(len(record["annotations"]) for record in records)
+    return f"{boxes} box(es) of a model would be taken for annotations, without their scores"
+
+
 def _map_annotations(dataset: Dataset, change: Callable[[dict, dict], dict | None]) -> Dataset:
     splits = {}
     for name, split in dataset.splits.items():
@@ -146,4 +154,5 @@ LOSSES = {
     "empty-images": Loss(_find_empty, _drop_empty),
     "fractions": Loss(_find_fractions, lambda d: _map_annotations(d, _round)),
     "category-list": Loss(_find_categories, lambda d: d),
+    "scores": Loss(_find_scores, lambda d: d),
 }

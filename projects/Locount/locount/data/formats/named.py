@@ -6,15 +6,17 @@ import os
 
 from ...shelf.render import STYLES
 from ...shelf.rules import RULES
-from ..names import DatasetName, Option, one_of, positive
+from ..names import DatasetName, Option, one_of, positive, share
 from ..selection import OPTIONS, select
 from .base import Source
+from .predictions import Predictions
 from .registry import FORMATS
 from .rendered import RenderedShelves
 
 # What stands before the first colon of a name: where its data comes from, and its own options.
 PREFIXES = {
     **{key: (format.source, format.options) for key, format in FORMATS.items()},
+    "predictions": (Predictions.of, {"score": Option("score=0.5", share)}),
     "shelf": (
         RenderedShelves.of,
         {
