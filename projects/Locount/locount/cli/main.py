@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NoReturn
 
 from .. import __version__
@@ -57,10 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         name, arguments = _command(argv)
         program += f" {name}"
         set_up_messages()
-        module = importlib.import_module(f"locount.cli.{name.replace('-', '_')}")
-        parser = Parser(prog=program, description=COMMANDS[name])
-        module.add_arguments(parser)
-        status = module.run(parser.parse_args(arguments))
+        args = command_parser(name).parse_args(arguments)
+        status = _module(name).run(args)
         sys.stdout.flush()  # a reader that is gone shows here and not at the end of the process
         return status
     except InputError as error:
@@ -78,8 +77,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 2
 
 
+def command_parser(name: str) -> argparse.ArgumentParser:
+    """The parser of one of COMMANDS."""
+    parser = Parser(prog=f"locount {name}", description=COMMANDS[name])
+    _module(name).add_arguments(parser)
+    return parser
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"locount.cli.{name.replace('-', '_')}")
+
+
 def _command(argv: Sequence[str] | None) -> tuple[str, list[str]]:
-    """The name of the command, and what is behind it."""
+    """The name of the command, and its arguments."""
     width = max(map(len, COMMANDS))
     table = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items())
     parser = Parser(
