@@ -266,5 +266,5 @@ def test_numbers_stay_as_they_are_in_a_table():
 
 def test_a_folder_of_nothing_but_other_files_says_what_is_there(tmp_path):
     (tmp_path / "a.heic").touch()
-    with pytest.raises(InputError, match=r"holds no photo .* but 1 \.heic"):
+    with pytest.raises(InputError, match=r"contains no photo .* but 1 \.heic"):
         expand_inputs([str(tmp_path)])

@@ -1,4 +1,4 @@
-"""Train several configs under one budget and tell them apart in one table."""
+"""Train several configs under one budget and compare them in one table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs="+",
         default=[0],
-        help="a training each (default: 0)",
+        help="one training for each (default: 0)",
     )
     parser.add_argument(
         "--variant",

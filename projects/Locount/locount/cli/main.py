@@ -18,7 +18,7 @@ from ..messages import set_up_messages
 # Name of the module here, and of the command with '-' for '_'. Imported only when asked for: torch
 # takes seconds.
 COMMANDS = {
-    "check-data": "report everything wrong with datasets, and what they hold",
+    "check-data": "report what is wrong with datasets, and what they contain",
     "compare": "train several configs under one budget and write one table",
     "configs": "list the configs that come with locount",
     "convert": "write a dataset in another annotation format",
@@ -27,13 +27,13 @@ COMMANDS = {
     "evaluate": "score detections against ground truth, jointly in IoU and count",
     "export": "write a model as ONNX or TorchScript",
     "fit-anchors": "find the anchors that suit a dataset, and what they gain",
-    "fit-threshold": "find the score from which on detections count",
+    "fit-threshold": "find the score threshold that makes totals match",
     "make-shelf": "render pictures of shelves with their counts",
     "predict": "find and count the products on photos: pictures, tables, results",
     "report": "show what a trained model can do, on one page for the browser",
     "serve": "show on a page in the browser what is on a photo",
-    "slim": "make a small file of a checkpoint, for prediction",
-    "train": "train a model, or go on with a training",
+    "slim": "make a small file from a checkpoint, for prediction",
+    "train": "train a model, or continue a training",
 }
 
 # Exit statuses beside those of commands: what shells say of a program that Ctrl+C ends, and of one
@@ -96,7 +96,7 @@ def _command(argv: Sequence[str] | None) -> tuple[str, list[str]]:
         prog="locount",
         usage="locount [-h] [--version] COMMAND ...",
         description="Localize and count products on shelf photos.",
-        epilog=f"commands:\n{table}\n\n`locount COMMAND --help` says more of a command. Exit "
+        epilog=f"commands:\n{table}\n\n`locount COMMAND --help` says more about a command. Exit "
         "status: 0 done, 1 some of it\nfailed or a check found something, 2 could not be done.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -26,7 +26,7 @@ def is_number_attribute(name: str, value: object) -> bool:
 
 
 def uncounted(names: Iterable[str]) -> str:
-    """What to say of number attributes of boxes of which none has a count; "" without any."""
+    """What to say about number attributes of boxes if none is a count; "" without any."""
     found = Counter(names)
     if not found:
         return ""

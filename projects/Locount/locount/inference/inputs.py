@@ -82,7 +82,7 @@ def expand_inputs(inputs: Iterable[str]) -> Inputs:
     for name in inputs:
         if os.path.isdir(name):
             found, others = _files_below(name)
-            problem = f"holds no photo ({', '.join(PICTURE_SUFFIXES)}) and no video"
+            problem = f"contains no photo ({', '.join(PICTURE_SUFFIXES)}) and no video"
             if others:
                 problem += f", but {summarize(others)}"
         elif os.path.lexists(name):
@@ -166,7 +166,7 @@ def video_frames(
         announced = video.get(cv2.CAP_PROP_FRAME_COUNT)
         if number == 0:
             raise InputError(
-                "holds no frame that can be read; see that it plays, or convert it to mp4"
+                "has no frame that can be read; check that it plays, or convert it to mp4"
             )
         if number < announced * (1 - _MISSING_FRAMES) - 1:
             raise InputError(

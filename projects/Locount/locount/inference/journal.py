@@ -197,7 +197,7 @@ class Journal:
         except ValueError as error:
             raise InputError(
                 f"{self.path} is not the journal of `locount predict`, or its first line is "
-                f"damaged ({error}): name another folder, or remove the file to begin anew."
+                f"damaged ({error}): name another folder, or remove the file to start over."
             ) from error
         self._check(settings, before)
         offset = self._file.tell()
@@ -219,7 +219,7 @@ class Journal:
         if differences:
             raise InputError(
                 f"{self.path.parent} holds predictions of a run that differs from this one:\n"
-                f"{listing(differences)}\nName another folder, or remove that one to begin anew."
+                f"{listing(differences)}\nName another folder, or remove that one to start over."
             )
 
 

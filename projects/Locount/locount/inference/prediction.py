@@ -61,7 +61,7 @@ class Prediction:
         classes: of the model.
         pixels: H x W x 3, uint8, BGR, where they were asked for.
         orientation: the EXIF orientation of the file, by which its stored pixels were turned before
-            all else; 1 if they were not.
+            everything else; 1 if they were not.
         all_instances: with those that don't count; None if these are all.
     """
 
@@ -96,7 +96,7 @@ class Prediction:
     @overload
     def __getitem__(self, key: slice | np.ndarray) -> Prediction: ...
     def __getitem__(self, key):
-        """A detection by its position, a selection, or by "instances" all that there are."""
+        """A detection by its position, a selection, or by "instances" all of them."""
         if isinstance(key, str):
             if key not in self:
                 raise KeyError(key)

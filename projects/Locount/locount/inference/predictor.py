@@ -52,8 +52,8 @@ class Predictor:
     photo.jpg
     photo.jpg
 
-    The detections are those of Detectron2's ``DefaultPredictor``, for which it can stand in:
-    ``prediction["instances"]`` holds all of them, and all else of a prediction those that count
+    The detections are those of Detectron2's ``DefaultPredictor``, which it can replace:
+    ``prediction["instances"]`` holds all of them, and the rest of a prediction only those that count
     (PREDICT.SCORE and PREDICT.MAX_OVERLAP). It comes sooner to them:
 
     * photos are read and resized in threads while the model is at work,
@@ -101,7 +101,7 @@ class Predictor:
 
         Raises:
             InputError: if the weights do not fit the config, or an option makes no sense, such as
-                a device that there is not.
+                a device that does not exist.
         """
         cfg = _open_config(cfg, weights)
         if device is not None:
@@ -123,7 +123,7 @@ class Predictor:
         self._workers = workers or min(os.cpu_count() or 1, 8)
         self._amp, self.as_stored = amp, as_stored
         self.tiling = None if tiles is None else Tiling.of(tiles, cfg)
-        # Read here, because while a stream runs torch tells new threads another number.
+        # Read here, because while a stream runs torch gives new threads another number.
         self._threads = torch.get_num_threads()
         self._parallel = min(self._threads, MAX_PARALLEL) if self.device.type == "cpu" else 1
         self._detect = make_engine(engine, self.model, cfg, self._threads, self._parallel)
@@ -139,7 +139,7 @@ class Predictor:
             image: a path, or H x W x 3, uint8, in BGR order as OpenCV reads it.
 
         Raises:
-            InputError: if it can't be read or is no such array.
+            InputError: if it can't be read or is not such an array.
         """
         # An array is the caller's own, so to keep it takes no memory; a file can be read again.
         keep_pixels = not isinstance(image, str | os.PathLike)
@@ -347,7 +347,7 @@ def _open_config(
 
 def _check_engine(name: str, device: torch.device, amp: bool) -> None:
     if name not in ENGINES:
-        raise InputError(f"There is no engine {name!r}: there are {', '.join(ENGINES)}.")
+        raise InputError(f"There is no engine {name!r}; the engines are {', '.join(ENGINES)}.")
     if name != "torch" and device.type != "cpu":
         raise InputError(f'The engine {name!r} runs on a CPU: give the device "cpu" with it.')
     if name != "torch" and amp:

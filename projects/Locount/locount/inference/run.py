@@ -28,7 +28,7 @@ from .predictor import Predictor
 JPEG_QUALITY = 90
 # Larger ones are drawn one at a time.
 LARGE_PICTURE = 30_000_000
-# Of a photo's name, what the name of its picture holds of it.
+# What the name of a picture keeps of its photo's name.
 STEM_LETTERS = 50
 # Of a digest; enough to tell runs apart.
 DIGITS = 12

@@ -93,7 +93,7 @@ class Tiling:
         elif re.fullmatch("[0-9]{1,3}", text) and 1 <= int(text) <= _MOST_TILES:
             return cls(number=int(text))
         raise InputError(
-            f"The tiles {text!r} are none: give auto, how many along each side of a photo (1 to "
+            f"The tiles {text!r} can't be used: give auto, how many along each side of a photo (1 to "
             f"{_MOST_TILES}), or their size, such as 1280x720 ({_LEAST_SIDE} pixels or more)"
         )
 
@@ -155,7 +155,7 @@ def merge(found: Sequence[Instances], regions: np.ndarray, size: tuple[int, int]
 def _together(
     found: Sequence[Instances], regions: np.ndarray, size: tuple[int, int]
 ) -> tuple[Instances, np.ndarray]:
-    """All detections in pixels of the photo, in an order that tells nothing of that of the views,
+    """All detections in pixels of the photo, in an order that does not depend on that of the views,
     and the view of each."""
     moved = []
     for instances, (x, y) in zip(found, regions[:, _LOW].tolist(), strict=True):

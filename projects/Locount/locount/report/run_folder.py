@@ -40,7 +40,7 @@ class Evaluation:
 
     Attributes:
         dataset: its name in the config, or the folder's where the config does not name it.
-        kind: what to say behind the name; empty for a plain evaluation.
+        kind: what to say after the name; empty for a plain evaluation.
     """
 
     dataset: str
@@ -102,7 +102,7 @@ def read_run_folder(path: Path, dataset: str | None = None) -> RunFolder:
         known = [e.dataset for e in evaluations]
         evaluations = [e for e in evaluations if dataset in (e.dataset, e.folder.name)]
         if not evaluations:
-            raise InputError(f"{path} has no results of {dataset!r}, but of:\n{listing(known)}")
+            raise InputError(f"{path} has no results on {dataset!r}, only on:\n{listing(known)}")
     log, unread = _read_log(path / "metrics.json")
     checkpoint = path / "last_checkpoint"
     return RunFolder(
@@ -128,7 +128,7 @@ def _read_config(path: Path) -> CfgNode:
         return cfg
     except (KeyError, ValueError, AssertionError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path} is no config of this project ({error}): restore the file that train_net.py "
+            f"{path} is not a config of this project ({error}): restore the file that train_net.py "
             "wrote"
         ) from error
 

@@ -5,7 +5,7 @@ const LABEL = 12; // pixels of the screen
 
 const $ = (id) => document.getElementById(id);
 let photo = null; // { name, width, height, categories, detections }
-let chosen = null; // id of the category that is shown alone
+let chosen = null; // id of the only category that is shown
 let shown = []; // detections on the photo
 let asked = 0;
 
@@ -43,7 +43,7 @@ async function predict(file) {
     $("result").hidden = false;
     show();
   } catch (error) {
-    say(`There is no answer from the server (${error.message}). See that it still runs.`);
+    say(`There is no answer from the server (${error.message}). Check that it is still running.`);
   } finally {
     if (question === asked) $("busy").textContent = "";
   }

@@ -1,4 +1,4 @@
-"""What stands on a shelf, in which order and how many: numbers only, nothing is drawn here.
+"""What is on a shelf, in which order and how many: numbers only, nothing is drawn here.
 
 Lengths are pixels of the plane that is drawn.
 """

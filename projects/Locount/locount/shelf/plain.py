@@ -42,7 +42,7 @@ class Plain:
         Args:
             around, within: see :meth:`Camera.frame`.
             scale: of the photo, in pixels per unit.
-            extent: how many times as many shelves as usual.
+            extent: number of shelves over the usual one.
         """
         return build_rack(rng, within[1], within[3], scale, extent)
 

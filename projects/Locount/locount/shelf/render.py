@@ -171,7 +171,7 @@ def _has_one_above(pile: Pile, i: int) -> bool:
 def _in_drawing_order(
     standing: list[_Standing], units: list[_Unit], look: Plain
 ) -> list[tuple[_Standing, list[int]]]:
-    """The piles and which of their sprites are drawn: of units with a box, and behind these."""
+    """The piles and which of their sprites are drawn: of units with a box, and those behind."""
     shown: dict[int, set[int]] = {}
     for unit in units:
         positions = shown.setdefault(id(unit.standing), set())

@@ -1,4 +1,4 @@
-"""The batches of a training, which can go on where another run stopped."""
+"""The batches of a training, which can continue where another run stopped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from torch.utils.data import Dataset, Sampler
 
-# Where in the stream of a process, counted from 0, which image stands.
+# Where in the stream of a process, counted from 0, which image is.
 Place = tuple[int, int]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Points of a line; more can't be told apart at the width of a chart.
+# Points of a line; more can't be seen at the width of a chart.
 MAX_POINTS = 200
 # A line of so few points has a dot on each.
 MAX_DOTS = 30
@@ -91,11 +91,11 @@ class BubbleChart:
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers from ``low`` to ``high``, which is more, about so many."""
+    """About ``about`` round numbers from ``low`` to ``high``, which is more."""
     step = 10 ** math.floor(math.log10((high - low) / about))
     step *= next(m for m in (1, 2, 5, 10) if (high - low) / (m * step) <= about)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    # Multiplied, not added up, and rounded: 0.30000000000000004 is no label.
+    # Multiplied, not added up, and rounded: 0.30000000000000004 is not a label.
     return [round(i * step, 12) for i in range(first, last + 1)]
 
 

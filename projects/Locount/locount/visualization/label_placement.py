@@ -39,7 +39,7 @@ def place_labels(
         photo_size: width and height; labels lie within.
 
     Returns:
-        N; None for a label that has no room.
+        N; None for a label without room.
     """
     others = np.asarray(boxes, dtype=float).reshape(-1, 4)
     taken = np.empty((0, 4))

@@ -24,7 +24,7 @@ class Survey(NamedTuple):
             Beside Detectron2's keys each holds ``annotation_file``, and each annotation ``count``
             and, in formats of lines, ``line``.
         metadata: Detectron2's metadata, of the categories that could be read.
-        problems: all that keep the dataset from being used; without any, ``records`` is all of it.
+        problems: all that keep the dataset from being used; without any, ``records`` is complete.
         hints: what somebody should look at.
         unreadable: paths of images that can't be read; each is among the problems.
     """

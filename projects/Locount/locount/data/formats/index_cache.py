@@ -58,7 +58,7 @@ def cached_arrays(
     build: Callable[[], tuple[dict[str, np.ndarray], bool]],
     how: str = "",
 ) -> dict[str, np.ndarray]:
-    """The arrays that ``build`` returns, from the cache where no file behind them has changed.
+    """The arrays that ``build`` returns, from the cache if none of their files has changed.
 
     Args:
         kind: name of the sort of index; one sort of one folder has one file in the cache.

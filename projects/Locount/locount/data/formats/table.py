@@ -25,16 +25,16 @@ class Table(NamedTuple):
 
     Attributes:
         images: (F,) str, what the files call the images.
-        image_line: (F,) int32 line that an image stands in, from 1; 0 for none.
+        image_line: (F,) int32 line that an image is in, from 1; 0 for none.
         size: (F, 2) float64 height and width that are written; NaN where none are.
         image: (N,) int32 position of each box's image.
-        line: (N,) int32 line that a box stands in, from 1.
+        line: (N,) int32 line that a box is in, from 1.
         box: (N, 4) float64 x1, y1, x2, y2, in pixels or in fractions of the image.
         category: (N,) int32 position in ``names``.
         count: (N,) int32; NO_COUNT where none is written.
         repeated: (N,) bool, whether an earlier line of the same image says the same.
         names: (K,) str, the names of the categories.
-        numbers: names of numbers that stand beside boxes, one for each box that has it.
+        numbers: names of numbers beside boxes, one for each box that has it.
     """
 
     images: np.ndarray
@@ -156,7 +156,7 @@ def box_faults(
             ~reversed_ & ((x1 == x2) | (y1 == y2))
         ),
         "the box {box} (left, top, right, bottom) reaches outside its image of {width}x{height} "
-        "pixels: look whether it belongs to another image, or cut it to this one "
+        "pixels: check whether it belongs to another image, or cut it to this one "
         f"{mend}": _is_outside(table, sizes, tolerance),
         f"the count is {{count}}: write a whole number from 1 to {MAX_COUNT}": (
             (table.count != NO_COUNT) & ((table.count < 1) | (table.count > MAX_COUNT))

@@ -81,7 +81,7 @@ class ImageCounts:
         return _errors(difference)
 
     def _of_images(self, kept: np.ndarray) -> ImageCounts:
-        """Of the images where ``kept`` alone."""
+        """Only of the images where ``kept``."""
         place, of_kept = np.cumsum(kept) - 1, kept[self.image]
         return ImageCounts(
             self.true[kept],

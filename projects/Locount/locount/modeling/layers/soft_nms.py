@@ -51,7 +51,7 @@ class SoftNMS:
 
         Returns:
             Those that stay, best first, with their new scores and all other fields as they were;
-            and their places in ``detections``. None stay of none.
+            and their places in ``detections``. Both empty if there are none.
         """
         scores = torch.zeros_like(detections.scores)
         for k in detections.pred_classes.unique():

@@ -51,7 +51,7 @@ def read_category_list(path: str) -> tuple[tuple[str, ...], list[Problem]]:
         if not name:
             continue
         if name in first:
-            text = f"{name!r} stands in line {first[name]} already: remove or rename one of them"
+            text = f"{name!r} is in line {first[name]} already: remove or rename one of them"
             problems.append(Problem(path, number, text))
         elif not is_category_name(name):
             text = f"{name!r} holds a comma or an invisible character: rename it"

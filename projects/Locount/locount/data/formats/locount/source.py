@@ -103,7 +103,7 @@ class LocountFolder(TablePlace):
         images, image_problems = scan(folders.images, IMAGE_SUFFIXES)
         problems = [*image_problems, *problems, *_pairing_problems(images, files)]
         if not images:
-            text = f"holds no image ({', '.join(IMAGE_SUFFIXES)})"
+            text = f"contains no image ({', '.join(IMAGE_SUFFIXES)})"
             problems.append(Problem(folders.images, None, text))
         broken = {problem.path for problem in problems if problem.line is None}
         keys = [key for key in images if key in files and files[key].path not in broken]
