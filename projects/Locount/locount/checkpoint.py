@@ -167,8 +167,8 @@ def slim_checkpoint(
     Args:
         config_file: for a checkpoint without config, or in place of its own. Where it does not name
             the number of classes, that is the checkpoint's.
-        card: what those who get the file should know about it, in Markdown; by default the one in the
-            checkpoint.
+        card: what those who get the file should know about it, in Markdown; by default the one in
+            the checkpoint.
 
     Returns:
         Whether the output holds a config.
@@ -212,7 +212,8 @@ def load_weights(model: nn.Module, path: str) -> None:
     """Load a checkpoint all of whose weights fit the model, and that has all of the model's.
 
     To start a training from other weights it is right to leave out what does not fit, as
-    :class:`Checkpointer` does, and to continue with random numbers in its place. To predict it is not.
+    :class:`Checkpointer` does, and to continue with random numbers in its place. For prediction it
+    is not.
 
     Args:
         path: a file, a name of :func:`find_weights`, or an address that Detectron2 knows.

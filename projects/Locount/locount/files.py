@@ -57,7 +57,7 @@ def _lock(handle: int) -> bool:
 
 
 def remove_unfinished_files(folder: Path) -> None:
-    """Remove the temporary files that killed processes left; only for a process that has the folder to itself."""
+    """Remove the temporary files of killed processes; only for who has the folder to itself."""
     for path in folder.glob(f".*{_UNFINISHED}*"):
         if path.is_file():
             path.unlink(missing_ok=True)

@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fix",
         metavar="OUT",
         type=Path,
-        help="write a copy there, correcting what can only be corrected one way, with a list of changes",
+        help="write a copy there, correcting what can only be corrected in one way, with a list of "
+        "changes",
     )
     parser.add_argument(
         "--no-images",

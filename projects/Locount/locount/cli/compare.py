@@ -13,8 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "configs",
         metavar="CONFIG[+KEY=VALUE…]",
         nargs="+",
-        help="a YAML file, or a name that `locount configs` lists, and options that make it "
-        "another",
+        help="a YAML file, or a name that `locount configs` lists, and options that change it",
     )
     parser.add_argument("--train", metavar="DATASET", required=True, help="such as shelf:600:1")
     parser.add_argument("--test", metavar="DATASET", required=True, help="such as shelf:100:2")

@@ -20,7 +20,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """The options of :func:`open_predictor`."""
     model = parser.add_argument_group(
         "model",
-        "A model file, or the folder of a training. Without any: the weights that come with locount.",
+        "A model file, or the folder of a training. By default the weights that come with locount.",
     )
     model.add_argument(
         "-w",

@@ -256,7 +256,7 @@ def _with_counts(entries: Any, count: str, faults: Faults) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """A number that labelling tools write as 7.0 or "7" as an integer; everything else as it is."""
+    """A number that labeling tools write as 7.0 or "7" as an integer; everything else as it is."""
     try:
         number = float(value) if isinstance(value, str) else value
         return int(number) if isinstance(number, float) and number == int(number) else value

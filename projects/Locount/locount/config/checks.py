@@ -49,8 +49,8 @@ def check_config(cfg: CfgNode) -> None:
 def check_switches(cfg: CfgNode, named: Collection[str], options: Collection[str]) -> None:
     """Check that keys are not set in vain, because of the value of another key.
 
-    Turning something off leaves what a config says about it without a meaning, and is not a mistake. A
-    mistake is to set such a key where it is off by default, or by an option.
+    Turning something off makes what a config says about it meaningless, which is not a mistake. It
+    is one to set such a key where it is off by default, or by an option.
 
     Args:
         named: keys that a file or options give a value.
@@ -296,6 +296,6 @@ def _yolo_problems(node: CfgNode) -> Iterator[str]:
     numbers = [len(level) for level in node.ANCHORS]
     if len(set(numbers)) != 1 or 0 in numbers:
         yield (
-            f"MODEL.YOLO.ANCHORS has {numbers} anchors on its levels; each level needs the same number, "
-            "at least one."
+            f"MODEL.YOLO.ANCHORS has {numbers} anchors on its levels; each level needs the same "
+            "number, at least one."
         )

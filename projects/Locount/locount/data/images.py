@@ -151,7 +151,7 @@ def read_image_sizes(paths: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
 def orientation_text(orientation: int) -> str:
     """What to say of a photo of a dataset that has a tag."""
     return (
-        f"has the EXIF orientation {orientation}. Boxes are taken to be those of the stored pixels, "
+        f"has the EXIF orientation {orientation}. Boxes are taken as boxes on the stored pixels, "
         "which viewers and many annotation tools turn. If the boxes fit the photo as viewers show "
         "it, turn its pixels (such as by `mogrify -auto-orient`); if they fit the stored pixels, "
         "remove the tag (`locount check-data --fix` does)"

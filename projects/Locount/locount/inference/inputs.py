@@ -170,8 +170,8 @@ def video_frames(
             )
         if number < announced * (1 - _MISSING_FRAMES) - 1:
             raise InputError(
-                f"ends after {number} of {announced:.0f} frames: it was cut short. The frames that "
-                "are there were used; replace it"
+                f"ends after {number} of {announced:.0f} frames: it was cut short. The frames up "
+                "to there were used; replace it"
             )
     finally:
         video.release()

@@ -93,7 +93,7 @@ class Tiling:
         elif re.fullmatch("[0-9]{1,3}", text) and 1 <= int(text) <= _MOST_TILES:
             return cls(number=int(text))
         raise InputError(
-            f"The tiles {text!r} can't be used: give auto, how many along each side of a photo (1 to "
+            f"{text!r} does not name tiles: give auto, how many along each side of a photo (1 to "
             f"{_MOST_TILES}), or their size, such as 1280x720 ({_LEAST_SIDE} pixels or more)"
         )
 
@@ -274,7 +274,7 @@ def joined_count(boxes: np.ndarray, counts: np.ndarray, strip: np.ndarray) -> in
     Args:
         boxes: P x 4, which overlap.
         counts: P.
-        strip: width and height of what neighbouring tiles share.
+        strip: width and height of what neighboring tiles share.
     """
     if counts.max() == 1:
         return 1

@@ -94,7 +94,7 @@ class _Standing(NamedTuple):
 
 
 class _Unit(NamedTuple):
-    """What is boxed by itself before alike neighbours are boxed together.
+    """What is boxed by itself before alike neighbors are boxed together.
 
     Attributes:
         standing: the pile that it is of.
@@ -198,7 +198,7 @@ def _draw(plane: np.ndarray, standing: _Standing, positions: list[int], light: f
 
 
 def _variants(pile: Pile, rng: np.random.Generator) -> list[int]:
-    """The colouring of each item."""
+    """The coloring of each item."""
     n = pile.item.variants
     if n > 2:
         return rng.integers(0, n, pile.count).tolist()
@@ -232,7 +232,7 @@ def _box(points: np.ndarray, camera: Camera, least: float) -> tuple[int, int, in
 def _merge(
     kept: list[tuple[_Unit, tuple[int, int, int, int]]], rule: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Boxes, categories and counts, alike neighbours boxed together where the rule says so."""
+    """Boxes, categories and counts, alike neighbors boxed together where the rule says so."""
     boxes = np.array([box for _, box in kept], int).reshape(-1, 4)
     items = [unit.standing.pile.item for unit, _ in kept]
     number = {item: i for i, item in enumerate(dict.fromkeys(items))}

@@ -19,7 +19,7 @@ class Series:
     """A line of a chart. NaNs leave gaps.
 
     Attributes:
-        color: number of the colour, from 0 on.
+        color: number of the color, from 0 on.
     """
 
     name: str

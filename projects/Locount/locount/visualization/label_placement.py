@@ -10,7 +10,7 @@ import numpy as np
 Box = tuple[float, float, float, float]
 
 # Shares of a box that its own label may cover, and of a label that may lie on other boxes: boxes of
-# neighbours overlap a little.
+# neighbors overlap a little.
 MAX_COVERED = 0.25
 MAX_ON_OTHERS = 0.1
 

@@ -208,7 +208,7 @@ def _image_name(reference: str) -> str:
 
 
 def write(dataset: Dataset, folder: Path) -> None:
-    """Write ``SPLIT.json`` files of tasks for import, and the labelling interface."""
+    """Write ``SPLIT.json`` files of tasks for import, and the labeling interface."""
     for name, split in dataset.splits.items():
         tasks = [
             {

@@ -58,7 +58,7 @@ class BalancedFeaturePyramid(Backbone):
     """An FPN in which every level also sees the mean of all levels.
 
     All levels are brought to the size of one of them: finer ones by adaptive max pooling, coarser
-    ones by nearest-neighbour interpolation. Their mean is refined by a :class:`NonLocalBlock`,
+    ones by nearest-neighbor interpolation. Their mean is refined by a :class:`NonLocalBlock`,
     brought back to each level's size in the same two ways, and added to the level.
 
     Names, shapes and padding are those of the FPN. So are the parameters it needs: a checkpoint of

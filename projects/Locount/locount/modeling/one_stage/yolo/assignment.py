@@ -63,7 +63,7 @@ def match_objects(
     """Give each object one prediction, as YOLOv3 does.
 
     It is that of the anchor whose shape fits best, among those of all levels, in the cell that the
-    centre lies in. Where two objects want the same prediction the later one has it, as in the
+    center lies in. Where two objects want the same prediction the later one has it, as in the
     authors' program; no prediction learns the other.
 
     Args:
@@ -83,7 +83,7 @@ def match_objects(
     height, width = sizes[level].unbind(1)
     stride = torch.tensor(strides, device=boxes.device)[level]
     column, row = ((upper_left + lower_right) / 2 / stride[:, None]).long().unbind(1)
-    # A centre on the right or lower edge of the maps belongs to the last cell.
+    # A center on the right or lower edge of the maps belongs to the last cell.
     column, row = column.minimum(width - 1), row.minimum(height - 1)
     predictions = start + (row * width + column) * num_anchors + anchor
 

@@ -19,7 +19,7 @@ class Predictions(NamedTuple):
     """What the network says, in float32; all but ``log_scales`` are logits.
 
     Attributes:
-        offsets: N x R x 2, of the centre in its cell.
+        offsets: N x R x 2, of the center in its cell.
         log_scales: N x R x 2, of width and height over the anchor's.
         objectness: N x R.
         classes: N x R x K.
