@@ -16,13 +16,13 @@ def item(name, **changes):
 
 
 def steps(pile):
-    """How far each item stands from the one drawn before it."""
+    """How far each item is from the one drawn before it."""
     return np.abs(np.diff(pile.feet, axis=0))
 
 
 @pytest.fixture(scope="module")
 def shelves():
-    """What stands on 80 shelves of several heights."""
+    """What is on 80 shelves of several heights."""
     shelves = []
     for seed in range(80):
         rng = np.random.default_rng(seed)

@@ -151,7 +151,7 @@ class Checkpointer(DetectionCheckpointer, _TensorFiles):
             self.path,
         )
         if problems:
-            self.logger.warning("Left out, or trained from their beginning:\n%s", listing(problems))
+            self.logger.warning("Left out, or trained from scratch:\n%s", listing(problems))
 
 
 def slim_checkpoint(

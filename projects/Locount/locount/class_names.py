@@ -111,7 +111,7 @@ def find_classes(cfg: CfgNode, weights: str) -> Classes:
             return classes
         reasons.append(f"{dataset!r} has no {num_classes} categories")
     logger.warning(
-        "The names of the classes are not known, so they are called by their numbers:\n%s",
+        "The names of the classes are not known, so they are numbered:\n%s",
         listing(dict.fromkeys(reasons)),
     )
     names = tuple(f"class {i}" for i in range(num_classes))

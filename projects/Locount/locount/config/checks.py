@@ -154,7 +154,7 @@ def count_partition(cfg: CfgNode, num_stages: int) -> CountPartition:
 def _name_problems(cfg: CfgNode) -> list[str]:
     known = registries()
     return [
-        f"{key} is {name!r}, which is called {RENAMED[name]!r} now."
+        f"{key} is {name!r}, which is now called {RENAMED[name]!r}."
         if name in RENAMED
         else f"{key} is {name!r}; it must be one of {', '.join(sorted(n for n, _ in known[key]))}."
         for key, name in parts_of(cfg).items()

@@ -93,7 +93,7 @@ def renewed(values: Mapping[str, object], source: str = "") -> dict[str, object]
         if key in GONE_DEFAULTS and value == GONE_DEFAULTS[key]:
             continue
         if isinstance(value, str) and value in RENAMED:
-            logger.info("%s%s: %s is called %s now.", source, key, value, RENAMED[value])
+            logger.info("%s%s: %s is now called %s.", source, key, value, RENAMED[value])
             value = RENAMED[value]
         kept[key] = value
     if len(kept) < len(values):

@@ -39,7 +39,7 @@ def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
         records = DatasetCatalog.get(name)
         if name in cfg.DATASETS.TEST and len({r["image_id"] for r in records}) < len(records):
             raise DatasetError(
-                f"{name!r} of DATASETS.TEST has photos more than once: leave out repeat=N, which "
+                f"{name!r} of DATASETS.TEST contains photos more than once: leave out repeat=N, which "
                 "is for training"
             )
         if head.STRATEGY == "classification" and name in cfg.DATASETS.TRAIN:
@@ -90,8 +90,8 @@ def check_classes(cfg: CfgNode, names: Sequence[str]) -> None:
     if num_classes != len(classes[first]):
         raise DatasetError(
             f"{option} is {num_classes}, but {first!r} has {len(classes[first])} categories: "
-            f"set {option} {len(classes[first])}; for a model that is trained give the data its "
-            "categories, with ?map=FILE.csv or ?as=CATEGORY after the name"
+            f"set {option} {len(classes[first])}; for a model that is already trained give the "
+            "data its categories, with ?map=FILE.csv or ?as=CATEGORY after the name"
         )
 
 

@@ -52,7 +52,7 @@ class LocountEvaluator(DatasetEvaluator):
             score: from which on detections add to the number of products of an image.
         """
         if dataset_name not in DatasetCatalog:
-            raise KeyError(f"Register the dataset {dataset_name!r} before; it is not registered.")
+            raise KeyError(f"The dataset {dataset_name!r} is not registered: register it first.")
         self._dataset_name = dataset_name
         self._distributed = distributed
         self._output_dir = Path(output_dir) if output_dir else None

@@ -1,4 +1,4 @@
-"""predictions.jsonl: what a run has done, so that an interrupted one can go on.
+"""predictions.jsonl: what a run has done, so that an interrupted one can continue.
 
 The first line holds the settings of the run, each other one an :class:`Entry` with a checksum.
 """
@@ -30,7 +30,7 @@ class Detection(msgspec.Struct):
 
     Attributes:
         bbox: XYWH.
-        count_score: None from a model that gives none.
+        count_score: None if the model gives none.
     """
 
     category_id: int
@@ -116,7 +116,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, settings: Mapping[str, str]):
-        """Begin a journal, or go on with the one at ``path``.
+        """Begin a journal, or continue the one at ``path``.
 
         Args:
             settings: what must be the same in all of a run, by its name for the user.
@@ -218,7 +218,7 @@ class Journal:
         ]
         if differences:
             raise InputError(
-                f"{self.path.parent} holds predictions of a run that differs from this one:\n"
+                f"{self.path.parent} contains predictions of a run that differs from this one:\n"
                 f"{listing(differences)}\nName another folder, or remove that one to start over."
             )
 

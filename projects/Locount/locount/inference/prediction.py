@@ -28,7 +28,7 @@ class Detection(NamedTuple):
 
     Attributes:
         box: absolute XYXY in pixels of the image.
-        count_score: NaN from a model that gives none.
+        count_score: NaN if the model gives none.
     """
 
     name: str
@@ -151,7 +151,7 @@ class Prediction:
 
     @property
     def count_scores(self) -> np.ndarray:
-        """N, float32, in [0, 1]; NaN everywhere from a model that gives none."""
+        """N, float32, in [0, 1]; NaN everywhere if the model gives none."""
         if not self.instances.has("count_scores"):
             return np.full(len(self), np.nan, dtype=np.float32)
         return self.instances.count_scores.numpy()

@@ -282,7 +282,7 @@ class Predictor:
             with torch.inference_mode(), mixed_precision.autocast(self.device, self._amp):
                 outputs = self._detect(inputs)
         except Exception as error:  # as in _load
-            # It holds what the failed call does, which halves need.
+            # It holds memory of the failed call, which the halves need.
             failure = _failure(batch[0].name, error) if len(batch) == 1 else None
         # What a failed call holds is free only after the handler.
         if outputs is not None:
@@ -364,7 +364,7 @@ def model_input(cfg: CfgNode, pixels: np.ndarray) -> torch.Tensor:
     transform = resize.get_transform(inputs)
     if isinstance(transform, T.ResizeTransform) and not (transform.new_h and transform.new_w):
         raise InputError(
-            f"has {pixels.shape[1]}x{pixels.shape[0]} pixels, of which none is left in one "
+            f"has {pixels.shape[1]}x{pixels.shape[0]} pixels, and none is left in one "
             "direction when it is resized for the model: cut out the part with the goods"
         )
     resized = transform.apply_image(inputs)

@@ -1,4 +1,4 @@
-"""A run over many photos: pictures, tables, and a journal to go on by."""
+"""A run over many photos: pictures, tables, and a journal to resume from."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Run:
     """Prediction of photos into a folder.
 
     The folder holds predictions.jsonl (the journal), pictures/, images.json, predictions.json,
-    inventory.csv and totals.csv. A run into a folder that another one left goes on: photos that are
+    inventory.csv and totals.csv. A run into the folder of an earlier one continues it: photos that are
     in its journal and have not changed since are not predicted again, and the tables cover them.
     """
 
@@ -206,7 +206,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _config_digest(cfg: CfgNode) -> str:
-    """The same for configs that give the same detections wherever they run."""
+    """The same for configs that give the same detections on every machine."""
     cfg = cfg.clone()
     cfg.defrost()
     cfg.OUTPUT_DIR = cfg.MODEL.WEIGHTS = cfg.MODEL.DEVICE = ""

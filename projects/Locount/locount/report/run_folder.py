@@ -146,7 +146,7 @@ def _find_evaluations(path: Path, datasets: Sequence[str]) -> tuple[list[Evaluat
             found.append(Evaluation(names[0] if names else folder.name, text, folder))
     if not found:
         raise InputError(
-            f"{path} holds no results to report: evaluate with `train_net.py --eval-only` and this "
+            f"{path} has no results to report: evaluate with `train_net.py --eval-only` and this "
             f"OUTPUT_DIR first\n{listing(incomplete or [f'no folder {path}/inference/<dataset>'])}"
         )
     return found, incomplete

@@ -21,7 +21,7 @@ class Brush:
     Attributes:
         light: where round bodies are brightest, from -1 (left) to 1.
         variant: which of the item's colorings. Variants differ in nothing but colors and print.
-        nested: it is one of a nest, of which little more than the lips can be seen.
+        nested: it is one of a nest, where little more than the lips can be seen.
         covered: another item is in it, so that its inside can't be seen.
         rich: labels have photographs, gradients and letters of the alphabet.
     """

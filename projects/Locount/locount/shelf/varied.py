@@ -277,7 +277,7 @@ class Varied(Plain):
 def _facing(
     rng: np.random.Generator, category: int, view: View, height: float, groups: bool
 ) -> tuple[Pile | None, int]:
-    """A pile that stands next to others like it, and how many; None if it does not fit."""
+    """A pile next to others like it, and how many; None if it does not fit."""
     goods = GOODS[category]
     block = groups and "block" in goods.piles and rng.random() < 0.4
     item = choose_item(rng, category, "block" if block else "single", view, height)

@@ -19,10 +19,10 @@ Place = tuple[int, int]
 class DataStream:
     """Detectron2's training data, each batch a function of a seed and of how many came before.
 
-    Random numbers are set anew, from the seed and their place, for each image that is augmented
+    Random numbers are set again, from the seed and their place, for each image that is augmented
     and for each batch that is handed out, from which a model draws in the step that it trains. So
     they depend neither on workers nor on what ran in between, and a stream that begins at a batch
-    goes on as one that came to it.
+    continues as one that came to it.
     """
 
     def __init__(self, cfg: CfgNode, mapper: Callable[[dict], dict]):

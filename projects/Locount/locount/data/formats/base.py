@@ -101,7 +101,7 @@ class Reading:
     """How a place is read.
 
     Attributes:
-        split: the only one that is wanted, or that which a single file holds; None for all.
+        split: the only one wanted, or the split that a single file is; None for all.
         image_root: what the image names of a single file start from.
         count: what the count is called, in formats of boxes with attributes; "" reads none.
         mend: where it is not None, reversed corners are swapped and boxes cut to their images, and

@@ -48,7 +48,7 @@ def convert(
         source: its folder, one annotation file, or the name of a dataset.
         target: a new folder.
         to, from_: keys of ``FORMATS``; without ``from_`` the files in the source must show it.
-        split: the only one to convert, or that which a single file holds.
+        split: the only one to convert, or the split that a single file is.
         image_root: what the image names of a single file start from.
         images: ``copy`` them, ``link`` to them, or ``none``.
         categories: a file with the names of all categories in order, one a line; by default they
@@ -115,7 +115,7 @@ def _sources(source: str, from_: str | None, reading: Reading) -> dict[str, Sour
     named = source_of(source)
     if named is None:
         forms = ", ".join(f"{prefix}:..." for prefix in PREFIXES)
-        raise InputError(f"{source} is not there, nor is it the name of a dataset ({forms})")
+        raise InputError(f"{source} does not exist, and is not the name of a dataset ({forms})")
     if from_ is not None or reading != Reading(reading.split):
         raise InputError(
             f"{source} is the name of a dataset, which says everything that is needed: leave out "

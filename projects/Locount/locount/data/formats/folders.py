@@ -34,7 +34,7 @@ def split_files(
     """
     split, image_root = reading.split, reading.image_root
     if not os.path.exists(source):
-        raise InputError(f"{source} is not there: correct the path")
+        raise InputError(f"{source} does not exist: correct the path")
     if os.path.isfile(source):
         if split is None or image_root is None:
             raise InputError(

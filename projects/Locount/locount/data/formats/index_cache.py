@@ -101,7 +101,7 @@ def cached_sizes(
 
     sizes = np.zeros((len(stamps), 2), dtype=np.int32)
     sizes[there] = cached_arrays(f"sizes-{kind}", folder, found, build)["sizes"]
-    # The unreadable ones are in the cache, too; each start says anew what is wrong with them.
+    # The unreadable ones are in the cache too; each start says again what is wrong with them.
     faulty = [stamps[i].path for i in np.flatnonzero(there & (sizes[:, 0] == 0))]
     return sizes, {faulty[i]: text for i, text in read(faulty)[1].items()}
 

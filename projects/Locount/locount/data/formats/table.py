@@ -92,7 +92,7 @@ class Table(NamedTuple):
         """The boxes of other images, each of which was at a place of this table or is new (None).
 
         Args:
-            names: of the images, of which nothing else is known then; without, they stay.
+            names: of the images, about which nothing else is known then; by default they stay.
         """
         order = np.argsort(self.image, kind="stable")
         ends = np.searchsorted(self.image[order], np.arange(len(self.images) + 1))
@@ -116,7 +116,7 @@ def mended(
 ) -> Iterator[tuple[int, tuple[float, ...], str]]:
     """Boxes with their corners swapped or cut to their image: row, box after it, and why.
 
-    Boxes of which nothing would be left are not among them. Arguments as below.
+    Boxes that would vanish are not among them. Arguments as below.
     """
     x1, y1, x2, y2 = table.box.T
     wrong = (x1 > x2) | (y1 > y2) | _is_outside(table, sizes, tolerance)

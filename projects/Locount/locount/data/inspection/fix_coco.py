@@ -125,7 +125,7 @@ def _mended_annotation(before: Any, image: dict | None, seen: set[str]) -> tuple
 
 
 def _size(image: dict | None) -> tuple[int, int]:
-    """Height and width that an image entry says; (0, 0) where it says none."""
+    """Height and width that an image entry says; (0, 0) if it has none."""
     size = tuple((image or {}).get(key) for key in ("height", "width"))
     return size if all(isinstance(n, int | float) and n > 0 for n in size) else (0, 0)
 

@@ -22,7 +22,7 @@ class Photo(NamedTuple):
     Attributes:
         size: height and width as stored; None if the file can't be decoded.
         error: why it can't; empty if it can.
-        orientation: EXIF orientation, 1 if the file says none.
+        orientation: EXIF orientation, 1 if the file has none.
         digest: of the decoded pixels and the size.
         gradient_hash: 64 bits of coarse structure; None for a picture without any.
     """

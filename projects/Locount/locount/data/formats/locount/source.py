@@ -122,7 +122,7 @@ class LocountFolder(TablePlace):
             return read_category_list(path)
         used = sorted({str(name) for texts in self.texts.values() for name in texts.table.names})
         if not used:
-            text = "is needed, because no annotation names a category: write one name a line"
+            text = "is needed, because no annotation has a category: write one name a line"
             return (), [Problem(path, None, text)]
         if not set(used) & set(LOCOUNT_CLASSES):
             return tuple(used), []

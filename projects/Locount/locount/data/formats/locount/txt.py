@@ -53,7 +53,7 @@ def explain_line(line: str) -> str:
 
 
 def parse_files(paths: Iterable[str]) -> Entries:
-    """Read annotation files: UTF-8 with or without BOM, any line ends; empty lines say nothing.
+    """Read annotation files: UTF-8 with or without BOM, any line ends; empty lines are ignored.
 
     Returns:
         All well-formed lines, each file as an image without a name; and a problem for every other
