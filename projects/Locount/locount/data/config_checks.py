@@ -39,8 +39,8 @@ def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
         records = DatasetCatalog.get(name)
         if name in cfg.DATASETS.TEST and len({r["image_id"] for r in records}) < len(records):
             raise DatasetError(
-                f"{name!r} of DATASETS.TEST contains photos more than once: leave out repeat=N, which "
-                "is for training"
+                f"{name!r} of DATASETS.TEST contains photos more than once: leave out repeat=N, "
+                "which is for training"
             )
         if head.STRATEGY == "classification" and name in cfg.DATASETS.TRAIN:
             check_counts(name, records, head.MAX_COUNT)

@@ -59,8 +59,8 @@ class Run:
     """Prediction of photos into a folder.
 
     The folder holds predictions.jsonl (the journal), pictures/, images.json, predictions.json,
-    inventory.csv and totals.csv. A run into the folder of an earlier one continues it: photos that are
-    in its journal and have not changed since are not predicted again, and the tables cover them.
+    inventory.csv and totals.csv. A run into the folder of an earlier one continues it: photos that
+    are in its journal and have not changed since are not predicted again; the tables cover them.
     """
 
     def __init__(

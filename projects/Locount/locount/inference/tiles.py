@@ -3,8 +3,8 @@
 Shapes: N detections, V views. A view is the whole photo or a tile of it; its region is XYXY in
 pixels of the photo. Sides of boxes and regions are in the order of their numbers.
 
-An object may continue beyond a border of a tile that is not the photo's. Its box is *cut* there, and
-its count is that of a part. Views are put together in three steps that don't depend on their order:
+An object may continue beyond a border of a tile that is not the photo's. Its box is *cut* there,
+and its count is that of a part. Views are merged in three steps that don't depend on their order:
 
 1. A cut box is left out where another tile shows all of it and more beyond the cut: that tile says
    what is there.

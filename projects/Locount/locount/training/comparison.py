@@ -191,7 +191,8 @@ def compare(
     """Train and evaluate every row, and write ``table.md`` and ``rows.csv``.
 
     Each row has a folder. One that ended before with the same config and data is not run again,
-    and the table is rewritten after each. A row that diverges does not stop the others: the table says so.
+    and the table is rewritten after each. A row that diverges does not stop the others; the table
+    says so.
 
     Args:
         jobs: rows that run at the same time, each in a process of its own, on one GPU after the
