@@ -78,7 +78,8 @@ class Checkpointer(DetectionCheckpointer, _TensorFiles):
         self._parts = {} if cfg is None else {CONFIG_KEY: cfg.dump()}
 
     def save(self, name: str, **parts: Any) -> None:
-        """
+        """Write a checkpoint, whole or not at all.
+
         Raises:
             InputError: if the file can't be written. What was there before still is.
         """

@@ -163,7 +163,8 @@ def _cell(value: Any) -> Any:
 
 
 def require_new(path: Path) -> None:
-    """
+    """Check that ``path`` is free for a new folder: nothing, or an empty folder.
+
     Raises:
         InputError: if there is anything at ``path`` but an empty folder.
     """

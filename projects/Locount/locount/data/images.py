@@ -65,7 +65,8 @@ class NotAdmittedError(Exception):
 
 
 class Picture(NamedTuple):
-    """
+    """A decoded picture, as it is stored.
+
     Attributes:
         pixels: H x W x C (H x W in format "L"), uint8.
         orientation: what the file's EXIF block says, 1 to 8; 1 if it says nothing.

@@ -90,7 +90,8 @@ def compare(predictor: Predictor, run: Run, image: np.ndarray) -> Difference:
 
 
 def difference(original: Sequence[np.ndarray], exported: Sequence[np.ndarray]) -> Difference:
-    """
+    """How far an exported file is from its model.
+
     Args:
         original, exported: outputs in the order of OUTPUTS.
     """

@@ -56,7 +56,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class Inputs:
-    """
+    """The files that the inputs of a command name.
+
     Attributes:
         paths: photos and videos, each once, in the order of the inputs.
         passed_over: other files of the folders that were searched.
@@ -67,7 +68,8 @@ class Inputs:
 
 
 def expand_inputs(inputs: Iterable[str]) -> Inputs:
-    """
+    """The photos and videos that inputs name.
+
     Args:
         inputs: files, folders (with their subfolders; sorted), and patterns as a shell knows them.
             Of folders, files are taken by their suffixes; hidden ones and pictures of

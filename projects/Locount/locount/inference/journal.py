@@ -224,7 +224,8 @@ class Journal:
 
 
 def _checked(line: bytes) -> bytes:
-    """
+    """A line of the journal without its checksum, which is verified.
+
     Raises:
         ValueError: if it is not the line that was written.
     """

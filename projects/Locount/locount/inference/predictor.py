@@ -42,7 +42,7 @@ Image = str | os.PathLike | np.ndarray | NamedImage
 
 
 class Predictor:
-    """A trained model that takes photos and gives :class:`Prediction`.
+    """A trained model that takes photos and returns a :class:`Prediction` for each.
 
     >>> predictor = Predictor()  # the weights that come with locount
     >>> prediction = predictor("photo.jpg")

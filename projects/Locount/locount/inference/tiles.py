@@ -67,7 +67,8 @@ class Tiling:
 
     @classmethod
     def of(cls, tiles: Tiles, cfg: CfgNode) -> Tiling:
-        """
+        """What ``--tiles`` asks for.
+
         Args:
             tiles: "auto" for tiles of the size of the model's input, in which photos keep all their
                 pixels; how many along each side of a photo; or their size, as "1280x720" or as a

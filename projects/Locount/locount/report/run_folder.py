@@ -73,7 +73,8 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """
+    """What a report shows from the folder of a training or evaluation.
+
     Attributes:
         log: the lines of metrics.json by ascending iteration; empty without the file.
         last_checkpoint: its file name, None if there is none.
@@ -89,7 +90,8 @@ class RunFolder:
 
 
 def read_run_folder(path: Path, dataset: str | None = None) -> RunFolder:
-    """
+    """Read the folder of a training or evaluation.
+
     Args:
         dataset: only the evaluations of this one, named as in the config or as its folder.
 

@@ -38,7 +38,8 @@ class Plain:
         scale: float,
         extent: int,
     ) -> Rack:
-        """
+        """Lay out the shelves of a picture.
+
         Args:
             around, within: see :meth:`Camera.frame`.
             scale: of the photo, in pixels per unit.

@@ -277,7 +277,8 @@ def _finished(folder: Path, of: dict) -> list[dict] | None:
 
 
 def _run_row(row: Row, comparison: Comparison, folder: Path, of: dict, gpu: int) -> list[dict]:
-    """
+    """Train, evaluate and time one row.
+
     Args:
         of: what the results are stored with, for :func:`_finished`.
         gpu: a number; the GPUs are dealt out in turn.

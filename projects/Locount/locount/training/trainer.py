@@ -164,7 +164,8 @@ class Trainer(DefaultTrainer):
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer, saved: dict) -> None:
-    """
+    """Check that a checkpoint fits the optimizer.
+
     Raises:
         InputError: if a checkpoint's optimizer is of another kind, or of other groups.
     """

@@ -77,7 +77,8 @@ class Bubble:
 
 @dataclass(frozen=True)
 class BubbleChart:
-    """
+    """Predicted over true counts, a bubble for each pair.
+
     Attributes:
         diagonal: the ends of the line of right counts, x1, y1, x2, y2.
         borders: x of the lines between subsets, and the names of the subsets with their middles.

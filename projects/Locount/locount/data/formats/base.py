@@ -145,7 +145,8 @@ class Place(abc.ABC):
     def find_splits(self) -> Mapping[str, Any]: ...
 
     def source(self, split: str) -> Source:
-        """
+        """The data of a split.
+
         Raises:
             DatasetError: if there is no such split.
         """

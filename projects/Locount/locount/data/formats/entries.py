@@ -113,7 +113,8 @@ def parse_whole(text: object) -> int | None:
 
 
 def numbers_of(fields: dict[str, object]) -> tuple[float, ...]:
-    """
+    """Fields of an entry as numbers.
+
     Raises:
         ValueError: naming those that are not numbers.
     """

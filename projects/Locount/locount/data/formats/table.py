@@ -57,7 +57,8 @@ class Table(NamedTuple):
         names: Sequence[str],
         numbers: Sequence[str] = (),
     ) -> Table:
-        """
+        """A table from lists of tuples.
+
         Args:
             images: name, line, and width and height that are written.
             boxes: (N, 8) columns image, line, x1, y1, x2, y2, category, count.

@@ -45,7 +45,8 @@ class BoxTable(NamedTuple):
 
 
 def box_table(records: list[dict]) -> BoxTable:
-    """
+    """All boxes of a dataset as arrays.
+
     Args:
         records: dataset dicts whose boxes are not rotated.
     """

@@ -82,7 +82,8 @@ def _fix_images(
 def _fix_annotations(
     source: CocoJson, annotations: list, images: dict, gone: Collection, changes: Changes
 ) -> list:
-    """
+    """Correct the annotations of a file, and list the changes.
+
     Args:
         images: those that are kept, by their ids.
         gone: ids of the others.

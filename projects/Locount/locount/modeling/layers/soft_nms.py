@@ -42,7 +42,8 @@ class SoftNMS:
         score_threshold: float,
         max_detections: int,
     ) -> tuple[Instances, Tensor]:
-        """
+        """Lower the scores of overlapping detections of a class.
+
         Args:
             detections: with ``pred_boxes``, ``scores`` and ``pred_classes``.
             iou_threshold: for "linear", the least IoU at which a score falls.

@@ -94,7 +94,8 @@ class YOLOLoss:
     def _box_losses(
         self, predictions: Predictions, grid: AnchorGrid, boxes: Tensor, weights: Tensor
     ) -> dict[str, Tensor]:
-        """
+        """Losses of offsets, scales and IoU of matched predictions.
+
         Args:
             predictions: of P matched predictions, without the axis of images.
             grid: theirs.
