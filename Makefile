@@ -20,6 +20,7 @@ demo: $(INSTALLED)
 	$(BIN)/locount make-shelf $(DEMO)/shelves --images 100 --size 640x360 --seed 3 --split test
 	$(BIN)/locount predict $$(ls $(DEMO)/shelves/Locount_ImagesTest/* | head -n 24) --weights shelf \
 	  --output $(DEMO)/stock
+	$(BIN)/locount rows $(DEMO)/stock --output $(DEMO)/rows
 	$(BIN)/locount eval --weights shelf --data locount:$(DEMO)/shelves:test --output $(DEMO)/evaluation
 	$(BIN)/locount report $(DEMO)/evaluation --output $(DEMO)/report.html
 	$(BIN)/locount train --config-file Shelf/clcnet_s2_cls10_shelf --data shelf:200:1 \
@@ -27,6 +28,7 @@ demo: $(INSTALLED)
 	@echo
 	@echo "pictures with boxes and counts     $(DEMO)/stock/pictures/"
 	@echo "what stands on each shelf photo    $(DEMO)/stock/inventory.csv, totals.csv"
+	@echo "rows, shares, gaps of each photo   $(DEMO)/rows/shelf.html"
 	@echo "metrics, errors, best and worst    $(DEMO)/report.html"
 	@echo "a training's losses                $(DEMO)/training/metrics.json, or: $(BIN)/tensorboard --logdir $(DEMO)"
 

@@ -1,6 +1,6 @@
 """Images per second of the predictor beside Detectron2's DefaultPredictor, from the same files.
 
-python benchmarks/inference.py CONFIG WEIGHTS PHOTO... [--engines torch onnx openvino]
+python benchmarks/inference.py WEIGHTS PHOTO... [--engines torch onnx openvino]
 """
 
 from __future__ import annotations
@@ -16,16 +16,15 @@ import torch
 from detectron2.engine import DefaultPredictor
 from detectron2.structures import Instances
 
-from locount.config import load_config
 from locount.data import read_image
 from locount.export.engines import ENGINES
 from locount.inference import Predictor
+from locount.model_choice import open_config
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("config")
-    parser.add_argument("weights")
+    parser.add_argument("weights", help="a model file, or products or shelf")
     parser.add_argument("photos", nargs="+")
     parser.add_argument("--rounds", type=int, default=3, help="times that each takes its turn")
     parser.add_argument("--batch-size", type=int)
@@ -33,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=["torch"])
     args = parser.parse_args(argv)
 
-    cfg = load_config(args.config, ["MODEL.WEIGHTS", args.weights])
+    cfg = open_config(None, args.weights)
     theirs = DefaultPredictor(cfg)
     options = {"batch_size": args.batch_size, "amp": args.amp}
     ours = {engine: Predictor(cfg, engine=engine, **options) for engine in args.engines}

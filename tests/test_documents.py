@@ -74,7 +74,7 @@ def test_commands_parse(line):
     lexer.whitespace_split = True
     words = []
     for word in lexer:
-        if word[0] in "|;&<>":
+        if word and word[0] in "|;&<>":
             break
         words.append(word)
     name, *arguments = words[1:] if words[0] == "locount" else ["train", *words[2:]]

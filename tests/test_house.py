@@ -20,7 +20,7 @@ FLOORS = (
     {"coco", "shelf", "visualization", "config"},
     {"modeling", "data", "evaluation", "model_zoo"},
     {"model_file"},
-    {"class_names", "model_choice"},
+    {"class_names", "model_choice", "calibration"},
     {"checkpoint"},
     {"training", "export"},
     {"inference"},

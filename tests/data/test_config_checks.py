@@ -35,6 +35,7 @@ def test_data_that_fits_the_model_passes(train):
         ("CountingRetinaNet", "MODEL.RETINANET.NUM_CLASSES"),
         ("CountingFCOS", "MODEL.FCOS.NUM_CLASSES"),
         ("TorchvisionDetector", "MODEL.TORCHVISION.NUM_CLASSES"),
+        ("CountingDETR", "MODEL.DETR.NUM_CLASSES"),
     ],
 )
 def test_another_number_of_classes_names_the_option_and_its_value(train, architecture, option):
@@ -60,6 +61,10 @@ def test_another_number_of_classes_names_the_option_and_its_value(train, archite
             "b.jpg has 3 boxes, which can't all be found, for MODEL.RPN.POST_NMS_TOPK_TEST is 2 (",
         ),
         ({"MODEL__RPN__POST_NMS_TOPK_TEST": 2, "MODEL__META_ARCHITECTURE": "RetinaNet"}, None),
+        (
+            {"MODEL__DETR__NUM_QUERIES": 2, "MODEL__META_ARCHITECTURE": "CountingDETR"},
+            "b.jpg has 3 boxes, which can't all be found, for MODEL.DETR.NUM_QUERIES is 2 (",
+        ),
     ],
 )
 def test_more_boxes_than_detections_are_said(make_split, caplog, options, said):
@@ -67,7 +72,7 @@ def test_more_boxes_than_detections_are_said(make_split, caplog, options, said):
     root = make_split({"a": two, "b": f"{two}1,42,30,70,bolt,1"})
     train = f"locount:{root}:train"
     cfg = config(train, **options)
-    cfg.MODEL.RETINANET.NUM_CLASSES = 2
+    cfg.MODEL.RETINANET.NUM_CLASSES = cfg.MODEL.DETR.NUM_CLASSES = 2
     with caplog.at_level("WARNING"):
         check_datasets(cfg, [train])
     assert said in caplog.text if said else not caplog.text

@@ -41,8 +41,11 @@ def test_engines_give_the_detections_of_torch(saved, photos, engine, strategy):
         assert result.negligible, result
 
 
-def test_a_photo_without_detections_is_empty(saved):
-    config, weights = saved(["MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.999])
+@pytest.mark.parametrize("decode", ["argmax", "expected_ac"])
+def test_a_photo_without_detections_is_empty(saved, decode):
+    # Nor has the image with which the model is traced any.
+    options = ["MODEL.ROI_HEADS.SCORE_THRESH_TEST", 0.999, "MODEL.COUNT_HEAD.DECODE", decode]
+    config, weights = saved([*options, "MODEL.COUNT_HEAD.RANKING", "joint"])
     prediction = Predictor(config, weights, engine="openvino")(np.zeros((64, 80, 3), np.uint8))
     assert len(prediction.instances) == 0
     assert prediction.instances.pred_boxes.tensor.shape == (0, 4)

@@ -4,7 +4,9 @@ import torch
 from detectron2.structures import Boxes, Instances
 from PIL import Image
 
+from locount.calibration import Calibration
 from locount.class_names import Classes
+from locount.errors import InputError
 from locount.inference.prediction import Prediction
 
 
@@ -101,3 +103,37 @@ def test_a_plot_shows_a_file_as_it_was_predicted(orientation, size, tmp_path):
     )
     classes = Classes(("box",), ("",), (1,))
     assert Prediction(str(path), empty, classes, orientation=orientation).plot().size == size
+
+
+def make(counts, scores, calibration):
+    instances = Instances(
+        (20, 20),
+        pred_boxes=Boxes(torch.tensor([[4.0 * i, 0, 4 * i + 3, 9] for i in range(len(counts))])),
+        pred_classes=torch.arange(len(counts)) % 2,
+        pred_counts=torch.tensor(counts),
+        scores=torch.tensor(scores),
+    )
+    classes = Classes(("a", "b"), ("", ""), (1, 2))
+    return Prediction("photo", instances, classes, calibration=calibration)
+
+
+def test_intervals_are_of_the_calibrated_detections(calibrated):
+    # Within 4 of the total, 2 of a category's and 1 of a count, from score 0.05 on.
+    calibration = Calibration.of_model_file(str(calibrated))
+    prediction = make([5, 2, 3, 9], [0.9, 0.6, 0.1, 0.01], calibration)
+    assert prediction.total_interval(0.8) == (6, 14)
+    assert str(prediction.total_interval()) == "6–14"
+    assert prediction.category_intervals() == {0: (6, 10), 1: (0, 4)}
+    assert prediction.count_intervals() == [(4, 6), (1, 3), (2, 4)]
+    assert prediction.probabilities.tolist() == [0.75, 0.75, 0.25, 0.25]
+    # They are of the photo, whatever is selected.
+    for selected in (prediction.above(0.8), prediction.everything.above(0.8), prediction[:0]):
+        assert selected.total_interval(0.8) == (6, 14)
+    assert prediction.plot(np.zeros((20, 20, 3), np.uint8), level=0.9).height > 20
+
+
+def test_a_model_without_calibration_has_no_intervals():
+    prediction = make([5], [0.9], None)
+    with pytest.raises(InputError, match="no calibration"):
+        prediction.total_interval()
+    assert np.isnan(prediction.probabilities).all()

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from locount.cli import main
+from locount.inference import Predictor
+from locount.serve.app import answer
 
 
 @pytest.fixture
@@ -74,3 +76,15 @@ def test_a_taken_port_is_said_before_the_model_is_loaded(capsys):
         assert main(command) == 2
     assert f"port {port}" in (message := capsys.readouterr().err)
     assert "--port" in message
+
+
+def test_intervals_are_of_the_score_that_the_page_starts_with(calibrated, photo):
+    predictor = Predictor(calibrated, device="cpu")
+    content = answer(predictor, photo.read_bytes(), 0.9)
+    sure = [d for d in content["detections"] if d.score >= content["score"]]
+    total = sum(d.count for d in sure)
+    photo_total = content["totals"].photo
+    assert (photo_total.low, photo_total.count, photo_total.high) == (total - 4, total, total + 4)
+    assert all(d.count_high == d.count + 1 for d in sure)
+    assert {d.count_low for d in content["detections"][len(sure) :]} <= {None}
+    assert answer(predictor, photo.read_bytes())["totals"] is None

@@ -8,6 +8,8 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from locount.inference import Predictor
+from locount.serve import build_app, build_server
 from locount.shelf.render import render
 
 
@@ -117,3 +119,23 @@ def test_the_page_is_as_wide_as_the_screen(result, width):
         assert result.execute_script("return document.documentElement.scrollWidth") == width
     finally:
         result.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_intervals_are_shown_at_the_score_they_are_of(page, running, calibrated, shelf):
+    predictor = Predictor(calibrated, device="cpu")
+    with running(build_server(build_app(predictor, level=0.9))) as address:
+        page.get(address)
+        page.find_element(By.ID, "file").send_keys(str(shelf))
+        result = page.find_element(By.ID, "result")
+        WebDriverWait(page, 60).until(lambda _: result.is_displayed())
+        total = int(predictor(shelf).above(0.05).counts.sum())
+        shown = f"{total} ({max(0, total - 4)}–{total + 4})"
+        assert page.find_element(By.ID, "instances").text == shown
+        assert "90 % of photos" in page.find_element(By.ID, "interval").text
+        for row in download(page):
+            number = int(row["instances"])
+            assert int(row["instances_low"]) == max(0, number - 2)
+            assert int(row["instances_high"]) == number + 2
+        move_slider(page, 1)
+        assert "(" not in page.find_element(By.ID, "instances").text
+        assert page.find_element(By.ID, "interval").text == "Intervals are of score 0.05."

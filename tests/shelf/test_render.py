@@ -179,7 +179,7 @@ def test_a_pile_by_each_rule(form, rule, counts):
     camera = Camera(640, 360, zoom=1.0, roll=0.0, perspective=(0.0, 0.0), lens=0.0)
     units = renderer._units(standing(form, 5, 2), rule)
     kept = list(zip(units, renderer._boxes(units, camera, 0.6), strict=True))
-    boxes, categories, found = renderer._merge(kept, rule)
+    boxes, categories, found, *_ = renderer._merge(kept, rule)
     assert found.tolist() == counts
     assert set(categories.tolist()) == {CLASSES.index("Can")}
     if (form, rule) == ("block", "row"):

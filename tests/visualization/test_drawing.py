@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 from detectron2.structures import Boxes, Instances
 
+from locount.calibration import Calibration
 from locount.class_names import Classes
 from locount.inference import Prediction, draw_prediction
 from locount.visualization.drawing import class_color
@@ -64,3 +67,14 @@ def test_nothing_to_draw_leaves_the_photo_as_it_is():
 def test_neighbours_in_the_list_of_classes_differ_in_colour():
     colors = np.array([class_color(class_id) for class_id in range(140)])
     assert (abs(np.diff(colors, axis=0)).max(axis=1) > 100).all()
+
+
+def test_the_key_has_intervals(calibrated):
+    calibration = Calibration.of_model_file(str(calibrated))
+    some, none = (
+        replace(prediction(*p), calibration=calibration)
+        for p in (([[20, 60, 100, 100]], [0], [3]), ([], [], []))
+    )
+    assert not np.array_equal(draw_prediction(some, PHOTO, 0.9), draw_prediction(some, PHOTO))
+    # That nothing was found has an interval, too.
+    assert draw_prediction(none, PHOTO, 0.9).shape[0] > PHOTO.shape[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from numba import njit
@@ -36,8 +35,3 @@ allocating = _compiled()
 # Loops that only use the arrays they are given. Numba then counts no references to them, which in
 # functions of a few instructions takes most of the time: reading JSON takes 0.4 of it without.
 loop = _compiled(_nrt=False)
-
-
-def num_usable_cpus() -> int:
-    # sched_getaffinity knows the limits of containers and job schedulers, but only Linux has it
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -169,7 +169,7 @@ def test_a_folder_that_is_there_is_not_touched(shelf, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "mine.txt").write_text("mine")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         convert(shelf, out, to="coco")
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
 

@@ -120,3 +120,13 @@ def test_statistics_of_regression():
     # 4 of 4 and 4 of 8: half are exact, and AC is 1 and 0.5.
     figures = REGRESSOR.statistics(torch.tensor([[4.2], [3.9]]), torch.tensor([4, 8]))
     assert figures == {"accuracy": 0.5, "ac": 0.75}
+
+
+def test_agreement_is_the_probability_of_the_bin_of_a_count_or_the_ac_of_a_number():
+    # e^2 against 9 ones in bin 1, that of 17; 3 is in bin 0.
+    agreement = COARSE.agreement(logits_for(COARSE, {1: 2.0}), torch.tensor([17, 3]))
+    total = math.exp(2) + 9
+    torch.testing.assert_close(agreement, torch.tensor([[math.exp(2) / total], [1 / total]]))
+    # 4 of 4, 4 of 8 and, at worst, 4 of 1.
+    agreement = REGRESSOR.agreement(torch.tensor([[4.2], [8.0]]), torch.tensor([4, 8, 1]))
+    assert agreement.tolist() == [[1.0, 0.0], [0.5, 1.0], [0.0, 0.0]]

@@ -48,15 +48,7 @@ def run(args: argparse.Namespace) -> int:
     gt = read_ground_truth(args.gt)
     dt = without_parts(read_detections(args.dt, gt), args.max_overlap)
     counts = ImageCounts.of(gt, dt, items=args.items)
-    if not len(counts.scores):
-        raise InputError(f"{args.dt} has no detection: predict with a lower PREDICT.SCORE")
-    threshold = counts.best_threshold()
-    if threshold == float("inf"):
-        raise InputError(
-            f"{args.dt}: at every score the error is larger than without any detection: "
-            "is it of the same images, and of a trained model?"
-            + ("" if counts.true.any() else f" {args.gt} has no box, so every detection is wrong")
-        )
+    threshold = counts.fitted_threshold(str(args.dt))
     fitted, other = counts.errors(threshold), counts.errors(args.compare_with)
     rows = {f"fitted: {threshold}": fitted, f"{args.compare_with}": other}
     print(count_errors_table(rows, "score"))

@@ -18,10 +18,12 @@ from ..messages import set_up_messages
 # Name of the module here, and of the command with '-' for '_'. Imported only when asked for: torch
 # takes seconds.
 COMMANDS = {
+    "calibrate": "find the score that counts, and how far numbers can be trusted",
     "check-data": "report what is wrong with datasets, and what they contain",
     "compare": "train several configs under one budget and write one table",
     "configs": "list the configs that come with locount",
     "convert": "write a dataset in another annotation format",
+    "diff": "tell what has changed on a shelf between two photos",
     "doctor": "print the versions of everything that matters and what is missing",
     "eval": "run a model over a dataset and judge its boxes and counts",
     "evaluate": "score detections against ground truth, jointly in IoU and count",
@@ -29,10 +31,13 @@ COMMANDS = {
     "fit-anchors": "find the anchors that suit a dataset, and what they gain",
     "fit-threshold": "find the score threshold that makes totals match",
     "make-shelf": "render pictures of shelves with their counts",
+    "planogram": "make plans of shelves from photos, and check shelves by them",
     "predict": "find and count the products on photos: pictures, tables, results",
     "report": "show what a trained model can do, on one page for the browser",
+    "rows": "show what stands where on shelves: rows, facings, shares, gaps",
     "serve": "show on a page in the browser what is on a photo",
     "slim": "make a small file from a checkpoint, for prediction",
+    "stock": "tell what there is too little of on a shelf",
     "train": "train a model, or continue a training",
 }
 

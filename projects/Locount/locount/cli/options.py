@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,50 @@ def add_config_file(parser: argparse._ActionsContainer, text: str, **options: An
         help=f"{text}: a YAML file, or a name that `locount configs` lists",
         **options,
     )
+
+
+def add_level(parser: argparse._ActionsContainer) -> None:
+    """The option of :func:`interval_level`."""
+    parser.add_argument(
+        "--level",
+        type=float,
+        metavar="P",
+        help="numbers get intervals that cover the truth on this share of photos; takes weights "
+        "that `locount calibrate` made (default: 0.9 with such weights)",
+    )
+
+
+def interval_level(args: argparse.Namespace, predictor: Predictor, score: float) -> float | None:
+    """The level of the intervals; None, with a line that says why, where there are none.
+
+    Args:
+        score: from which on detections are shown.
+
+    Raises:
+        InputError: if a level was asked for that there can't be.
+    """
+    from ..calibration import DEFAULT_LEVEL
+
+    calibration = predictor.calibration
+    if calibration is None:
+        if args.level is not None:
+            raise InputError(
+                f"--level is {args.level}, but the weights hold no calibration that fits: make it "
+                "with `locount calibrate`"
+            )
+        return None
+    level = DEFAULT_LEVEL if args.level is None else args.level
+    shown = (score, predictor.cfg.PREDICT.MAX_OVERLAP)
+    calibrated = (calibration.score, calibration.max_overlap)
+    if shown == calibrated:
+        calibration.check(level)
+        return level
+    reason = "the weights are calibrated for score {:g} and MAX_OVERLAP {:g}".format(*calibrated)
+    reason += ", and not for {:g} and {:g}".format(*shown)
+    if args.level is not None:
+        raise InputError(f"--level is {args.level}, but {reason}: leave out one of them")
+    print(f"locount: no intervals, as {reason}", file=sys.stderr)
+    return None
 
 
 def add_tiles(parser: argparse._ActionsContainer) -> None:

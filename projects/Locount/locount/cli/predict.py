@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import listing
+from ..errors import MAX_LISTED, listing, printable
 from .options import (
     add_device,
+    add_level,
     add_model,
     add_output,
     add_score,
     add_tiles,
     at_least_1,
+    interval_level,
     open_predictor,
     writing,
 )
@@ -41,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
     )
     add_score(parser, "default: PREDICT.SCORE of the config")
+    add_level(parser)
     parser.add_argument(
         "--every", type=at_least_1, default=1, metavar="N", help="take every Nth frame of a video"
     )
@@ -66,9 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if all inputs were used, 1 if not, 2 if nothing could be done."""
+    import msgspec
     from tqdm import tqdm
 
     from ..inference.inputs import OTHER_PICTURES, Failure, expand_inputs, is_video, summarize
+    from ..inference.journal import Entry
     from ..inference.run import Run
     from ..texts import listed_lines
 
@@ -90,8 +95,15 @@ def run(args: argparse.Namespace) -> int:
         total=len(paths) if known else None, unit="photo", disable=True if args.json else None
     )
 
+    score = predictor.cfg.PREDICT.SCORE if args.score is None else args.score
+    level = interval_level(args, predictor, score)
+    intervals: list[str] = []
+
     def on_line(line: bytes) -> None:
         bar.update()
+        if level is not None and len(intervals) < MAX_LISTED:
+            entry = msgspec.json.decode(line, type=Entry)
+            intervals.append(f"{entry.file_name}: {entry.totals.photo}")
         if args.json:
             print(line.decode(), flush=True)
 
@@ -104,7 +116,8 @@ def run(args: argparse.Namespace) -> int:
         job = Run(
             predictor,
             args.output,
-            score=predictor.cfg.PREDICT.SCORE if args.score is None else args.score,
+            score=score,
+            level=level,
             every=args.every,
             pictures=not args.no_pictures,
             on_line=on_line,
@@ -131,6 +144,12 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         _print_totals(job.summary, args.output, time.perf_counter() - start)
         print(f"model: {predictor.description}")
+        if intervals:
+            more = job.summary.new + job.summary.kept - len(intervals)
+            print(f"instances by photo, and where the truth lies on {100 * level:g} % of photos:")
+            print("\n".join(f"  {printable(line)}" for line in intervals))
+            if more:
+                print(f"  … and {more} more in {args.output / 'photos.csv'}")
     if job.summary.turned:
         print(
             f"locount predict: {job.summary.turned} new photos were turned as their EXIF "

@@ -12,11 +12,12 @@ import socket
 import sys
 
 from ..errors import InputError
-from .options import add_device, add_model, add_tiles, open_predictor
+from .options import add_device, add_level, add_model, add_tiles, interval_level, open_predictor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
+    add_level(parser)
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -58,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
         token = _token() if shared and not args.no_token else None
         hosts = {args.host, socket.gethostname(), *args.allow_host}
         predictor = open_predictor(args, device=args.device, engine=args.engine, tiles=args.tiles)
-        app = build_app(predictor, hosts=hosts, token=token)
+        level = interval_level(args, predictor, predictor.cfg.PREDICT.SCORE)
+        app = build_app(predictor, level=level, hosts=hosts, token=token)
         if shared:
             print(
                 f"locount serve: everyone who can reach {host}"

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from ..compiled import loop, num_usable_cpus
+from ..compiled import loop
+from ..files import usable_cpus
 
 INTEGER, NUMBER, BOX, FLAG = range(4)
 
@@ -414,7 +415,7 @@ def flat_columns(
     A field that no object has is left out, unless it has a default. None for everything unexpected.
     """
     view = memoryview(text)
-    parts = _parts(view, 2 * (num_threads or num_usable_cpus()))
+    parts = _parts(view, 2 * (num_threads or usable_cpus()))
     if parts is None:
         return None
     data = np.frombuffer(view, np.uint8)
@@ -425,7 +426,7 @@ def flat_columns(
     required = sum(1 << f for f, field in enumerate(fields.values()) if field.required)
     is_float = np.isin(kinds, (NUMBER, BOX))
     width = np.where(kinds == BOX, 4, 1)
-    with ThreadPoolExecutor(num_threads or num_usable_cpus()) as pool:
+    with ThreadPoolExecutor(num_threads or usable_cpus()) as pool:
         sizes = list(pool.map(lambda part: count_objects(data, *part), parts))
         ends = np.cumsum(sizes)
         num = int(ends[-1])

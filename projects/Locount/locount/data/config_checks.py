@@ -134,9 +134,11 @@ def warn_of_crowds(cfg: CfgNode, name: str, records: Iterable[dict]) -> None:
         r["file_name"]: sum(not a.get("iscrowd", 0) for a in r["annotations"]) for r in records
     }
     photo = max(sizes, key=sizes.get, default=None)
-    keys = ["TEST.DETECTIONS_PER_IMAGE"]
-    if cfg.MODEL.META_ARCHITECTURE == "GeneralizedRCNN":
-        keys.append("MODEL.RPN.POST_NMS_TOPK_TEST")
+    limit = {
+        "GeneralizedRCNN": "MODEL.RPN.POST_NMS_TOPK_TEST",
+        "CountingDETR": "MODEL.DETR.NUM_QUERIES",
+    }.get(cfg.MODEL.META_ARCHITECTURE)
+    keys = ["TEST.DETECTIONS_PER_IMAGE", *([limit] if limit else [])]
     low = [f"{key} is {get(cfg, key)}" for key in keys if 0 <= get(cfg, key) < sizes.get(photo, 0)]
     if low:
         logger.warning(

@@ -14,8 +14,10 @@ import torch
 from detectron2.structures import Instances
 from PIL import Image
 
+from ..calibration import DEFAULT_LEVEL, Calibration, Interval
 from ..class_names import Classes
 from ..data.images import UPRIGHT, open_picture
+from ..errors import InputError
 from ..evaluation.parts import outside_better
 from ..visualization.drawing import draw_prediction
 
@@ -63,6 +65,7 @@ class Prediction:
         orientation: the EXIF orientation of the file, by which its stored pixels were turned before
             everything else; 1 if they were not.
         all_instances: with those that don't count; None if these are all.
+        calibration: of the model; None of one that has none.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Prediction:
     pixels: np.ndarray | None = None
     orientation: int = UPRIGHT
     all_instances: Instances | None = None
+    calibration: Calibration | None = None
 
     def __len__(self) -> int:
         return len(self.instances)
@@ -103,7 +107,8 @@ class Prediction:
             return self.everything.instances
         if isinstance(key, slice | np.ndarray | list):
             key = key if isinstance(key, slice) else torch.as_tensor(key)
-            return replace(self, instances=self.instances[key])
+            every = self.everything.instances
+            return replace(self, instances=self.instances[key], all_instances=every)
         position = operator.index(key)
         if not -len(self) <= position < len(self):
             raise IndexError(f"{position} of {len(self)} detections")
@@ -212,7 +217,63 @@ class Prediction:
         """
         return self[outside_better(self.boxes, self.class_ids, max_overlap)]
 
-    def plot(self, pixels: np.ndarray | None = None) -> Image.Image:
+    def calibrated(self) -> Prediction:
+        """Of everything, what the calibration is about, and so the intervals.
+
+        Raises:
+            InputError: if the model has no calibration.
+        """
+        if self.calibration is None:
+            raise InputError(
+                "the model holds no calibration that fits, so there are no intervals: "
+                "`locount calibrate` makes one"
+            )
+        return self.counting(self.calibration.score, self.calibration.max_overlap)
+
+    def total_interval(self, level: float = DEFAULT_LEVEL) -> Interval:
+        """Of the products on the photo, whatever is selected here: covers their number on at least
+        that share of new photos of the kind that the model was calibrated on.
+
+        It holds the total of :meth:`calibrated`.
+
+        Args:
+            level: between 0 and 1.
+
+        Raises:
+            InputError: as :meth:`calibrated`, and if the photos of the calibration were too few
+                for the level.
+        """
+        found = self.calibrated()
+        return found.calibration.total_interval(found.total, level)
+
+    def category_totals(self) -> dict[int, int]:
+        """The items of each class that was found, by its number, ascending."""
+        totals = np.bincount(self.class_ids, self.counts)
+        return {int(i): int(totals[i]) for i in np.flatnonzero(totals)}
+
+    def category_intervals(self, level: float = DEFAULT_LEVEL) -> dict[int, Interval]:
+        """Of the items of each class in :meth:`calibrated`, by its number, likewise."""
+        found = self.calibrated()
+        totals = found.category_totals()
+        by_id = {self.classes.ids[i]: total for i, total in totals.items()}
+        intervals = found.calibration.category_intervals(by_id, level)
+        return dict(zip(totals, intervals, strict=True))
+
+    def count_intervals(self, level: float = DEFAULT_LEVEL) -> list[Interval]:
+        """Of the count of each detection of :meth:`calibrated` that is on an object, likewise."""
+        found = self.calibrated()
+        ids = [self.classes.ids[i] for i in found.class_ids]
+        return found.calibration.count_intervals(ids, found.counts, level)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """N, float64: the share of boxes of such a score that are on an object (IoU 0.5); NaN from
+        a model without calibration."""
+        if self.calibration is None:
+            return np.full(len(self), np.nan)
+        return self.calibration.probabilities(self.scores, self.calibrated().total)
+
+    def plot(self, pixels: np.ndarray | None = None, level: float | None = None) -> Image.Image:
         """A picture of the photo with its boxes, counts and a key below; notebooks show it.
 
         >>> from locount import Predictor
@@ -220,6 +281,7 @@ class Prediction:
 
         Args:
             pixels: H x W x 3, uint8, BGR; by default those that it has, or the file's.
+            level: of the intervals in the key, as for :func:`draw_prediction`.
 
         Raises:
             InputError: if the file can't be read any more.
@@ -228,7 +290,7 @@ class Prediction:
             pixels = self.pixels
         if pixels is None:
             pixels = open_picture(self.name, upright=self.orientation != UPRIGHT).pixels
-        drawn = draw_prediction(self, pixels)
+        drawn = draw_prediction(self, pixels, level)
         return Image.fromarray(np.ascontiguousarray(drawn[:, :, ::-1]))
 
     def to_coco(self, image_id: int = 1) -> list[dict[str, Any]]:

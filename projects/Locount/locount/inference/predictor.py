@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,7 @@ from detectron2.modeling import build_model
 from detectron2.structures import Instances
 
 from .. import config_files
+from ..calibration import Calibration
 from ..checkpoint import load_weights
 from ..class_names import find_classes
 from ..config import device_of
@@ -26,7 +28,7 @@ from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
 from ..export.engines import ENGINES, make_engine
 from ..model_choice import choose, open_config
-from ..model_file import CARD_KEY, find_weights, stored
+from ..model_file import CARD_KEY, find_weights, stored, stored_config
 from ..training import mixed_precision
 from .ahead import Place, Room, chunks, run_ahead
 from .inputs import Failure, NamedImage
@@ -37,6 +39,8 @@ from .tiles import Tiles, Tiling, merge
 MAX_PARALLEL = 4
 # Pixels of photos that a stream has read ahead of its consumer, at most.
 MAX_PIXELS_AHEAD = 150_000_000
+
+logger = logging.getLogger(__name__)
 
 Image = str | os.PathLike | np.ndarray | NamedImage
 
@@ -119,6 +123,8 @@ class Predictor:
             mixed_precision.prepare(self.model)
         _check_engine(engine, self.device, amp)
         self.classes = find_classes(cfg, cfg.MODEL.WEIGHTS)
+        # Tiles find other things than the whole photos that a calibration is about.
+        self.calibration = None if tiles else _find_calibration(cfg)
         self._batch_size = batch_size or (1 if self.device.type == "cpu" else 8)
         self._workers = workers or min(os.cpu_count() or 1, 8)
         self._amp, self.as_stored = amp, as_stored
@@ -296,7 +302,10 @@ class Predictor:
 
     def _prediction(self, item: _Loaded, instances: Instances, keep_pixels: bool) -> Prediction:
         pixels = item.pixels if keep_pixels else None
-        every = Prediction(item.name, instances, self.classes, pixels, item.orientation)
+        every = Prediction(
+            *(item.name, instances, self.classes, pixels, item.orientation),
+            calibration=self.calibration,
+        )
         return every.counting(self.cfg.PREDICT.SCORE, self.cfg.PREDICT.MAX_OVERLAP)
 
     @property
@@ -343,6 +352,28 @@ def _open_config(
     if weights is not None:
         raise InputError(f"{cfg} is not a config: name a .yaml file.")
     return open_config(*choose(weights=name))
+
+
+def _find_calibration(cfg: CfgNode) -> Calibration | None:
+    """The one in the model file, if it is of detections that the config gives."""
+    path = cfg.MODEL.WEIGHTS
+    calibration = Calibration.of_model_file(path)
+    if calibration is None or _detecting(cfg) == _detecting(stored_config(path)):
+        return calibration
+    logger.warning(
+        "%s is calibrated for the config in it. With another one there are no intervals; `locount "
+        "calibrate` makes them.",
+        path,
+    )
+    return None
+
+
+def _detecting(cfg: CfgNode) -> str:
+    """The same for configs that give the same detections, all of them."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.WEIGHTS = cfg.MODEL.DEVICE = ""
+    return CfgNode({key: cfg[key] for key in ("MODEL", "INPUT", "TEST")}).dump()
 
 
 def _check_engine(name: str, device: torch.device, amp: bool) -> None:

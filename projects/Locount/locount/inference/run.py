@@ -59,8 +59,9 @@ class Run:
     """Prediction of photos into a folder.
 
     The folder holds predictions.jsonl (the journal), pictures/, images.json, predictions.json,
-    inventory.csv and totals.csv. A run into the folder of an earlier one continues it: photos that
-    are in its journal and have not changed since are not predicted again; the tables cover them.
+    inventory.csv, totals.csv and, with intervals, photos.csv. A run into a folder that another one
+    left goes on: photos that are in its journal and have not changed since are not predicted again,
+    and the tables cover them.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Run:
         score: float,
         every: int = 1,
         pictures: bool = True,
+        level: float | None = None,
         on_line: Callable[[bytes], None] = lambda line: None,
     ):
         """
@@ -78,6 +80,7 @@ class Run:
             score: least score of a detection.
             every: of a video, take every Nth frame.
             pictures: write annotated pictures.
+            level: of the intervals, which only the calibrated score has; None for none.
             on_line: gets the journal's line of each photo, of kept ones too.
 
         Raises:
@@ -88,7 +91,7 @@ class Run:
         self.summary = Summary()
         self._predictor, self._folder = predictor, folder
         self._score, self._every, self._pictures = score, every, pictures
-        self._on_line = on_line
+        self._level, self._on_line = level, on_line
         self._stamps: dict[str, tuple[int, int]] = {}
         settings = {
             "config": _config_digest(predictor.cfg),
@@ -99,6 +102,8 @@ class Run:
             "tiles": str(predictor.tiling or "no"),
             "orientation tags": "ignored" if predictor.as_stored else "obeyed",
         }
+        if level is not None:
+            settings["level"] = str(level)
         self._journal = Journal(folder / JOURNAL, settings)
         self.summary.damaged = self._journal.num_damaged
         self._names: dict[str, str] = {}
@@ -184,12 +189,12 @@ class Run:
             stem = Path(recorded_name(prediction.name)).stem[:STEM_LETTERS]
             picture = f"{image_id:06d}_{stem}.jpg"
             try:
-                drawn = draw_prediction(prediction, prediction.pixels)
+                drawn = draw_prediction(prediction, prediction.pixels, self._level)
                 _, jpeg = cv2.imencode(".jpg", drawn, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
             except Exception as error:  # of one photo: the others go on
                 return Failure(prediction.name, f"its picture can't be drawn ({error})")
             write_bytes(self._folder / PICTURES / picture, jpeg.tobytes())
-        return Entry.of(prediction, image_id, stamp, picture)
+        return Entry.of(prediction, image_id, stamp, picture, self._level)
 
 
 def _is_large(numbered: tuple[int, Prediction]) -> bool:

@@ -7,6 +7,7 @@ from .counting.decoding import CountDecoder
 from .counting.loss import CountLoss
 from .counting.matcher import CountAwareMatcher
 from .counting.ordinal_counters import CumulativeLinkClassifier
+from .detr import CountingDETR
 from .layers.soft_nms import SoftNMS
 from .one_stage.reppoints import RepPoints
 from .one_stage.retinanet_fcos import CountingFCOS, CountingRetinaNet
@@ -25,6 +26,7 @@ __all__ = [
     "CountAwareMatcher",
     "CountingRCNNWithTTA",
     "CountClassifier",
+    "CountingDETR",
     "CountingFCOS",
     "CountingRetinaNet",
     "CountDecoder",

@@ -16,6 +16,7 @@ from ..evaluation import EvaluationResult, match, score_matches
 from ..evaluation.analysis.causes import ErrorAnalysis, analyze_errors
 from ..evaluation.analysis.count_statistics import CountStatistics, count_statistics
 from ..evaluation.analysis.pairs import blind_matches
+from ..evaluation.analysis.reliability import Reliability
 from ..evaluation.protocol import IOU_THRESHOLDS, RECALL_POINTS
 from ..visualization.charts import BubbleChart, LineChart, Series, count_chart, line_chart
 from .cases import best_cases, worst_counts, worst_misses
@@ -55,6 +56,8 @@ class EvaluationView:
     num_detections: int
     result: EvaluationResult
     precision_recall: LineChart
+    reliability: LineChart
+    reliability_error: float
     errors: ErrorAnalysis
     count_chart: BubbleChart
     confusion: np.ndarray
@@ -121,6 +124,10 @@ def _view(
     matches = blind_matches(matcher, max_dets=max_dets)
     pred_counts, gt_counts = dt.counts[matches.dt], gt.counts[matches.gt]
 
+    hits = np.zeros(len(dt))
+    hits[matches.dt] = 1
+    reliability = Reliability.of(dt.scores, hits)
+
     score = run.cfg.PREDICT.SCORE
     pictures = Pictures(matcher, evaluation.photos(), score, photo_root)
     sure = matches.above(dt.scores, score)
@@ -148,6 +155,8 @@ def _view(
         num_detections=len(dt),
         result=result,
         precision_recall=_precision_recall(result),
+        reliability=_reliability(reliability),
+        reliability_error=100 * reliability.error,
         errors=analyze_errors(matcher, max_dets=max_dets),
         count_chart=count_chart(pred_counts, gt_counts, COUNT_RANGES),
         confusion=subset_confusion(pred_counts, gt_counts, gt.counts[matches.missed]),
@@ -164,6 +173,13 @@ def _precision_recall(result: EvaluationResult) -> LineChart:
         for i, (name, curve) in enumerate(result.curves.items())
     ]
     return line_chart(series, x_label="recall", y_label="precision", x_range=(0, 1), y_range=(0, 1))
+
+
+def _reliability(reliability: Reliability) -> LineChart:
+    x, y = reliability.scores.tolist(), reliability.shares.tolist()
+    series = [Series("found", x, y), Series("as good as the score says", [0, 1], [0, 1], 1, True)]
+    labels = {"x_label": "score", "y_label": "share on an object"}
+    return line_chart(series, **labels, x_range=(0, 1), y_range=(0, 1))
 
 
 def _categories(result: EvaluationResult, counts: CountStatistics) -> list[dict]:

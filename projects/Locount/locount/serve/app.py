@@ -45,12 +45,17 @@ FILES = {
 
 
 def build_app(
-    predictor: Predictor, *, hosts: Collection[str] = (), token: str | None = None
+    predictor: Predictor,
+    *,
+    level: float | None = None,
+    hosts: Collection[str] = (),
+    token: str | None = None,
 ) -> Guard:
     """GET / is the page, GET /health says that the server runs. POST /predict takes a photo as its
     body and gives :func:`answer` as JSON, or a status from 400 on and what is wrong under "detail".
 
     Args:
+        level: of the intervals, which only PREDICT.SCORE has; None for none.
         hosts, token: as for :class:`Guard`.
     """
     # Without the pages that describe the interface: they ask a server elsewhere for their scripts.
@@ -66,7 +71,7 @@ def build_app(
     @app.post("/predict")
     async def predict(request: Request) -> Response:
         async with desk.photo(request) as photo:
-            content = await run_in_threadpool(answer, predictor, photo)
+            content = await run_in_threadpool(answer, predictor, photo, level)
         return Response(msgspec.json.encode(content), media_type="application/json")
 
     return Guard(app, hosts=hosts, token=token)
@@ -130,7 +135,7 @@ def _busy() -> HTTPException:
     return HTTPException(503, "Too many photos are waiting: try again in a moment.", RETRY)
 
 
-def answer(predictor: Predictor, photo: bytes) -> dict[str, Any]:
+def answer(predictor: Predictor, photo: bytes, level: float | None = None) -> dict[str, Any]:
     """Every detection of the model, and what the page needs to show them.
 
     Raises:
@@ -158,7 +163,7 @@ def answer(predictor: Predictor, photo: bytes) -> dict[str, Any]:
         ) from error
     except InputError as error:
         raise HTTPException(422, f"The {error}") from error
-    entry = Entry.of(prediction, image_id=1, stamp=(0, 0), picture=None)
+    entry = Entry.of(prediction, image_id=1, stamp=(0, 0), picture=None, level=level)
     classes = zip(
         predictor.classes.ids, predictor.classes.names, predictor.classes.groups, strict=True
     )
@@ -176,6 +181,7 @@ def answer(predictor: Predictor, photo: bytes) -> dict[str, Any]:
             for k, (i, name, group) in enumerate(classes)
         ],
         "detections": entry.detections,
+        "totals": entry.totals,  # of the detections from "score" on; null without intervals
     }
 
 

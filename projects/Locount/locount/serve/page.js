@@ -4,9 +4,10 @@ const MAX_BYTES = 20e6;
 const LABEL = 12; // pixels of the screen
 
 const $ = (id) => document.getElementById(id);
-let photo = null; // { name, width, height, categories, detections }
+let photo = null; // { name, width, height, categories, detections, totals }
 let chosen = null; // id of the only category that is shown
 let shown = []; // detections on the photo
+let least = 0; // score; the slider has steps, and the first one may lie between
 let asked = 0;
 
 function say(text) {
@@ -39,7 +40,7 @@ async function predict(file) {
     URL.revokeObjectURL($("image").src);
     $("image").src = URL.createObjectURL(file);
     $("boxes").setAttribute("viewBox", `0 0 ${photo.width} ${photo.height}`);
-    $("score").value = photo.score;
+    $("score").value = least = photo.score;
     $("result").hidden = false;
     show();
   } catch (error) {
@@ -48,6 +49,14 @@ async function predict(file) {
     if (question === asked) $("busy").textContent = "";
   }
 }
+
+// Whether these are the detections that the intervals speak of.
+function calibrated(detections) {
+  const counted = photo.detections.filter((d) => d.score >= photo.score);
+  return photo.totals !== null && detections.length === counted.length;
+}
+
+const range = (total) => (total ? ` (${total.low}–${total.high})` : "");
 
 // Rows of the stock list, in the order of the categories: as in inventory.csv of locount predict.
 function stock(detections) {
@@ -61,19 +70,26 @@ function stock(detections) {
         instances: own.reduce((sum, d) => sum + d.count, 0),
         score: lowest(own.map((d) => d.score)),
         countScore: lowest(own.map((d) => d.count_score).filter((s) => s !== null)),
+        interval: calibrated(detections) ? photo.totals.categories[category.id] : null,
       };
     })
     .filter((row) => row.boxes);
 }
 
 function show() {
-  const least = Number($("score").value);
   $("score-value").value = least.toFixed(2);
   const found = photo.detections.filter((d) => d.score >= least);
   const rows = stock(found);
   if (!rows.some((row) => row.id === chosen)) chosen = null;
   $("count").textContent = found.length;
-  $("instances").textContent = found.reduce((sum, d) => sum + d.count, 0);
+  const total = calibrated(found) ? photo.totals.photo : null;
+  $("instances").textContent = `${found.reduce((sum, d) => sum + d.count, 0)}${range(total)}`;
+  $("interval").hidden = !photo.totals;
+  if (photo.totals) {
+    $("interval").textContent = total
+      ? `In brackets: where the truth lies on ${Number((100 * photo.totals.level).toFixed(2))} % of photos like those of the calibration.`
+      : `Intervals are of score ${photo.score.toFixed(2)}.`;
+  }
   $("detail").textContent = found.length ? "Point at a box to see what it is." : "";
   $("nothing").hidden = found.length > 0;
   $("stock").replaceChildren(...rows.map(stockRow));
@@ -101,7 +117,7 @@ function stockRow(row) {
   head.scope = "row";
   head.append(button);
   line.append(head);
-  for (const value of [row.boxes, row.instances, row.score.toFixed(2)]) {
+  for (const value of [row.boxes, `${row.instances}${range(row.interval)}`, row.score.toFixed(2)]) {
     line.insertCell().textContent = value;
   }
   return line;
@@ -123,7 +139,8 @@ function draw() {
     const { color, name } = categories.get(d.category_id);
     const box = svg("rect", { x, y, width, height, stroke: color });
     box.addEventListener("pointerenter", () => {
-      $("detail").textContent = `${name} ×${d.count}, score ${d.score.toFixed(2)}`;
+      const interval = range(d.count_low && { low: d.count_low, high: d.count_high });
+      $("detail").textContent = `${name} ×${d.count}${interval}, score ${d.score.toFixed(2)}`;
     });
     boxes.push(box);
     // Where the box has room for it.
@@ -142,11 +159,14 @@ function csv(rows) {
   const round = (score) => (score === null ? "" : Math.round(score * 1e4) / 1e4);
   const header =
     "photo,category,group,boxes,instances,lowest_confidence,lowest_count_confidence".split(",");
+  const bounds = (total) => (photo.totals ? [total ? total.low : "", total ? total.high : ""] : []);
+  if (photo.totals) header.push("instances_low", "instances_high");
   const lines = rows.map((row) => [
     ...[photo.name, row.name, row.group, row.boxes, row.instances],
-    ...[round(row.score), round(row.countScore)],
+    ...[round(row.score), round(row.countScore), ...bounds(row.interval)],
   ]);
-  if (!rows.length) lines.push([photo.name, "", "", 0, 0, "", ""]);
+  const total = calibrated([]) ? photo.totals.photo : null;
+  if (!rows.length) lines.push([photo.name, "", "", 0, 0, "", "", ...bounds(total)]);
   return [header, ...lines].map((line) => `${line.map((v) => quote(safe(v))).join(",")}\r\n`).join("");
 }
 
@@ -154,7 +174,10 @@ $("file").addEventListener("change", () => {
   predict($("file").files[0]);
   $("file").value = ""; // so that the same photo can be given again
 });
-$("score").addEventListener("input", show);
+$("score").addEventListener("input", () => {
+  least = Number($("score").value);
+  show();
+});
 new ResizeObserver(() => photo && draw()).observe($("photo"));
 for (const name of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(name, (event) => {

@@ -141,7 +141,7 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
             )
             (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
             # Images last but one: a folder has the split when it has its images.
-            names = (f"Locount_GtTxts{split.title()}", _CATEGORIES)
+            names = (f"Locount_GtTxts{split.title()}", _CATEGORIES, f"rows_{split}.json")
             for name in (*names, f"Locount_Images{split.title()}", _MANIFEST):
                 os.replace(folder / name, out / name)
     except OSError as error:
@@ -185,21 +185,23 @@ def _render_split(root: Path, split: str, series: Series) -> None:
     )
     workers = min(usable_cpus(), -(-series.images // PICTURES_PER_WORKER))
     if workers == 1:
-        for i in bar(range(series.images)):
-            draw(i)
-        return
-    # Started afresh, not forked: a fork of a process with threads, as torch's, can wait forever.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
-        for _ in bar(pool.map(draw, range(series.images), chunksize=8)):
-            pass
+        rows = dict(bar(map(draw, range(series.images))))
+    else:
+        # Started afresh: a fork of a process with threads, as torch's, can wait forever.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
+            rows = dict(bar(pool.map(draw, range(series.images), chunksize=8)))
+    (root / f"rows_{split}.json").write_text(json.dumps(rows))
 
 
 def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def _write_picture(images: Path, texts: Path, series: Series, index: int) -> None:
+def _write_picture(
+    images: Path, texts: Path, series: Series, index: int
+) -> tuple[str, dict[str, list[int]]]:
+    """Returns the file's name, and the row and the facings of each line of its text."""
     _, seed, *how = series
     picture = render(seed, index, *how)
     stem = f"{index + 1:06d}"
@@ -215,3 +217,4 @@ def _write_picture(images: Path, texts: Path, series: Series, index: int) -> Non
         )
     ]
     (texts / f"{stem}.txt").write_text("".join(lines), encoding="utf-8")
+    return f"{stem}.jpg", {"rows": picture.rows.tolist(), "facings": picture.facings.tolist()}

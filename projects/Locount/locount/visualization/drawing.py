@@ -29,7 +29,9 @@ def class_color(class_id: int) -> Color:
     return tuple(round(255 * c) for c in colorsys.hsv_to_rgb(hue, 0.85, value))
 
 
-def draw_prediction(prediction: Prediction, pixels: np.ndarray) -> np.ndarray:
+def draw_prediction(
+    prediction: Prediction, pixels: np.ndarray, level: float | None = None
+) -> np.ndarray:
     """A photo with its boxes, their counts and a key below it.
 
     A box has the color of its class. Its label is the category with the count where there is room
@@ -38,6 +40,7 @@ def draw_prediction(prediction: Prediction, pixels: np.ndarray) -> np.ndarray:
 
     Args:
         pixels: H x W x 3, uint8, BGR.
+        level: of the intervals in the key, as for :meth:`Prediction.total_interval`; None for none.
 
     Returns:
         (H + key) x W x 3, uint8, BGR; the photo's pixels are where they were.
@@ -45,7 +48,7 @@ def draw_prediction(prediction: Prediction, pixels: np.ndarray) -> np.ndarray:
     photo = Image.fromarray(np.ascontiguousarray(pixels[:, :, ::-1]))
     class_ids = prediction.class_ids.tolist()
     draw_boxes(photo, prediction.boxes.tolist(), class_ids, _label_texts(prediction))
-    return np.concatenate([np.asarray(photo), _key(prediction)])[:, :, ::-1]
+    return np.concatenate([np.asarray(photo), _key(prediction, level)])[:, :, ::-1]
 
 
 def draw_boxes(
@@ -122,22 +125,23 @@ def _whole(box: Box) -> tuple[int, int, int, int]:
     return tuple(round(value) for value in box)
 
 
-def _key(prediction: Prediction) -> np.ndarray:
-    """A strip as wide as the photo: color, category, boxes and instances of what is in it."""
+def _key(prediction: Prediction, level: float | None) -> np.ndarray:
+    """A strip as wide as the photo: color, category, boxes and instances of what is in it; and the
+    total with its interval, where that is not the one category's."""
     font = label_font(max(12, prediction.width // 70))
     row, gap = round(font.size * 1.5), font.size
-    boxes, instances = Counter(), Counter()
-    for class_id, count in zip(
-        prediction.class_ids.tolist(), prediction.counts.tolist(), strict=True
-    ):
-        boxes[class_id] += 1
-        instances[class_id] += count
+    boxes = Counter(prediction.class_ids.tolist())
+    intervals = {} if level is None else prediction.category_intervals(level)
+    texts = {}
+    for i, total in prediction.category_totals().items():
+        interval = f" ({intervals[i]})" if i in intervals else ""
+        texts[i] = f"{prediction.classes.names[i]}: {total}{interval}, {boxes[i]} boxes"
+    if level is not None and (not boxes or len(prediction.classes.names) > 1):
+        total, interval = prediction.counts.sum(), prediction.total_interval(level)
+        texts[None] = f"total: {total} ({interval})"
     entries = []
     x = y = gap // 2
-    for class_id in sorted(boxes):
-        text = (
-            f"{prediction.classes.names[class_id]}: {instances[class_id]} ({boxes[class_id]} boxes)"
-        )
+    for class_id, text in texts.items():
         width = round(font.getlength(text)) + 2 * gap
         if x > gap // 2 and x + width > prediction.width:
             x, y = gap // 2, y + row
@@ -147,6 +151,7 @@ def _key(prediction: Prediction) -> np.ndarray:
     key = Image.new("RGB", (prediction.width, height), "white")
     draw = ImageDraw.Draw(key)
     for x, y, class_id, text in entries:
-        draw.rectangle((x, y, x + font.size, y + font.size), fill=class_color(class_id))
+        if class_id is not None:
+            draw.rectangle((x, y, x + font.size, y + font.size), fill=class_color(class_id))
         draw.text((x + 1.4 * font.size, y), text, fill="black", font=font)
     return np.asarray(key)

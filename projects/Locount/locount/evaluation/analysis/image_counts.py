@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...errors import InputError
 from ..annotations import Detections, GroundTruth
 
 
@@ -66,6 +67,26 @@ class ImageCounts:
             return float("inf")
         return float(scores[total.argmin()])
 
+    def fitted_threshold(self, source: str) -> float:
+        """:meth:`best_threshold`, where there is one.
+
+        Args:
+            source: where the detections are from, for messages.
+
+        Raises:
+            InputError: if there is no detection, or to count nothing is better.
+        """
+        if not len(self.scores):
+            raise InputError(f"{source} holds no detection: predict with a lower PREDICT.SCORE")
+        threshold = self.best_threshold()
+        if threshold == float("inf"):
+            raise InputError(
+                f"{source}: at every score the error is larger than without any detection: is it "
+                "of the same images, and of a trained model?"
+                + ("" if self.true.any() else " No image holds a box, so each detection is wrong")
+            )
+        return threshold
+
     def cross_fitted_errors(self) -> dict[str, float]:
         """:meth:`errors` of each half of the images at the best threshold of the other half.
 
@@ -76,12 +97,12 @@ class ImageCounts:
         half = np.arange(len(self.true)) % 2
         difference = np.empty_like(self.true)
         for judged in (0, 1):
-            threshold = self._of_images(half != judged).best_threshold()
+            threshold = self.of_images(half != judged).best_threshold()
             difference[half == judged] = (self.predicted(threshold) - self.true)[half == judged]
         return _errors(difference)
 
-    def _of_images(self, kept: np.ndarray) -> ImageCounts:
-        """Only of the images where ``kept``."""
+    def of_images(self, kept: np.ndarray) -> ImageCounts:
+        """Of the images where ``kept`` is true."""
         place, of_kept = np.cumsum(kept) - 1, kept[self.image]
         return ImageCounts(
             self.true[kept],

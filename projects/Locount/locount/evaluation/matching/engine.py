@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ...compiled import num_usable_cpus
+from ...files import usable_cpus
 from ..annotations import Detections, GroundTruth
 from ..protocol import NUM_AC, NUM_CELLS, NUM_IOU, RECALL_POINTS, Subset
 from . import kernels, sorting
@@ -46,7 +46,7 @@ class Matcher:
             num_threads: by default all that the process may use.
         """
         self.max_dets = max_dets
-        self.num_threads = num_threads or num_usable_cpus()
+        self.num_threads = num_threads or usable_cpus()
         gt_order, self.gt_start = _sort_by_category_and_image(gt, gt)
         dt_order, self.dt_start = _sort_by_category_and_image(dt, gt)
         self.over_categories(

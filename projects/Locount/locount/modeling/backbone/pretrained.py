@@ -6,7 +6,7 @@ import hashlib
 import io
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -181,7 +181,24 @@ def check_input(cfg: CfgNode) -> None:
         InputError: with the values of INPUT.FORMAT, MODEL.PIXEL_MEAN and MODEL.PIXEL_STD to set.
     """
     trained = timm.get_pretrained_cfg(cfg.MODEL.TIMM.NAME)
-    expected = ("RGB", *([round(255 * v, 3) for v in p] for p in (trained.mean, trained.std)))
+    weights = f"ImageNet weights of MODEL.TIMM.NAME {cfg.MODEL.TIMM.NAME!r}"
+    check_images(cfg, weights, trained.mean, trained.std, "MODEL.TIMM.PRETRAINED False")
+
+
+def check_images(
+    cfg: CfgNode, weights: str, mean: Sequence[float], std: Sequence[float], off: str
+) -> None:
+    """Check that images reach a network as its weights had them.
+
+    Args:
+        weights: whose they are, for the message.
+        mean, std: of RGB in [0, 1].
+        off: the setting that loads no weights.
+
+    Raises:
+        InputError: with the values of INPUT.FORMAT, MODEL.PIXEL_MEAN and MODEL.PIXEL_STD to set.
+    """
+    expected = ("RGB", *([round(255 * v, 3) for v in p] for p in (mean, std)))
     actual = (cfg.INPUT.FORMAT, list(cfg.MODEL.PIXEL_MEAN), list(cfg.MODEL.PIXEL_STD))
     if actual[0] != expected[0] or not all(
         len(a) == len(e) and all(abs(x - y) < 0.5 for x, y in zip(a, e, strict=True))
@@ -189,9 +206,8 @@ def check_input(cfg: CfgNode) -> None:
     ):
         keys = ("INPUT.FORMAT", "MODEL.PIXEL_MEAN", "MODEL.PIXEL_STD")
         raise InputError(
-            f"The ImageNet weights of MODEL.TIMM.NAME {cfg.MODEL.TIMM.NAME!r} expect other images "
-            f"than the config gives ({_settings(keys, actual)}). Set {_settings(keys, expected)}, "
-            "or MODEL.TIMM.PRETRAINED False."
+            f"The {weights} expect other images than the config gives "
+            f"({_settings(keys, actual)}). Set {_settings(keys, expected)}, or {off}."
         )
 
 
@@ -208,8 +224,9 @@ def check_frozen(cfg: CfgNode, model: nn.Module) -> None:
     Raises:
         InputError: with the keys to set.
     """
-    pretrained = cfg.MODEL.TIMM.PRETRAINED or cfg.MODEL.TORCHVISION.PRETRAINED_BACKBONE
-    if cfg.MODEL.WEIGHTS or pretrained:
+    node = cfg.MODEL
+    pretrained = node.TIMM.PRETRAINED or node.TORCHVISION.PRETRAINED_BACKBONE
+    if node.WEIGHTS or node.DETR.PRETRAINED or pretrained:
         return
     frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
     frozen += [name for name, m in model.named_modules() if isinstance(m, FROZEN_NORMS)]

@@ -142,7 +142,7 @@ def _choose_features(
         raise InputError(
             f"MODEL.TIMM.NAME {name!r} has no feature {', '.join(unknown)}; it has "
             f"{', '.join(features)}. Change MODEL.FPN.IN_FEATURES, or MODEL.YOLO.IN_FEATURES for "
-            "YOLO."
+            "YOLO, or MODEL.DETR.IN_FEATURES for CountingDETR."
         )
     return {key: f for key, f in features.items() if key in out_features}
 
@@ -174,6 +174,12 @@ def _layers_up_to(
         )
         parent = children[part]
     return [*layers, parent]
+
+
+@BACKBONE_REGISTRY.register()
+def build_timm_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> TimmBackbone:
+    """The features MODEL.DETR.IN_FEATURES of the timm model, without a pyramid."""
+    return TimmBackbone.from_config(cfg, cfg.MODEL.DETR.IN_FEATURES)
 
 
 @BACKBONE_REGISTRY.register()

@@ -58,6 +58,17 @@ class Counter(Protocol):
             M x Ri booleans.
         """
 
+    def agreement(self, outputs: Tensor, counts: Tensor) -> Tensor:
+        """How far outputs speak for a count.
+
+        Args:
+            outputs: R x B.
+            counts: M integers >= 1.
+
+        Returns:
+            M x R numbers in [0, 1].
+        """
+
     def decode(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """The counts to report, at the last stage.
 
@@ -124,6 +135,10 @@ class CountClassifier:
         """Whether the bin holds the count."""
         return torch.eq(self.encode(counts)[:, None], hypotheses[None])
 
+    def agreement(self, outputs: Tensor, counts: Tensor) -> Tensor:
+        """The probability of the count's bin."""
+        return self.bin_logits(outputs).float().softmax(dim=1).T[self.encode(counts)]
+
     def decode(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """The number of the believed bin, and its probability out of all bins."""
         bins = self.hypothesize(outputs)
@@ -156,6 +171,10 @@ class CountRegressor:
     def admits(self, hypotheses: Tensor, counts: Tensor) -> Tensor:
         """Whether the number passes the lowest AC threshold."""
         return num_passed_ac_thresholds(hypotheses[None], counts[:, None]) > 0
+
+    def agreement(self, outputs: Tensor, counts: Tensor) -> Tensor:
+        """AC of the rounded number."""
+        return counting_accuracy(self.hypothesize(outputs)[None], counts[:, None])
 
     def decode(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """The rounded number, of score 1: a regressed number comes without a probability."""

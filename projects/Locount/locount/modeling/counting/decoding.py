@@ -93,8 +93,6 @@ def most_expected_ac(shares: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         R counts (int64) in [1, C], and R shares in [0, 1].
     """
-    if len(shares) == 0:
-        return shares.new_empty(0, dtype=torch.int64), shares.new_empty(0)
     best, index = shares.max(dim=1)
     return index + 1, best
 
