@@ -239,7 +239,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     with new_folder(out) as second:  # of another process
         assert at_work.exists()
         (second / "file").touch()
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         first.__exit__(None, None, None)
     assert [path.name for path in out.iterdir()] == ["file"]
     assert not at_work.exists()

@@ -34,10 +34,10 @@ COMMANDS = {
     "planogram": "make plans of shelves from photos, and check shelves by them",
     "predict": "find and count the products on photos: pictures, tables, results",
     "report": "show what a trained model can do, on one page for the browser",
-    "rows": "show what stands where on shelves: rows, facings, shares, gaps",
+    "rows": "show what is where on shelves: rows, facings, shares, gaps",
     "serve": "show on a page in the browser what is on a photo",
     "slim": "make a small file from a checkpoint, for prediction",
-    "stock": "tell what there is too little of on a shelf",
+    "stock": "list what is running out on shelves",
     "train": "train a model, or continue a training",
 }
 
