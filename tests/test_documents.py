@@ -90,3 +90,13 @@ def test_commands_in_sentences_exist(document):
     text = FENCED.sub("", document.read_text())
     names = re.findall(r"`locount ([a-z-]+)", text)
     assert {name for name in names if not name.startswith("-")} <= set(COMMANDS)
+
+
+def test_every_page_has_a_place_in_the_site():
+    nav = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert {path.name for path in ROOT.glob("docs/*.md")} <= set(nav)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_documents_name_only_what_readers_have(document):
+    assert "../shared" not in document.read_text()

@@ -23,7 +23,7 @@ COMMANDS = {
     "compare": "train several configs under one budget and write one table",
     "configs": "list the configs that come with locount",
     "convert": "write a dataset in another annotation format",
-    "diff": "tell what has changed on a shelf between two photos",
+    "diff": "show what has changed on a shelf between two photos",
     "doctor": "print the versions of everything that matters and what is missing",
     "eval": "run a model over a dataset and judge its boxes and counts",
     "evaluate": "score detections against ground truth, jointly in IoU and count",
