@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--errors",
         action="store_true",
-        help="also what is lost to which cause, and count statistics",
+        help="also how much each cause of errors costs, and count statistics",
     )
     add_score(
         parser,

@@ -84,7 +84,7 @@ class Report:
         ]
         if self.errors:
             parts.append(
-                f"Causes of errors, each repaired alone:\n{tables.errors_table(self.errors)}"
+                f"Causes of errors, each repaired by itself:\n{tables.errors_table(self.errors)}"
             )
         if self.counts:
             parts.append(f"Counts of boxes matched at IoU 0.50:\n{tables.count_table(self.counts)}")
@@ -209,7 +209,7 @@ def self_test(path: str | PathLike) -> tuple[bool, str]:
         counts=own.counts,
         scores=np.ones(len(own)),
     )
-    # so many that none is cut off
+    # enough that none is cut off
     metrics = score_matches(match(gt, dt, max(1, len(dt))), max(1, len(dt))).metrics
     values = np.array([v for v in metrics.values() if not np.isnan(v)])
     what = f"{path}: {len(own)} boxes as their own detections"

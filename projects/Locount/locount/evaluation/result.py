@@ -54,7 +54,8 @@ class EvaluationResult:
 
 
 def summarize(gt: GroundTruth, scores: Sequence[SubsetScores], max_dets: int) -> EvaluationResult:
-    """
+    """The figures of an evaluation from its scores.
+
     Args:
         scores: of the whole set, with precision, then of the subsets to report.
     """

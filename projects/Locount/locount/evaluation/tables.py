@@ -67,7 +67,7 @@ def per_category_table(result: EvaluationResult) -> str:
 
 
 def errors_table(errors: ErrorAnalysis) -> str:
-    """Points lost to each cause, and how many errors there are of it at IoU and AC 0.50."""
+    """Points lost to each cause, and how many errors it makes at IoU and AC 0.50."""
     rows = [
         [cause, figure(errors.lost[cause]), figure(errors.lost_at_50[cause]), str(number)]
         for cause, number in errors.errors_at_50.items()

@@ -24,12 +24,12 @@ class Matches:
     missed: np.ndarray  # (G',)
 
     def above(self, scores: np.ndarray, threshold: float) -> Matches:
-        """With the detections of at least this score alone, as if there were no others.
+        """Only with the detections of at least this score, as if there were no others.
 
         Args:
             scores: of all detections of the matcher.
         """
-        # Better detections are matched first, whatever comes behind them.
+        # Better detections are matched first, whatever comes after them.
         kept = scores[self.dt] >= threshold
         return Matches(
             self.dt[kept], self.gt[kept], np.sort(np.append(self.missed, self.gt[~kept]))

@@ -44,7 +44,7 @@ class Matcher:
         """
         Args:
             max_dets: the most detections per image and category to ask :meth:`score` for.
-            num_threads: as many as the process may use by default.
+            num_threads: by default all that the process may use.
         """
         self.max_dets = max_dets
         self.num_threads = num_threads or usable_cpus()
@@ -96,7 +96,7 @@ class Matcher:
                 num_pairs,
             )
         )
-        # the empty arrays stand for no categories at all
+        # the empty arrays mean no categories at all
         pair_gt, pair_passed = zip(
             (np.empty(0, np.int32), np.empty((0, 2), np.uint8)), *parts, strict=True
         )
