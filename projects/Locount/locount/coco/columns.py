@@ -165,7 +165,7 @@ def decode_json(raw: msgspec.Raw, faults: Faults) -> Any:
     """Any JSON, with NaN and Infinity, which JSON has not: the entries that hold them can be named.
 
     Raises:
-        DatasetError: for what is no JSON.
+        DatasetError: for what is not JSON.
     """
     try:
         return parse_json(bytes(raw))
@@ -263,7 +263,7 @@ def flat_table(
 def _pieces(text: bytes, size: int) -> Iterator[bytes]:
     """The JSON of a list of objects as lists of a little over ``size`` bytes each.
 
-    A cut in the wrong place, within a string or a nested object, leaves a piece that is no JSON.
+    A cut in the wrong place, within a string or a nested object, leaves a piece that is not JSON.
     """
     start = 0
     while (end := text.find(b"},", start + size)) >= 0:

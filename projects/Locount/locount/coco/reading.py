@@ -199,7 +199,7 @@ def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
     """The three lists of a COCO file, those of a file not yet decoded.
 
     Raises:
-        DatasetError: for what is no JSON object with these keys.
+        DatasetError: for what is not JSON object with these keys.
     """
     data = _load(source, faults)
     if isinstance(data, msgspec.Raw):
