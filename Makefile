@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 # Where the results of `make demo` go.
 DEMO ?= output/demo
 
-.PHONY: demo test lint format bench
+.PHONY: demo test lint format bench docs
 
 $(INSTALLED): constraints.txt setup.cfg packaging/detectron2/pyproject.toml $(wildcard packaging/detectron2/build_backend/*.py)
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,11 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(INSTALLED)
+	$(BIN)/pip install -c constraints.txt -e ".[docs]"
+	$(BIN)/mkdocs build --strict
+	@echo "the site    output/site/index.html"
 
 bench: $(INSTALLED)
 	$(BIN)/pip install -c constraints.txt -e ".[bench]"

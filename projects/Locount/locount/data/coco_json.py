@@ -21,7 +21,7 @@ from .mending import Changes, mended_box
 
 logger = logging.getLogger(__name__)
 
-# Numbers of annotations that are no attribute.
+# Numbers of annotations that are not attributes.
 _KEYS = frozenset({"image_id", "category_id", "area", "iscrowd", "ignore", "num_keypoints"})
 
 
@@ -143,7 +143,7 @@ class CocoJson:
         self.mend.log()
 
     def _sound(self) -> tuple[list[dict], dict[str, object]]:
-        """The records and the metadata of what has no fault."""
+        """The records and the metadata of what is without fault."""
         file = self._file
         faulty = {(fault.entries, fault.index) for fault in self._faults}
         images, categories, annotations = (

@@ -35,7 +35,7 @@ class DatasetName:
 
     @property
     def prefix(self) -> str:
-        """What stands before the first colon; "" for a name without any."""
+        """What is before the first colon; "" for a name without one."""
         prefix, colon, _ = self.place.partition(":")
         return prefix if colon else ""
 
@@ -46,7 +46,7 @@ class DatasetName:
         return DatasetName(place)
 
     def two_parts(self, form: str) -> tuple[str, str]:
-        """What stands between the prefix and the last colon, and after it: paths may hold colons.
+        """What is between the prefix and the last colon, and after it: paths may hold colons.
 
         Raises:
             DatasetError: with the form, if one is missing.

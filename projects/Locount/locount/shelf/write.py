@@ -27,7 +27,7 @@ _MANIFEST = "shelf.json"
 _CATEGORIES = "categories.txt"  # of the Locount layout
 # A worker imports for seconds before its first picture.
 PICTURES_PER_WORKER = 200
-_UNFINISHED = ".unfinished-"  # what a run that was killed leaves behind is no data
+_UNFINISHED = ".unfinished-"  # what a killed run leaves is not data
 _SIDES = (320, 4096)
 
 
@@ -97,7 +97,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text)
     if match is None:
-        raise InputError(f"The size {text!r} is none: write WIDTHxHEIGHT, such as 640x360")
+        raise InputError(f"{text!r} is not a size: write WIDTHxHEIGHT, such as 640x360")
     return int(match[1]), int(match[2])
 
 
@@ -112,7 +112,9 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
     """
     series.check()
     if not re.fullmatch(r"[a-z][a-z0-9_]*", split):
-        raise InputError(f"The split {split!r} is no name: write it in lower case, such as train")
+        raise InputError(
+            f"The split {split!r} is not a name: write it in lower case, such as train"
+        )
     manifest = _read_manifest(out)
     present = manifest["splits"].get(split)
     if present == series.described():

@@ -25,7 +25,7 @@ from .xml_files import xml_bytes
 logger = logging.getLogger(__name__)
 
 _LOCAL_FILES = "/data/local-files/"
-# Answers about a photo or a region that are no region themselves.
+# Answers about a photo or a region that are not regions themselves.
 _ANSWERS = frozenset(
     {"choices", "datetime", "number", "pairwise", "rating", "relation", "taxonomy", "textarea"}
 )
@@ -131,7 +131,7 @@ class _TaskReader:
         return self.entries.attempt(self.path, None, read, *args, element=element)
 
     def read(self, raw: msgspec.Raw) -> None:
-        task = _decode(raw, _Task, "{}: export the project anew, as JSON (not JSON-MIN)")
+        task = _decode(raw, _Task, "{}: export the project again, as JSON (not JSON-MIN)")
         name = _image_name(_reference(task))
         finished = [annotation for annotation in task.annotations if not annotation.was_cancelled]
         if len(finished) != 1:
@@ -175,7 +175,7 @@ def _reference(task: _Task) -> str:
     if "image" in task.data:
         return _decode(task.data["image"], str, "the image of its data can't be read ({})")
     raise ValueError(
-        f"its data has no key 'image' but {', '.join(map(repr, task.data)) or 'nothing'}: rename "
+        f"its data has no key 'image', only {', '.join(map(repr, task.data)) or 'nothing'}: rename "
         "the key of the photo to 'image' in this file"
     )
 
@@ -201,14 +201,14 @@ def _box(
 
 
 def _image_name(reference: str) -> str:
-    """The path below the folder of images that a task's text for its image stands for."""
+    """The path below the folder of images that a task's text for its image means."""
     if reference.startswith(_LOCAL_FILES):
         return "".join(parse_qs(urlsplit(reference).query).get("d", []))
     return reference.removeprefix("/data/")
 
 
 def write(dataset: Dataset, folder: Path) -> None:
-    """Write ``SPLIT.json`` files of tasks for import, and the labelling interface."""
+    """Write ``SPLIT.json`` files of tasks for import, and the labeling interface."""
     for name, split in dataset.splits.items():
         tasks = [
             {

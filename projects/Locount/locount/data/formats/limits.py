@@ -51,8 +51,8 @@ def reduce_dataset(
     refused = [text for key, text in found.items() if key not in lossy]
     if refused:
         raise InputError(
-            f"{title} can't hold all of this dataset; --lossy {' '.join(found)} would go on all "
-            f"the same:\n{listing(refused)}"
+            f"{title} can't hold all of this dataset; --lossy {' '.join(found)} converts it "
+            f"anyway, without:\n{listing(refused)}"
         )
     return dataset, list(found.values())
 
@@ -84,7 +84,7 @@ def _find_fractions(dataset: Dataset) -> str:
         whole = _whole(box, record)
         if whole[0] == whole[2] or whole[1] == whole[3]:
             raise InputError(
-                f"The box {box} of {record['file_name']} is nothing in whole pixels: delete it"
+                f"The box {box} of {record['file_name']} has no area in whole pixels: delete it"
             )
         shifts.append(max(abs(a - b) for a, b in zip(box, whole, strict=True)))
     moved = [shift for shift in shifts if shift > _PIXEL_TOLERANCE]

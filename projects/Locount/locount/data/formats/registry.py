@@ -35,7 +35,7 @@ class Format(NamedTuple):
         images: where in that folder the images of a split belong.
         holds: keys of ``LOSSES``.
         options: of its dataset names.
-        suffix: of its files, where each holds a split; such a file can be read alone.
+        suffix: of its files, where each holds a split; such a file can be read by itself.
         sign: whether a folder has what only this format has.
         is_category, is_split: whether it can hold a text as such a name.
         by_stem: an image and its annotation file have the same path but for the suffix.
