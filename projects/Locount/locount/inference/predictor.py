@@ -20,7 +20,7 @@ from detectron2.structures import Instances
 
 from ..checkpoint import load_weights
 from ..classes import Classes, find_classes
-from ..config import device_of, load_config, without_missing_gpu
+from ..config import building, device_of, load_config, without_missing_gpu
 from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
 from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
@@ -95,7 +95,8 @@ class Predictor:
                 f"There is no GPU {cfg.MODEL.DEVICE!r}: torch sees {torch.cuda.device_count()}."
             )
         self.cfg = cfg
-        self.model = build_model(cfg.clone()).eval()  # models may change their config
+        with building():
+            self.model = build_model(cfg.clone()).eval()  # models may change their config
         load_weights(self.model, cfg.MODEL.WEIGHTS)
         if amp:
             mixed_precision.prepare(self.model)

@@ -16,6 +16,7 @@ from torch import nn
 
 from ..checkpoint import Checkpointer, load_weights
 from ..classes import CHECKPOINT_KEY, Classes
+from ..config import building
 from ..counting import IGNORED_COUNT
 from ..data import LocountDatasetMapper
 from ..errors import InputError
@@ -117,6 +118,11 @@ class Trainer(DefaultTrainer):
             writers = [i for i, h in enumerate(built) if isinstance(h, hooks.PeriodicWriter)]
             built.insert(writers[0] if writers else len(built), evaluation)
         return built
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        with building():
+            return super().build_model(cfg)
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
