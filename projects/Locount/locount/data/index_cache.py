@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import platformdirs
 
+from ..files import new_file
 from ..texts import TextError, read_arrays
 
 logger = logging.getLogger(__name__)
@@ -89,15 +89,8 @@ def _read(path: Path, signature: str) -> dict[str, np.ndarray] | None:
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.savez(file, **arrays)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with new_file(path) as file:
+            np.savez(file, **arrays)
     except OSError as error:
         logger.warning(
             "The index can't be kept in %s (%s): every start reads all files again. "

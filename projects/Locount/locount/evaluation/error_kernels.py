@@ -7,6 +7,7 @@ from numba import njit
 
 from locount.counting import num_passed_ac_thresholds
 
+from .compiling import compiled
 from .kernels import box_at, box_iou, match_detection
 from .protocol import IOU_THRESHOLDS, NUM_IOU, RECALL_POINTS
 
@@ -31,7 +32,7 @@ HIT, IGNORED = 8, 9
 _NUM_CAUSES = len(CAUSES)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def record_matches(
     first,
     last,
@@ -63,7 +64,7 @@ def record_matches(
         )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def blind_partners(first, last, paired_start, pair_start, pair_gt, gt_crowd, partner):
     """Match blind to counts at the lowest IoU threshold.
 
@@ -80,7 +81,7 @@ def blind_partners(first, last, paired_start, pair_start, pair_gt, gt_crowd, par
                 break
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _passed_ious(iou):
     """How many IoU thresholds are reached; -1 on background."""
     if iou < BACKGROUND_IOU:
@@ -91,7 +92,7 @@ def _passed_ious(iou):
     return passed
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def nearest_boxes(
     first,
     last,
@@ -135,7 +136,7 @@ def nearest_boxes(
                 passed[d, other, 1] = ac
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cause(passed, too_low, i, j):
     """What is wrong with a false positive at the i-th IoU and the j-th AC threshold."""
     same_iou, same_ac = passed[0, 0], passed[0, 1]
@@ -151,12 +152,12 @@ def _cause(passed, too_low, i, j):
     return BACKGROUND if other_iou < 0 else SEVERAL
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _has_cell(words, row, cell):
     return bool((words[row, cell // 64] >> np.uint64(cell % 64)) & np.uint64(1))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count_hit(tp, fp, num_gt, best):
     """Enter precision after one more true positive into ``best``, by the recall point reached."""
     recall = tp / num_gt
@@ -168,7 +169,7 @@ def _count_hit(tp, fp, num_gt, best):
     best[bucket] = max(best[bucket], tp / (tp + fp))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def repair_cell(
     i,
     j,

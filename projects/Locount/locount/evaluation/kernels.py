@@ -17,6 +17,7 @@ from numba import njit
 
 from locount.counting import num_passed_ac_thresholds
 
+from .compiling import compiled
 from .protocol import IOU_THRESHOLDS, NUM_CELLS, NUM_IOU, PASSED_CELLS, RECALL_POINTS
 
 _num_passed_ac_thresholds = njit(num_passed_ac_thresholds)
@@ -30,7 +31,7 @@ _BIT_OF_PRODUCT = np.empty(64, np.int64)
 _BIT_OF_PRODUCT[[(int(_DE_BRUIJN) << bit) % 2**64 >> 58 for bit in range(64)]] = np.arange(64)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def box_iou(dt, gt, crowd):
     """IoU of two XYWH boxes, given as tuples; over the detection's own area if ``crowd``.
 
@@ -49,19 +50,19 @@ def box_iou(dt, gt, crowd):
     return intersection / (dt_area + gt[2] * gt[3] - intersection)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def box_at(boxes, i):
     return boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _grown(array, needed):
     bigger = np.empty(max(needed, 2 * len(array)), array.dtype)
     bigger[: len(array)] = array
     return bigger
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_pairs(
     first,
     last,
@@ -141,7 +142,7 @@ def find_pairs(
     return pair_gt[:n].copy(), pair_passed
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def match_detection(
     first_pair, last_pair, pair_gt, pair_passed, gt_ignored, gt_crowd, taken, cells
 ):
@@ -184,7 +185,7 @@ def match_detection(
     return matched0, matched1, ignored0, ignored1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def recall_buckets(num_gt):
     """The last recall point that 0, 1, ... ``num_gt`` true positives out of ``num_gt`` reach."""
     buckets = np.empty(num_gt + 1, np.int32)
@@ -196,7 +197,7 @@ def recall_buckets(num_gt):
     return buckets
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _envelope(best):
     """Best precision at each recall or higher, from the best in each interval; in place."""
     for c in range(best.shape[0]):
@@ -204,13 +205,13 @@ def _envelope(best):
             best[c, r - 1] = max(best[c, r - 1], best[c, r])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _lowest_bit(word):
     """Place of the lowest set bit of a word that is not 0."""
     return _BIT_OF_PRODUCT[(word & (~word + _ONE)) * _DE_BRUIJN >> np.uint64(58)]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def accumulate(
     first,
     last,

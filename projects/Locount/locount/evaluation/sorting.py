@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from .compiling import compiled
 
 _DIGIT_BITS = 11
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def sort_by_key(order, keys, num_keys):
     """Stable counting sort of ``order``, indices into ``keys``, which lie in [0, num_keys)."""
     place = np.zeros(num_keys + 1, np.int64)
@@ -24,7 +25,7 @@ def sort_by_key(order, keys, num_keys):
     return result
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _descending_bits(score):
     """A key that ascends as the score, a finite float, descends."""
     bits = np.float64(score + 0.0).view(np.uint64)  # + 0.0: -0.0 and 0.0 are equal
@@ -32,7 +33,7 @@ def _descending_bits(score):
     return bits if bits >> np.uint64(63) else ~(bits | np.uint64(1 << 63))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def sort_by_score(first, last, start, order, scores):
     """Stable sort of each category's part of ``order``, indices into ``scores``, highest first.
 

@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import os
 import re
-import tempfile
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,15 @@ from typing import NamedTuple
 import cv2
 from tqdm import tqdm
 
+from ...files import (
+    UNFINISHED,
+    locked_folder,
+    new_folder,
+    remove_unfinished_files,
+    require_new,
+    write_bytes,
+)
+from ...texts import read_json
 from ..category_list import CATEGORIES_FILE
 from ..errors import DatasetError
 from .categories import Goods
@@ -26,7 +35,6 @@ DEFAULT_STYLE = "plain"
 _MANIFEST = "shelf.json"
 # A worker imports for seconds before its first picture.
 PICTURES_PER_WORKER = 200
-_UNFINISHED = ".unfinished-"  # what a run that was killed leaves behind is no data
 _SIDES = (320, 4096)
 
 
@@ -103,6 +111,13 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
     series.check()
     if not re.fullmatch(r"[a-z][a-z0-9_]*", split):
         raise DatasetError(f"The split {split!r} is no name: write it in lower case, such as train")
+    if not out.is_dir() and os.path.lexists(out):
+        raise DatasetError(f"{out} is a file: name a folder that is new or empty")
+    with locked_folder(out):
+        return _make(out, split, series)
+
+
+def _make(out: Path, split: str, series: Series) -> bool:
     manifest = _read_manifest(out)
     present = manifest["splits"].get(split)
     if present == series.described():
@@ -118,55 +133,53 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
             f"{out} holds shelves of the style {styles.pop()!r}, which have other categories than "
             f"{series.style!r}: name another folder"
         )
-    manifest["splits"][split] = series.described()
+    folders = [out / f"Locount_{kind}{split.title()}" for kind in ("Images", "GtTxts")]
+    was_killed = manifest.pop("unfinished") == split
+    for folder in folders:
+        if not was_killed:
+            require_new(folder)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out, prefix=_UNFINISHED) as temporary:
-            folder = Path(temporary)
-            _render_split(folder, split, series)
-            (folder / CATEGORIES_FILE).write_text(
-                "\n".join([*(g.name for g in series.goods), ""]), encoding="utf-8"
-            )
-            (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-            # Images last but one: a folder has the split when it has its images.
-            names = (f"Locount_GtTxts{split.title()}", CATEGORIES_FILE)
-            for name in (*names, f"Locount_Images{split.title()}", _MANIFEST):
-                os.replace(folder / name, out / name)
+        _write_manifest(out, {**manifest, "unfinished": split})
+        remove_unfinished_files(out)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        with new_folder(folders[0]) as images, new_folder(folders[1]) as texts:
+            _render_split(images, texts, series)
+            names = "".join(f"{g.name}\n" for g in series.goods)
+            write_bytes(out / CATEGORIES_FILE, names.encode())
+        manifest["splits"][split] = series.described()
+        _write_manifest(out, manifest)
     except OSError as error:
         raise DatasetError(f"{out} can't be written ({error}): name a folder that can") from error
     return True
 
 
+def _write_manifest(out: Path, manifest: dict) -> None:
+    write_bytes(out / _MANIFEST, f"{json.dumps(manifest, indent=1)}\n".encode(), durable=True)
+
+
 def _read_manifest(out: Path) -> dict:
-    empty = {"renderer": RENDERER_VERSION, "splits": {}}
-    if not out.exists():
-        return empty
-    if not out.is_dir():
-        raise DatasetError(f"{out} is a file: name a folder that is new or empty")
-    names = {e.name for e in out.iterdir() if not e.name.startswith(_UNFINISHED)}
+    empty = {"renderer": RENDERER_VERSION, "splits": {}, "unfinished": None}
+    names = {e.name for e in out.iterdir() if UNFINISHED not in e.name}
     if not names:
         return empty
     if _MANIFEST not in names:
         raise DatasetError(f"{out} is not empty: name a folder that is new or empty")
     try:
-        manifest = json.loads((out / _MANIFEST).read_text())
+        manifest = read_json(out / _MANIFEST)
         version, splits = manifest["renderer"], dict(manifest["splits"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{out / _MANIFEST} can't be read ({error}): remove {out}") from error
     if version != RENDERER_VERSION:
         raise DatasetError(
             f"{out} was made by version {version} of the renderer, this is {RENDERER_VERSION}: "
             "remove it or name another folder"
         )
-    return {"renderer": version, "splits": splits}
+    return {"renderer": version, "splits": splits, "unfinished": manifest.get("unfinished")}
 
 
-def _render_split(root: Path, split: str, series: Series) -> None:
+def _render_split(images: Path, texts: Path, series: Series) -> None:
     """Render with all cores into the two folders of a split."""
-    images = root / f"Locount_Images{split.title()}"
-    texts = root / f"Locount_GtTxts{split.title()}"
-    images.mkdir()
-    texts.mkdir()
     draw = functools.partial(_write_picture, images, texts, series)
     bar = functools.partial(
         tqdm, total=series.images, desc=f"Shelves of seed {series.seed}", unit="image", leave=False
