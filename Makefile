@@ -11,7 +11,7 @@ WEIGHTS := weights/clcnet_s2_cls10_shelf.pth
 CONFIG := configs/Shelf/clcnet_s2_cls10_shelf.yaml
 DEMO ?= output/demo
 
-.PHONY: demo test lint format bench
+.PHONY: demo test lint format bench soak
 
 $(INSTALLED): requirements.txt constraints.txt setup.cfg packaging/detectron2/pyproject.toml $(wildcard packaging/detectron2/build_backend/*.py)
 	$(PYTHON) -m venv $(VENV)
@@ -36,6 +36,11 @@ demo: $(INSTALLED)
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
+
+# Damages, kills, full disks and hostile clients: docs/reliability.md.
+MINUTES ?= 30
+soak: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/soak.py --minutes $(MINUTES)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ Usage::
 
 from __future__ import annotations
 
+import logging
 from argparse import ArgumentParser
 from contextlib import ExitStack
 from datetime import timedelta
@@ -74,9 +75,10 @@ def _run(args, cfg: CfgNode) -> dict | None:
 
 def run(args) -> None:
     """:func:`main` in each process; what its message explains ends it without a traceback."""
+    logging.raiseExceptions = False  # a log that can't be written is no reason to say more
     try:
         main(args)
-    except (InputError, FloatingPointError) as error:
+    except (InputError, FloatingPointError, OSError) as error:
         raise SystemExit(f"train_net.py: {error}") from None
 
 

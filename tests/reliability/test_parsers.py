@@ -55,6 +55,11 @@ def cache_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("LOCOUNT_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(autouse=True)
+def tried(record_property):
+    record_property("tried", EXAMPLES)
+
+
 @pytest.fixture(params=FORMATS)
 def shelf(request, tmp_path):
     """A small dataset in each format: its key, its folder, and its annotation files."""

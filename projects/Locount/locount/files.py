@@ -98,14 +98,14 @@ def remove_unfinished_files(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _remove_unfinished_folders(path: Path) -> None:
-    """Those that killed processes left of ``path``; the ones at work hold a lock."""
-    for folder in path.parent.glob(f".{glob.escape(path.name[:50])}{UNFINISHED}*"):
+def _remove_unfinished(path: Path) -> None:
+    """What killed processes left of ``path``; those at work hold a lock."""
+    for left in path.parent.glob(f".{glob.escape(path.name[:50])}{UNFINISHED}*"):
         with contextlib.suppress(OSError):
-            handle = os.open(folder, os.O_RDONLY)
+            handle = os.open(left, os.O_RDONLY)
             try:
                 if _lock(handle):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    left.unlink() if left.is_file() else shutil.rmtree(left, ignore_errors=True)
             finally:
                 os.close(handle)
 
@@ -119,12 +119,16 @@ def new_file(path: Path, mode: str = "wb", *, durable: bool = False) -> Iterator
     Args:
         mode: "wb" or "w".
         durable: the content is on the disk before it replaces anything, so that a machine that
-            stops loses neither the old file nor the new one.
+            stops loses neither the old file nor the new one. What killed processes left of it is
+            removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if durable:
+        _remove_unfinished(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_temporary_prefix(path))
     try:
         with os.fdopen(handle, mode) as file:
+            _lock(handle)
             yield file
             if durable:
                 file.flush()
@@ -218,7 +222,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     require_new(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_unfinished_folders(path)
+    _remove_unfinished(path)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_temporary_prefix(path)))
     handle = os.open(temporary, os.O_RDONLY)
     try:

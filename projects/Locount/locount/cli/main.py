@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -45,8 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     module.add_arguments(command_parser)
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = command_parser.parse_args(arguments[arguments.index(name) + 1 :])
+    logging.raiseExceptions = False  # a log that can't be written is no reason to say more
     try:
         return module.run(args)
-    except InputError as error:
+    except (InputError, OSError) as error:
         print(f"locount {name}: {printable(str(error), keep=chr(10))}", file=sys.stderr)
         return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
+import logging
 import math
 import multiprocessing
 import os
@@ -263,6 +264,7 @@ def _run_row(row: Row, comparison: Comparison, folder: Path, of: dict, gpu: int)
     """
     if comparison.threads:
         torch.set_num_threads(comparison.threads)
+    logging.raiseExceptions = False  # as in cli/main.py, for a process
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, for a process; its log is in the folder
     with locked_folder(folder):
         return _run_alone(row, comparison, folder, of, gpu)
