@@ -99,7 +99,7 @@ def test_a_folder_is_one_process_s_and_not_its_forked_ones(tmp_path):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
     with (
-        pytest.raises(InputError, match="can't write to .*file/out"),
+        pytest.raises(InputError, match=r"can't write to .*file/out"),
         locked_folder(tmp_path / "file/out"),
     ):
         pass

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "tests/inference/serve/test_clients.py"
-# Of the minutes: what is damaged, and what is killed. At least so many of each a command.
+# Of the minutes: what is damaged, and what is killed.
 SHARES = {"FUZZ": 0.5, "KILLS": 0.5}
 
 
@@ -54,7 +54,8 @@ def timed(files, variable, number):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--kills", type=int, help="of each command, in place of a share")
+    parser.add_argument("--damages", type=int, help="of each parser, in place of a share")
+    parser.add_argument("--kills", type=int, help="of the slowest command, in place of a share")
     parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
     here = Path(__file__).parent
@@ -64,21 +65,19 @@ def main():
     if args.measure:
         run(args.measure, "--no-header")
         return 0
-    small = 50
-    base = timed(fuzzers, "FUZZ", 1)
-    each = max(timed(fuzzers, "FUZZ", small) - base, 1) / small
-    left = 60 * args.minutes * SHARES["FUZZ"] - base
-    os.environ["LOCOUNT_FUZZ"] = str(max(small, int(left / each)))
-    os.environ["LOCOUNT_BITS"] = "150"
-    # 7 commands, each killed and run again, and a whole run of each: seconds on one core.
-    os.environ["LOCOUNT_KILLS"] = str(
-        args.kills or max(2, int(60 * args.minutes * SHARES["KILLS"] / 40) - 1)
-    )
+    damages = args.damages
+    if damages is None:
+        base = timed(fuzzers, "FUZZ", 1)
+        each = max(timed(fuzzers, "FUZZ", 50) - base, 1) / 50
+        damages = max(50, int((60 * args.minutes * SHARES["FUZZ"] - base) / each))
+    # 21 kills a unit, on one core, in seconds.
+    kills = args.kills or max(1, int(60 * args.minutes * SHARES["KILLS"] / 100))
+    numbers = {"FUZZ": damages, "BITS": 150, "KILLS": kills}
+    os.environ.update({f"LOCOUNT_{name}": str(number) for name, number in numbers.items()})
     start = time.monotonic()
     rows = run([*fuzzers, CLIENTS, *kills])
     minutes = (time.monotonic() - start) / 60
-    damages, kills_each = os.environ["LOCOUNT_FUZZ"], os.environ["LOCOUNT_KILLS"]
-    print(f"\n{minutes:.1f} minutes, {damages} damages a parser, {kills_each} kills a command\n")
+    print(f"\n{minutes:.1f} minutes, {damages} damages a parser\n")
     print("| test | cases | tried | failed | s |\n|---|--:|--:|--:|--:|")
     for (file, test), (cases, tried, failed, seconds) in rows.items():
         words = f"{file}: {test}".replace("test_", "").replace("_", " ")

@@ -29,7 +29,7 @@ WIDTH, HEIGHT = 100, 80
 EXAMPLES = int(os.environ.get("LOCOUNT_FUZZ", 25))
 damages = settings(
     max_examples=EXAMPLES,
-    deadline=5000,
+    deadline=60_000,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

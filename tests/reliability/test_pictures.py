@@ -139,7 +139,7 @@ SEEDS = {format: saved(format) for format in FORMATS}
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),
     st.floats(0, 1),
 )
-@settings(max_examples=12 * EXAMPLES, deadline=5000, database=None)
+@settings(max_examples=12 * EXAMPLES, deadline=60_000, database=None)
 def damage(format, changes, share):
     data = bytearray(SEEDS[format])
     for place, value in changes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import multiprocessing
 import os
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import cv2
+import msgspec
 from tqdm import tqdm
 
 from ...files import (
@@ -21,6 +21,7 @@ from ...files import (
     new_folder,
     remove_unfinished_files,
     require_new,
+    to_json,
     write_bytes,
 )
 from ...texts import read_json
@@ -36,6 +37,18 @@ _MANIFEST = "shelf.json"
 # A worker imports for seconds before its first picture.
 PICTURES_PER_WORKER = 200
 _SIDES = (320, 4096)
+
+
+class _Manifest(msgspec.Struct, omit_defaults=True):
+    """
+    Attributes:
+        splits: what describes each one that is complete.
+        unfinished: the one at work, or that a killed run was at.
+    """
+
+    renderer: int
+    splits: dict[str, dict[str, int | str]]
+    unfinished: str | None = None
 
 
 class Series(NamedTuple):
@@ -119,7 +132,7 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
 
 def _make(out: Path, split: str, series: Series) -> bool:
     manifest = _read_manifest(out)
-    present = manifest["splits"].get(split)
+    present = manifest.splits.get(split)
     if present == series.described():
         return False
     if present is not None:
@@ -127,19 +140,20 @@ def _make(out: Path, split: str, series: Series) -> bool:
             f"{out} holds another split {split!r} ({present}): "
             "remove the folder or name another one"
         )
-    styles = {other.get("style", DEFAULT_STYLE) for other in manifest["splits"].values()}
+    styles = {other.get("style", DEFAULT_STYLE) for other in manifest.splits.values()}
     if styles - {series.style}:
         raise DatasetError(
             f"{out} holds shelves of the style {styles.pop()!r}, which have other categories than "
             f"{series.style!r}: name another folder"
         )
     folders = [out / f"Locount_{kind}{split.title()}" for kind in ("Images", "GtTxts")]
-    was_killed = manifest.pop("unfinished") == split
+    was_killed = manifest.unfinished == split
     for folder in folders:
         if not was_killed:
             require_new(folder)
     try:
-        _write_manifest(out, {**manifest, "unfinished": split})
+        manifest.unfinished = split
+        _write_manifest(out, manifest)
         remove_unfinished_files(out)
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
@@ -147,35 +161,33 @@ def _make(out: Path, split: str, series: Series) -> bool:
             _render_split(images, texts, series)
             names = "".join(f"{g.name}\n" for g in series.goods)
             write_bytes(out / CATEGORIES_FILE, names.encode())
-        manifest["splits"][split] = series.described()
+        manifest.splits[split], manifest.unfinished = series.described(), None
         _write_manifest(out, manifest)
     except OSError as error:
         raise DatasetError(f"{out} can't be written ({error}): name a folder that can") from error
     return True
 
 
-def _write_manifest(out: Path, manifest: dict) -> None:
-    write_bytes(out / _MANIFEST, f"{json.dumps(manifest, indent=1)}\n".encode(), durable=True)
+def _write_manifest(out: Path, manifest: _Manifest) -> None:
+    write_bytes(out / _MANIFEST, to_json(manifest), durable=True)
 
 
-def _read_manifest(out: Path) -> dict:
-    empty = {"renderer": RENDERER_VERSION, "splits": {}, "unfinished": None}
+def _read_manifest(out: Path) -> _Manifest:
     names = {e.name for e in out.iterdir() if UNFINISHED not in e.name}
     if not names:
-        return empty
+        return _Manifest(RENDERER_VERSION, {})
     if _MANIFEST not in names:
         raise DatasetError(f"{out} is not empty: name a folder that is new or empty")
     try:
-        manifest = read_json(out / _MANIFEST)
-        version, splits = manifest["renderer"], dict(manifest["splits"])
-    except (ValueError, KeyError, TypeError) as error:
+        manifest = msgspec.convert(read_json(out / _MANIFEST), _Manifest)
+    except ValueError as error:
         raise DatasetError(f"{out / _MANIFEST} can't be read ({error}): remove {out}") from error
-    if version != RENDERER_VERSION:
+    if manifest.renderer != RENDERER_VERSION:
         raise DatasetError(
-            f"{out} was made by version {version} of the renderer, this is {RENDERER_VERSION}: "
-            "remove it or name another folder"
+            f"{out} was made by version {manifest.renderer} of the renderer, this is "
+            f"{RENDERER_VERSION}: remove it or name another folder"
         )
-    return {"renderer": version, "splits": splits, "unfinished": manifest.get("unfinished")}
+    return manifest
 
 
 def _render_split(images: Path, texts: Path, series: Series) -> None:
