@@ -11,7 +11,7 @@ WEIGHTS := weights/clcnet_s2_cls10_shelf.pth
 CONFIG := configs/Shelf/clcnet_s2_cls10_shelf.yaml
 DEMO ?= output/demo
 
-.PHONY: demo test lint format bench soak
+.PHONY: demo test lint format bench soak locks
 
 $(INSTALLED): requirements.txt constraints.txt setup.cfg packaging/detectron2/pyproject.toml $(wildcard packaging/detectron2/build_backend/*.py)
 	$(PYTHON) -m venv $(VENV)
@@ -49,6 +49,13 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The hashes of all versions in constraints.txt: docs/install.md. Takes uv.
+LOCK := uv pip compile -q -c constraints.txt --generate-hashes --universal --python-version 3.11 \
+  --no-header --no-annotate --no-emit-index-url
+locks:
+	$(LOCK) packaging/locks/build.in -o packaging/locks/build.txt
+	$(LOCK) requirements.txt --no-emit-package detectron2 --no-emit-package locount -o packaging/locks/requirements.txt
 
 bench: $(INSTALLED)
 	$(BIN)/pip install -c constraints.txt -e ".[bench]"

@@ -60,8 +60,8 @@ def main():
     args = parser.parse_args()
     here = Path(__file__).parent
     fuzzers = sorted(here.glob("test_*.py"))
-    kills = [here / "test_kills.py"]
-    fuzzers = [path for path in fuzzers if path not in kills]
+    killers = [here / "test_kills.py"]
+    fuzzers = [path for path in fuzzers if path not in killers]
     if args.measure:
         run(args.measure, "--no-header")
         return 0
@@ -75,7 +75,7 @@ def main():
     numbers = {"FUZZ": damages, "BITS": 150, "KILLS": kills}
     os.environ.update({f"LOCOUNT_{name}": str(number) for name, number in numbers.items()})
     start = time.monotonic()
-    rows = run([*fuzzers, CLIENTS, *kills])
+    rows = run([*killers, CLIENTS, *fuzzers])
     minutes = (time.monotonic() - start) / 60
     print(f"\n{minutes:.1f} minutes, {damages} damages a parser\n")
     print("| test | cases | tried | failed | s |\n|---|--:|--:|--:|--:|")
