@@ -99,6 +99,7 @@ def test_a_full_disk_is_said_and_what_was_done_is_kept(jobs, command, room, disk
         assert full["status"] in (1, 2), full["output"]
         assert "No space left" in full["output"]
     filler.unlink()
-    again = run(jobs, command.again(out), disk)
-    assert again["status"] == 0, again["output"]
+    if full["status"]:
+        again = run(jobs, command.again(out), disk)
+        assert again["status"] == 0, again["output"]
     assert command.results(out) == command.results(tmp_path / "whole")

@@ -50,6 +50,8 @@ def locked(handle: int, path: Path) -> Iterator[None]:
 def locked_folder(path: str | os.PathLike) -> Iterator[None]:
     """Hold the lock of a folder, which is made if there is none; processes forked here do not.
 
+    Temporary files that killed processes left in it are removed.
+
     Raises:
         InputError: if another process holds it, or there can't be such a folder.
     """
@@ -63,6 +65,7 @@ def locked_folder(path: str | os.PathLike) -> Iterator[None]:
     _held.add(handle)
     try:
         with locked(handle, Path(path)):
+            remove_unfinished_files(Path(path))
             yield
     finally:
         _held.discard(handle)

@@ -204,8 +204,19 @@ def compare(
         row: {"config": cfg.dump(), "variants": list(comparison.variants), "data": data}
         for row, cfg in configs.items()
     }
-    done = {row: _finished(folders[row], of[row]) for row in rows}
-    waiting = [row for row in rows if done[row] is None]
+    with locked_folder(output_dir):
+        return _run(folders, of, comparison, output_dir, jobs)
+
+
+def _run(
+    folders: dict[Row, Path],
+    of: dict[Row, dict],
+    comparison: Comparison,
+    output_dir: Path,
+    jobs: int,
+) -> list[dict]:
+    done = {row: _finished(folders[row], of[row]) for row in folders}
+    waiting = [row for row in folders if done[row] is None]
     with concurrent.futures.ProcessPoolExecutor(
         jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1
     ) as pool:

@@ -19,7 +19,6 @@ from ...files import (
     UNFINISHED,
     locked_folder,
     new_folder,
-    remove_unfinished_files,
     require_new,
     to_json,
     write_bytes,
@@ -154,7 +153,6 @@ def _make(out: Path, split: str, series: Series) -> bool:
     try:
         manifest.unfinished = split
         _write_manifest(out, manifest)
-        remove_unfinished_files(out)
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
         with new_folder(folders[0]) as images, new_folder(folders[1]) as texts:
