@@ -6,31 +6,29 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 INSTALLED := $(VENV)/.installed
 
-# `make demo`: the weights that come with the project, their config, and where the results go.
-WEIGHTS := weights/clcnet_s2_cls10_shelf.pth
-CONFIG := configs/Shelf/clcnet_s2_cls10_shelf.yaml
+# Where the results of `make demo` go.
 DEMO ?= output/demo
 
 .PHONY: demo test lint format bench soak locks
 
-$(INSTALLED): requirements.txt constraints.txt setup.cfg packaging/detectron2/pyproject.toml $(wildcard packaging/detectron2/build_backend/*.py)
+$(INSTALLED): constraints.txt setup.cfg packaging/detectron2/pyproject.toml $(wildcard packaging/detectron2/build_backend/*.py)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -c constraints.txt -r requirements.txt
+	$(BIN)/pip install -c constraints.txt ./packaging/detectron2 -e ".[test]"
 	touch $@
 
 demo: $(INSTALLED)
 	$(BIN)/locount make-shelf $(DEMO)/shelves --images 100 --size 640x360 --seed 3 --split test
-	$(BIN)/locount predict $$(ls $(DEMO)/shelves/Locount_ImagesTest/* | head -n 24) --config-file $(CONFIG) \
-	  --weights $(WEIGHTS) --output $(DEMO)/stock
-	$(BIN)/python train_net.py --config-file $(CONFIG) --eval-only MODEL.WEIGHTS $(WEIGHTS) \
-	  DATASETS.TEST "('locount:$(DEMO)/shelves:test',)" OUTPUT_DIR $(DEMO)/evaluation
+	$(BIN)/locount predict $$(ls $(DEMO)/shelves/Locount_ImagesTest/* | head -n 24) --weights shelf \
+	  --output $(DEMO)/stock
+	$(BIN)/locount rows $(DEMO)/stock --output $(DEMO)/rows
+	$(BIN)/locount eval --weights shelf --data locount:$(DEMO)/shelves:test --output $(DEMO)/evaluation
 	$(BIN)/locount report $(DEMO)/evaluation --output $(DEMO)/report.html
-	$(BIN)/python train_net.py --config-file $(CONFIG) DATASETS.TRAIN "('shelf:200:1',)" \
-	  DATASETS.TEST "()" SOLVER.MAX_ITER 60 SOLVER.STEPS "()" TEST.EVAL_PERIOD 0 \
-	  OUTPUT_DIR $(DEMO)/training
+	$(BIN)/locount train --config-file Shelf/clcnet_s2_cls10_shelf --data shelf:200:1 \
+	  --output $(DEMO)/training --opts SOLVER.MAX_ITER 60 SOLVER.STEPS "()" TEST.EVAL_PERIOD 0
 	@echo
 	@echo "pictures with boxes and counts     $(DEMO)/stock/pictures/"
 	@echo "what stands on each shelf photo    $(DEMO)/stock/inventory.csv, totals.csv"
+	@echo "rows, shares, gaps of each photo   $(DEMO)/rows/shelf.html"
 	@echo "metrics, errors, best and worst    $(DEMO)/report.html"
 	@echo "a training's losses                $(DEMO)/training/metrics.json, or: $(BIN)/tensorboard --logdir $(DEMO)"
 

@@ -35,7 +35,7 @@ from torch import nn
 from locount.checkpoint import load_weights
 from locount.config import load_config
 from locount.data import read_image
-from locount.data.checks import num_classes_option
+from locount.data.config_checks import num_classes_option
 from locount.training.comparison import Row
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -1,48 +1,60 @@
-"""The joint evaluation against pycocotools and faster-coco-eval, on the full synthetic set, in one
-run.
+"""The joint evaluation against other evaluators' plain COCO, on the full synthetic set, in one run.
 
-    pip install faster-coco-eval
+    pip install "locount[bench]"
     python benchmarks/evaluation.py [--images N] [--linear] [--repeats N] [--skip PEER ...]
 
-Every contestant runs in a process of its own, in turn, ours with kernels compiled before: seconds
-of wall time to start (imports, and loading of the kernels), load and evaluate, and peak memory, of
-each its median run; pycocotools, which takes minutes, runs once. ``--linear`` prints ours for
-growing numbers of images, and of detections per image.
+Every contestant is a process of its own, in turn, ours with kernels compiled before: seconds of the
+whole process and of its processors; to start (imports, and loading of the kernels), load and
+evaluate; and peak memory. Of each its median run; pycocotools, which takes minutes, runs once. The
+ratio is that of whole processes, a peer's over ours of the same round, the median of the rounds.
+``--linear`` prints ours for growing numbers of images, and of detections per image.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import importlib.util
 import io
 import json
 import os
+import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 from memory import peak_memory
 
 FULL_SIZE = 16372
 OURS = ["ours: COCO alone", "ours: joint grid", "ours: joint grid, subsets, COCO"]
-PEERS = ["pycocotools", "faster-coco-eval"]
+COMMAND = "locount evaluate --json"  # everything: joint grid, subsets, COCO
+# The module of each, and the name of its evaluation there.
+PEERS = {
+    "pycocotools": ("pycocotools", "COCOeval"),
+    "faster-coco-eval": ("faster_coco_eval", "COCOeval_faster"),
+    "ultrafast-pycocotools": ("ultrafast_pycocotools", "COCOeval"),
+    "hotcoco": ("hotcoco", "COCOeval"),
+}
 
 
 def run_peer(name: str, gt: Path, dt: Path) -> dict[str, float]:
     """COCO AP at 1, 10 and 150 detections by a peer."""
     begin = time.perf_counter()
+    module, evaluation_name = PEERS[name]
     if name == "pycocotools":
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval as Evaluation
+        from pycocotools import coco as api
+        from pycocotools import cocoeval as module
     else:
-        from faster_coco_eval import COCO
-        from faster_coco_eval import COCOeval_faster as Evaluation
+        api = module = importlib.import_module(module)
+    Evaluation = getattr(module, evaluation_name)  # noqa: N806
     start = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
-        coco = COCO(str(gt))
+        coco = api.COCO(str(gt))
         results = coco.loadRes(str(dt))
         loaded = time.perf_counter()
         evaluation = Evaluation(coco, results, "bbox")
@@ -50,7 +62,7 @@ def run_peer(name: str, gt: Path, dt: Path) -> dict[str, float]:
         evaluation.evaluate()
         evaluation.accumulate()
     done = time.perf_counter()
-    precision = evaluation.eval["precision"][:, :, :, 0, -1]
+    precision = np.asarray(evaluation.eval["precision"])[:, :, :, 0, -1]
     return {
         "start": start - begin,
         "load": loaded - start,
@@ -84,23 +96,37 @@ def run_ours(name: str, gt: Path, dt: Path) -> dict[str, float]:
     return times | result.metrics
 
 
+def run_command(gt: Path, dt: Path) -> dict[str, float]:
+    from locount.cli.main import main
+
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        main(["evaluate", str(gt), str(dt), "--json"])
+    return json.loads(printed.getvalue())["metrics"]
+
+
 def measure(name: str, gt: Path, dt: Path, repeats: int = 1) -> dict[str, float]:
     """The median run by total time: seconds, metrics and peak memory in GB."""
+    return median_run([_measure_once(name, gt, dt) for _ in range(repeats)])
+
+
+def _measure_once(name: str, gt: Path, dt: Path) -> dict[str, float]:
     command = [sys.executable, __file__, "--contestant", name, str(gt), str(dt)]
-    runs = [
-        json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        for _ in range(repeats)
-    ]
-    return median_run(runs)
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return json.loads(done.stdout) | {"process": seconds, "cpu": cpu}
 
 
 def median_run(runs: list[dict[str, float]]) -> dict[str, float]:
-    ordered = sorted(runs, key=lambda run: run["start"] + run["load"] + run["evaluate"])
-    return ordered[len(ordered) // 2]
+    return sorted(runs, key=lambda run: run["process"])[len(runs) // 2]
 
 
 def contestant(name: str, gt: Path, dt: Path) -> None:
-    run = (run_ours if name in OURS else run_peer)(name, gt, dt)
+    if name == COMMAND:
+        run = run_command(gt, dt)
+    else:
+        run = (run_ours if name in OURS else run_peer)(name, gt, dt)
     run["memory"] = peak_memory() / 2**30
     print(json.dumps(run))
 
@@ -113,14 +139,16 @@ def generate(folder: Path, *options: object) -> tuple[Path, Path]:
 
 def time_compilation(folder: Path) -> tuple[float, float]:
     """Seconds of a first call, with an empty cache, and of one that finds it filled."""
-    gt, dt = generate(folder / "tiny", "--images", 10)
+    # Just as large that everything is compiled that a large set needs.
+    gt, dt = generate(folder / "tiny", "--images", 500)
     environment = os.environ | {"NUMBA_CACHE_DIR": str(folder / "numba")}
-    command = [sys.executable, __file__, "--contestant", OURS[2], str(gt), str(dt)]
+    command = [sys.executable, __file__, "--contestant", COMMAND, str(gt), str(dt)]
     times = []
     for _ in range(2):
         start = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True, env=environment)
         times.append(time.perf_counter() - start)
+    measure(COMMAND, gt, dt)  # fills the usual cache
     return times[0], times[1]
 
 
@@ -128,28 +156,31 @@ def compare(folder: Path, images: int, repeats: int, skip: list[str]) -> None:
     first, second = time_compilation(folder)
     print(f"First run after installation, compiling: {first:.1f} s; the next: {second:.1f} s.\n")
     gt, dt = generate(folder / "full", "--images", images)
-    slow, peer = PEERS
-    contestants = {peer: (peer, dt)} | {name: (name, dt) for name in OURS}
-    contestants[f"{OURS[2]}; npz"] = (OURS[2], dt.with_suffix(".npz"))
-    contestants = {label: c for label, c in contestants.items() if c[0] not in skip}
+    slow, *peers = PEERS
+    contestants = {name: (name, dt) for name in [COMMAND, *OURS, *peers] if name not in skip}
+    contestants[f"{COMMAND}; npz"] = (COMMAND, dt.with_suffix(".npz"))
     # In turn, so that a machine whose speed drifts treats all alike.
-    rounds = [
-        {label: measure(name, gt, file) for label, (name, file) in contestants.items()}
-        for _ in range(repeats)
-    ]
-    runs = {} if slow in skip else {slow: measure(slow, gt, dt)}
-    runs |= {label: median_run([r[label] for r in rounds]) for label in contestants}
-    print("| | start | load | evaluate | together | peak memory | ratio evaluate | together |")
-    print("|---|---|---|---|---|---|---|---|")
+    rounds = []
+    for _ in range(repeats):
+        runs = {label: measure(name, gt, file) for label, (name, file) in contestants.items()}
+        rounds.append(runs)
+    runs = {label: median_run([r[label] for r in rounds]) for label in contestants}
+    if slow not in skip:
+        runs[slow] = measure(slow, gt, dt)
+    print("| | process | CPU | start | load | evaluate | peak memory | process over ours | CPU |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name, run in runs.items():
-        seconds = [run["start"], run["load"], run["evaluate"]]
-        row = [name, *(f"{s:.2f} s" for s in (*seconds, sum(seconds))), f"{run['memory']:.1f} GB"]
-        if base := runs.get(PEERS[1]):
-            base_total = base["start"] + base["load"] + base["evaluate"]
-            row += [f"{base['evaluate'] / run['evaluate']:.1f}", f"{base_total / sum(seconds):.1f}"]
-        print("| " + " | ".join(row) + " |")
-    print("\nRatio: faster-coco-eval's plain COCO over the row. AP, where it is COCO's:")
+        parts = [f"{run[k]:.2f} s" if k in run else "" for k in ("start", "load", "evaluate")]
+        ratios = [_ratio(rounds, name, key, run, runs) for key in ("process", "cpu")]
+        row = [name, f"{run['process']:.2f} s", f"{run['cpu']:.2f} s", *parts]
+        print("| " + " | ".join([*row, f"{run['memory']:.2f} GB", *ratios]) + " |")
+    print(f"\nThe others are compared with {COMMAND}. AP where it is COCO's:")
     print(", ".join(f"{run['AP']:.10f}" for run in runs.values() if run["AP"] == run["AP"]))
+
+
+def _ratio(rounds: list[dict], name: str, key: str, run: dict, runs: dict) -> str:
+    pairs = [r[name][key] / r[COMMAND][key] for r in rounds if name in r]
+    return f"{statistics.median(pairs) if pairs else run[key] / runs[COMMAND][key]:.2f}"
 
 
 def linear(folder: Path) -> None:
@@ -174,7 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--images", type=int, default=FULL_SIZE)
     parser.add_argument("--repeats", type=int, default=3, help="of all but pycocotools")
-    parser.add_argument("--skip", nargs="*", default=[], choices=PEERS)
+    parser.add_argument("--skip", nargs="*", default=[], choices=list(PEERS))
     parser.add_argument("--linear", action="store_true")
     parser.add_argument(
         "--contestant", nargs=3, metavar=("NAME", "GT", "DT"), help=argparse.SUPPRESS
@@ -184,9 +215,8 @@ def main() -> None:
         name, gt, dt = args.contestant
         contestant(name, Path(gt), Path(dt))
         return
-    missing = [
-        p for p in PEERS if p not in args.skip and not importlib.util.find_spec(p.replace("-", "_"))
-    ]
+    wanted = {name: module for name, (module, _) in PEERS.items() if name not in args.skip}
+    missing = [name for name, module in wanted.items() if not importlib.util.find_spec(module)]
     if missing:
         parser.error(f"pip install {' '.join(missing)} first, or --skip {' '.join(missing)}")
     with tempfile.TemporaryDirectory() as folder:

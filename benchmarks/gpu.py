@@ -27,14 +27,10 @@ import inference
 import mixed_precision
 import torch
 
-from locount.data.shelf.write import Series, make_shelf
+from locount.shelf.write import Series, make_shelf
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
-SHIPPED = (
-    str(CONFIGS / "Shelf/clcnet_s2_cls10_shelf.yaml"),
-    str(ROOT / "weights/clcnet_s2_cls10_shelf.pth"),
-)
 CLCNET = ("--config-file", str(CONFIGS / "Locount/clcnet_s2_cls10_R_50_FPN_1x.yaml"))
 DETECTORS = (
     "SKU110K/cascade_rcnn_R_101_FPN",
@@ -69,8 +65,8 @@ def sections(toy: bool, photos: Sequence[str]) -> dict[str, tuple[Callable, list
         "counting": (counting_overhead.main, step),
         "precision": (mixed_precision.main, step),
         "dense": (dense_memory.main, dense),
-        "predictor": (inference.main, [*SHIPPED, *photos, *rounds]),
-        "predictor-amp": (inference.main, [*SHIPPED, *photos, *rounds, "--amp"]),
+        "predictor": (inference.main, ["shelf", *photos, *rounds]),
+        "predictor-amp": (inference.main, ["shelf", *photos, *rounds, "--amp"]),
         "detectors": (detectors.main, speed),
     }
 

@@ -1,11 +1,12 @@
 """Images per second of the predictor beside Detectron2's DefaultPredictor, from the same files.
 
-python benchmarks/inference.py CONFIG WEIGHTS PHOTO...
+python benchmarks/inference.py WEIGHTS PHOTO... [--engines torch onnx openvino]
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -15,32 +16,36 @@ import torch
 from detectron2.engine import DefaultPredictor
 from detectron2.structures import Instances
 
-from locount.config import load_config
 from locount.data import read_image
+from locount.export.engines import ENGINES
 from locount.inference import Predictor
+from locount.model_choice import open_config
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("config")
-    parser.add_argument("weights")
+    parser.add_argument("weights", help="a model file, or products or shelf")
     parser.add_argument("photos", nargs="+")
     parser.add_argument("--rounds", type=int, default=3, help="times that each takes its turn")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--amp", action="store_true")
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=["torch"])
     args = parser.parse_args(argv)
 
-    cfg = load_config(args.config, ["MODEL.WEIGHTS", args.weights])
+    cfg = open_config(None, args.weights)
     theirs = DefaultPredictor(cfg)
-    ours = Predictor(cfg, batch_size=args.batch_size, amp=args.amp)
+    options = {"batch_size": args.batch_size, "amp": args.amp}
+    ours = {engine: Predictor(cfg, engine=engine, **options) for engine in args.engines}
 
     def default_predictor(photos: Sequence[str]) -> list[Instances]:
         return [theirs(read_image(photo))["instances"].to("cpu") for photo in photos]
 
-    def predictor(photos: Sequence[str]) -> list[Instances]:
-        return [prediction.instances for prediction in ours.stream(photos)]
+    def predictor(engine: str, photos: Sequence[str]) -> list[Instances]:
+        return [prediction["instances"] for prediction in ours[engine].stream(photos)]
 
-    contestants = {"DefaultPredictor": default_predictor, "Predictor": predictor}
+    contestants = {"DefaultPredictor": default_predictor}
+    for engine in args.engines:
+        contestants[f"Predictor, {engine}"] = functools.partial(predictor, engine)
     seconds = {name: [] for name in contestants}
     detections = {}
     for contestant in contestants.values():
@@ -55,9 +60,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     print("| | images/s |\n|---|---|")
     for name, times in seconds.items():
         print(f"| {name} | {len(args.photos) / statistics.median(times):.2f} |")
-    ratios = [a / b for a, b in zip(*seconds.values(), strict=True)]
-    print(f"ratio: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-    _compare(*detections.values())
+    base, *others = contestants
+    for name in others:
+        ratios = [a / b for a, b in zip(seconds[base], seconds[name], strict=True)]
+        print(f"{name}: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+        _compare(detections[base], detections[name])
 
 
 def _timed(function: Callable, photos: Sequence[str]) -> tuple[float, list[Instances]]:

@@ -148,3 +148,27 @@ def browser(tmp_path_factory):
     browser.downloads = downloads
     yield browser
     browser.quit()
+
+
+@pytest.fixture(scope="session")
+def calibrated(untrained, tmp_path_factory):
+    """A model file of ``untrained`` for score 0.05: totals within 4, categories 2, counts 1 at any
+    level up to 0.9."""
+    from locount.calibration import Calibration
+    from locount.calibration.calibration import Intervals
+    from locount.calibration.conformal import Quantiles, Spread
+    from locount.calibration.isotonic import Isotonic
+    from locount.checkpoint import calibrated_checkpoint, slim_checkpoint
+
+    def within(distance):
+        nine = Quantiles.of(np.full(9, 2.0 * distance), np.arange(9))
+        return Intervals(Spread(0.0, 0.5, 0.5), nine)
+
+    folder = tmp_path_factory.mktemp("calibrated")
+    slim_checkpoint(
+        untrained / "model.pth", folder / "slim.pth", config_file=untrained / "config.yaml"
+    )
+    share = Isotonic([0.0, 0.5], [0.25, 0.75])
+    calibration = Calibration(0.05, 1.0, share, within(4), within(2), within(1))
+    calibrated_checkpoint(folder / "slim.pth", folder / "model.pth", calibration)
+    return folder / "model.pth"

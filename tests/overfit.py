@@ -8,7 +8,7 @@ from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 
 from locount.data import check_datasets, register_datasets
-from locount.data.checks import num_classes_option
+from locount.data.config_checks import num_classes_option
 from locount.training import Trainer
 
 PACKS = Path(__file__).resolve().parents[2] / "shared" / "data" / "packs"
@@ -22,8 +22,8 @@ needs_packs = pytest.mark.skipif(
 )
 
 
-def overfit(cfg: CfgNode, iterations: int, folder: Path) -> float:
-    """Train on the four photos with a long side of 320, all of them in each iteration.
+def overfit(cfg: CfgNode, iterations: int, folder: Path, photos: Path | None = None) -> float:
+    """Train on the four photos with a long side of 320, four in each iteration.
 
     The learning rate and the optimizer are the config's; the rate falls after 0.8 of the
     iterations. Counts are trained where the config says so.
@@ -31,11 +31,12 @@ def overfit(cfg: CfgNode, iterations: int, folder: Path) -> float:
     Args:
         cfg: any detector; is changed.
         folder: an empty one, for the data and the results.
+        photos: others, in Locount layout, where the four are not here.
 
     Returns:
         AP50 on the same photos, in [0, 100].
     """
-    name = f"locount:{_copy_photos(folder / 'photos')}:train"
+    name = f"locount:{photos or _copy_photos(folder / 'photos')}:train"
     register_datasets([name])
     option = num_classes_option(cfg)
     cfg.merge_from_list([option, len(MetadataCatalog.get(name).thing_classes)])

@@ -6,7 +6,7 @@ import torch
 from detectron2.modeling import build_model
 
 from locount.checkpoint import Checkpointer, load_weights, slim_checkpoint
-from locount.classes import Classes
+from locount.class_names import Classes
 from locount.errors import InputError
 from locount.model_file import stored_config
 

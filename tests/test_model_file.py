@@ -9,7 +9,7 @@ from detectron2.config import get_cfg
 
 from locount import model_file
 from locount.checkpoint import Checkpointer, load_weights
-from locount.classes import Classes
+from locount.class_names import Classes
 from locount.config import add_locount_config
 from locount.errors import InputError
 from locount.model_file import find_weights, read_checkpoint, stored, stored_config

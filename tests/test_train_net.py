@@ -1,8 +1,11 @@
-"""The script end to end, on six drawn photos and a network that is too small to be good."""
+"""Training end to end, on six drawn photos and a network that is too small to be good."""
 
-import importlib.util
+import argparse
 import json
+import logging
 import re
+import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +13,12 @@ import pytest
 from detectron2.data import MetadataCatalog
 from detectron2.engine import DefaultPredictor
 
-from locount.classes import Classes
+from locount.class_names import Classes
+from locount.cli import main, train
 from locount.config import load_config
 from locount.errors import InputError
 from locount.inference import Predictor
+from locount.training import program
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs/Shelf/clcnet_s2_cls10_small.yaml"
@@ -35,19 +40,19 @@ TINY = {
 }
 
 
-@pytest.fixture(scope="module")
-def train_net():
-    spec = importlib.util.spec_from_file_location("train_net", ROOT / "train_net.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(autouse=True)
+def own_handlers():
+    """None of another test's, which write to streams that are closed."""
+    yield
+    for name in ("detectron2", "fvcore", "locount"):
+        logging.getLogger(name).handlers.clear()
 
 
 @pytest.fixture
-def arguments(train_net, photos, tmp_path):
-    """The parsed command line of arguments and options; the output is in ``tmp_path``."""
+def words(photos, tmp_path):
+    """The command line of arguments and options; the output is in ``tmp_path``."""
 
-    def arguments(*words, **changes):
+    def words(*words, **changes):
         options = {
             **TINY,
             "DATASETS.TRAIN": (f"locount:{photos}:train",),
@@ -56,18 +61,29 @@ def arguments(train_net, photos, tmp_path):
             **{key.replace("__", "."): value for key, value in changes.items()},
         }
         keys_and_values = [str(word) for option in options.items() for word in option]
-        command_line = ["--config-file", str(CONFIG), *words, *keys_and_values]
-        return train_net.argument_parser().parse_args(command_line)
+        return ["--config-file", str(CONFIG), *words, *keys_and_values]
 
-    return arguments
+    return words
 
 
 @pytest.fixture
-def run(train_net, arguments):
-    """Run train_net.py with arguments and options."""
+def task(words):
+    """The same, parsed."""
 
-    def run(*words, **changes):
-        return train_net.main(arguments(*words, **changes))
+    def task(*arguments, **changes):
+        parser = argparse.ArgumentParser()
+        train.add_arguments(parser)
+        return train.task(parser.parse_args(words(*arguments, **changes)))
+
+    return task
+
+
+@pytest.fixture
+def run(task):
+    """Train or evaluate with arguments and options."""
+
+    def run(*arguments, **changes):
+        return program.main(task(*arguments, **changes))
 
     return run
 
@@ -78,11 +94,18 @@ def logged_with(key, output):
     return [entry for entry in entries if key in entry][-1]
 
 
-def test_train_evaluate_and_predict(run, photos, tmp_path):
+def test_train_evaluate_and_predict(run, photos, tmp_path, capsys):
     output = tmp_path / "output"
     run(TEST__EVAL_PERIOD=4)
     logged = logged_with("total_loss", output)
     assert np.isfinite(logged["total_loss"])
+    # What only a log is for is not printed.
+    log, printed = (output / "log.txt").read_text(), capsys.readouterr().out
+    for dump in ("Running with full config", "Model:\nGeneralizedRCNN("):
+        assert dump in log
+        assert dump not in printed
+    assert "\x1b" not in log
+    assert "Starting training" in printed
     assert {"loss_count_stage0", "loss_count_stage1", "stage1/count/ac"} <= logged.keys()
 
     weights = str(output / "model_final.pth")
@@ -95,10 +118,9 @@ def test_train_evaluate_and_predict(run, photos, tmp_path):
     assert all(detection["count"] >= 1 for detection in json.loads(results.read_text()))
 
     photo = np.full((50, 90, 3), 128, np.uint8)
-    alone = Predictor(weights)(photo)
-    np.testing.assert_array_equal(
-        alone.boxes, Predictor(output / "config.yaml", weights)(photo).boxes
-    )
+    alone = Predictor(weights)(photo).everything
+    for model in ((output / "config.yaml", weights), (output,)):
+        np.testing.assert_array_equal(alone.boxes, Predictor(*model)(photo).everything.boxes)
     assert Classes.of_checkpoint(weights).names == ("box", "cup")
     cfg = load_config(str(output / "config.yaml"), ["MODEL.WEIGHTS", weights])
     detections = DefaultPredictor(cfg)(photo)["instances"]
@@ -146,26 +168,71 @@ def test_weights_of_another_config_stop_evaluation_and_resuming_but_not_training
     assert re.search(r"count_pred\.weight: \(10, \S+ in the checkpoint, \(8, \S+ in the model", log)
 
 
-def test_a_training_that_diverges_ends_with_one_line(train_net, arguments, tmp_path, capfd):
-    with pytest.raises(SystemExit) as stopped:
-        train_net.run(arguments(SOLVER__BASE_LR=1e30, SOLVER__CLIP_GRADIENTS__ENABLED=False))
-    message = stopped.value.code  # printed to stderr, with exit status 1
-    assert "\n" not in message
-    assert re.match(r"train_net\.py: Training broke at iteration [0-3]: .*\.jpg", message)
+def test_a_training_that_diverges_ends_with_one_line(words, tmp_path, capfd):
+    breaks = words(SOLVER__BASE_LR=1e30, SOLVER__CLIP_GRADIENTS__ENABLED=False)
+    assert main(["train", *breaks]) == 1
+    out, error = capfd.readouterr()
+    message = error.splitlines()[-1]
+    assert re.match(r"locount train: Training broke at iteration [0-3]: .*\.jpg", message)
     assert "Traceback" not in (tmp_path / "output/log.txt").read_text()
-    assert "Traceback" not in "".join(capfd.readouterr())
+    assert "Traceback" not in out + error
 
 
-def test_the_number_of_classes_is_that_of_the_data_unless_somebody_names_one(
-    train_net, arguments, tmp_path
-):
-    cfg = train_net.setup(arguments())
+def test_the_script_is_the_command(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train_net.py", *words(MODEL__COUNT_HEAD__MAX_COUNT=9)])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(ROOT / "train_net.py"), run_name="__main__")
+    assert end.value.code == 2
+    assert "locount train: " in capsys.readouterr().err
+
+
+def test_from_any_folder_a_name_and_data_are_enough(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sets = [f"locount:{photos}:train", f"locount:{photos}:test"]
+    tiny = [str(word) for option in TINY.items() for word in option]
+    name = "Shelf/clcnet_s2_cls10_small"
+    command = ["train", "-c", name, "--data", sets[0], "-o", "shop", "--opts", *tiny]
+    assert main([*command, "SOLVER.MAX_ITER", "1"]) == 0
+    saved = load_config("shop/config.yaml")
+    assert ((sets[0],), ()) == (saved.DATASETS.TRAIN, saved.DATASETS.TEST)
+    assert saved.MODEL.ROI_HEADS.NUM_CLASSES == 2
+
+    # The model in any of its forms gives the same results, each where it is wanted.
+    file = "shop/model_final.pth"
+    pair = ["-c", "shop/config.yaml", "-w", file, "-o", "pair"]
+    cases = {"shop": ["--run", "shop"], "output/eval": ["-w", file], "pair": pair}
+    for arguments in cases.values():
+        assert main(["eval", *arguments, "--data", sets[1]]) == 0
+    results = [
+        next(Path(folder).glob("inference/*/locount_instances_results.json")).read_bytes()
+        for folder in cases
+    ]
+    assert len(results[0]) > 2
+    assert results[0] == results[1] == results[2]
+    changed = ["--opts", "TEST.DETECTIONS_PER_IMAGE", "1", "-o", "changed"]
+    assert main(["eval", "-w", file, "--data", sets[1], *changed]) == 0
+    (path,) = Path("changed").glob("inference/*/locount_instances_results.json")
+    assert len(json.loads(path.read_text())) == 3  # of three photos
+
+
+def test_evaluation_without_data_says_how_to_name_it(untrained, tmp_path, capsys):
+    slim = str(tmp_path / "slim.pth")
+    assert (
+        main(["slim", str(untrained / "model.pth"), slim, "-c", str(untrained / "config.yaml")])
+        == 0
+    )
+    assert main(["eval", "-w", slim, "-o", str(tmp_path)]) == 2
+    assert "--data" in capsys.readouterr().err
+
+
+def test_the_number_of_classes_is_that_of_the_data_unless_somebody_names_one(task, tmp_path):
+    cfg = program.setup(task())
     assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == 2
     (tmp_path / "output").mkdir()
     (tmp_path / "output/config.yaml").write_text(cfg.dump())
     written = load_config(str(tmp_path / "output/config.yaml"))
     assert written.MODEL.ROI_HEADS.NUM_CLASSES == 2
-    assert train_net.setup(arguments("--eval-only")).MODEL.ROI_HEADS.NUM_CLASSES == 2
+    assert program.setup(task("--eval-only")).MODEL.ROI_HEADS.NUM_CLASSES == 2
 
 
 def test_a_wrong_number_of_classes_names_the_option(run):

@@ -4,8 +4,8 @@ import yaml
 
 from locount.cli import main
 from locount.config import load_config
-from locount.data.anchors import Anchors, recall, training_shapes
-from locount.data.datasets import source_of
+from locount.data.anchor_fitting import Anchors, recall, training_shapes
+from locount.data.catalog import source_of
 
 CONFIG = str(Path(__file__).parents[2] / "configs/Shelf/cascade_rcnn_small.yaml")
 

@@ -26,7 +26,7 @@ def files(tmp_path):
 
 
 def test_prints_the_score_that_finds_two_boxes(files, capsys):
-    assert main(["fit-threshold", *files(), "--score", "0.2"]) == 0
+    assert main(["fit-threshold", *files(), "--compare-with", "0.2"]) == 0
     out = capsys.readouterr().out
     assert "| fitted: 0.6 | 0.000 |  0.000 |  0.000 |" in out
     assert "| 0.2         | 1.000 |  1.000 |  1.000 |" in out
@@ -56,7 +56,7 @@ def test_what_has_no_threshold_has_status_2(files, capsys, arguments, message):
 
 def test_boxes_that_lie_in_better_ones_can_be_left_out(files, capsys):
     # All three detections are one box, so the best one alone is left: 1 of the 5 items.
-    arguments = ["fit-threshold", *files(), "--items", "--score", "0.2", "--max-overlap"]
+    arguments = ["fit-threshold", *files(), "--items", "--compare-with", "0.2", "--max-overlap"]
     assert main([*arguments, "0.7"]) == 0
     assert "| 0.2         | 4.000 |  4.000 | -4.000 |" in capsys.readouterr().out
     assert main([*arguments, "0"]) == 2

@@ -1,5 +1,5 @@
 from locount.cli import main
-from locount.data.locount_folder import LocountFolder
+from locount.data.catalog import source_of
 
 
 def test_train_and_test_in_one_folder(tmp_path, capsys):
@@ -8,8 +8,8 @@ def test_train_and_test_in_one_folder(tmp_path, capsys):
     arguments = ["make-shelf", out, "--images", "1", "--seed", "2", "--split", "test"]
     assert main(arguments) == 0
     assert f"locount:{out}:test" in capsys.readouterr().out
-    assert [r["width"] for r in LocountFolder(out, "train").load()] == [480, 480]
-    assert [r["width"] for r in LocountFolder(out, "test").load()] == [640]
+    assert [r["width"] for r in source_of(f"locount:{out}:train").load()] == [480, 480]
+    assert [r["width"] for r in source_of(f"locount:{out}:test").load()] == [640]
 
 
 def test_a_second_run_finds_the_work_done(tmp_path, capsys):

@@ -2,6 +2,7 @@ import csv
 import errno
 import io
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -98,6 +99,22 @@ def test_a_run_with_another_threshold_needs_another_folder(predict, shelf, capsy
     assert "score: 0.9 before, 0.8 now" in capsys.readouterr().err
 
 
+def test_a_run_with_other_tiles_needs_another_folder(predict, shelf, capsys):
+    assert predict(shelf) == 0
+    assert predict(shelf, "--tiles", "2") == 2
+    assert "tiles: no before, 2 along each side" in capsys.readouterr().err
+
+
+def test_tiles_are_part_of_a_run(predict, shelf, tmp_path, capsys):
+    assert predict(shelf, "--tiles", "40x40") == 0
+    assert predict(shelf, "--tiles", "40x40") == 0
+    assert "3 from before" in capsys.readouterr().out
+    assert predict(shelf, "--tiles", "auto") == 2
+    assert "tiles: 40x40 before" in capsys.readouterr().err
+    assert predict(shelf, "--tiles", "many", output=tmp_path / "other") == 2
+    assert "The tiles 'many' are none" in capsys.readouterr().err
+
+
 def test_the_threshold_holds(predict, shelf, tmp_path):
     predict(shelf, "--score", "0.5")
     scores = [r["score"] for r in json.loads((tmp_path / "out" / "predictions.json").read_text())]
@@ -142,10 +159,20 @@ def test_a_photo_is_all_it_takes(untrained, shelf, predict, tmp_path, monkeypatc
     # The same with its name, and with a config beside it.
     assert main(["predict", photo, "--weights", "slim.pth", "--output", "named"]) == 0
     assert main(["predict", photo, "--weights", "slim.pth", "--output", "pair", *config]) == 0
+    # And as the folder of a training.
+    (tmp_path / "run").mkdir()
+    shutil.copy(untrained / "config.yaml", tmp_path / "run/config.yaml")
+    shutil.copy(tmp_path / "slim.pth", tmp_path / "run/model_final.pth")
+    assert main(["predict", photo, "--run", "run", "-o", "of_run"]) == 0
     expected = (tmp_path / "output/predict/predictions.json").read_bytes()
     assert len(json.loads(expected)) > 0
-    for folder in ("named", "pair"):
+    for folder in ("named", "pair", "of_run"):
         assert (tmp_path / folder / "predictions.json").read_bytes() == expected
+
+
+def test_options_of_the_config_come_last(predict, shelf, tmp_path):
+    assert predict(shelf, "--opts", "TEST.DETECTIONS_PER_IMAGE", "1") == 0
+    assert len(json.loads((tmp_path / "out/predictions.json").read_text())) == 3  # of three photos
 
 
 def test_weights_without_config_ask_for_one(untrained, shelf, capsys):
@@ -159,7 +186,7 @@ def test_usage_errors_say_what_to_do(predict, shelf, tmp_path, capsys):
         (["none.jpg"], "out", "none.jpg: no such file"),
         ([shelf, "--score", "50"], "out", "from 0 to 1"),
         ([shelf, "--every", "0"], "out", "1 or more"),
-        ([shelf], "file", "name a folder that you may write to"),
+        ([shelf], "file", "name another place with --output"),
     ):
         assert predict(*arguments, output=tmp_path / output) == 2
         assert cure in capsys.readouterr().err

@@ -102,14 +102,14 @@ def test_a_file_without_counts_is_one_of_single_items(source, content):
 def test_a_file_with_some_counts_is_an_error(source, content):
     del content["annotations"][1]["count"]
     (text,) = complaints(source(content))
-    assert text.startswith("annotations[1]: count is missing")
+    assert text.startswith('annotations[1]: has no "count": 1 other entries have it')
 
 
-@pytest.mark.parametrize("count", [0, -3, 2.5, 3.0, "3", None, True, math.nan])
+@pytest.mark.parametrize("count", [0, -3, 2.5, "3", None, True, math.nan])
 def test_a_count_is_a_whole_number_from_one_on(source, content, count):
     content["annotations"][0]["count"] = count
     (text,) = complaints(source(content))
-    assert text.startswith("annotations[0]: count is ")
+    assert text.startswith('annotations[0]: "count" is ')
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_count_is_a_whole_number_from_one_on(source, content, count):
 def test_a_box_is_four_numbers_within_the_image(source, content, box):
     content["annotations"][0]["bbox"] = box
     (text,) = complaints(source(content))
-    assert text.startswith("annotations[0]: bbox ")
+    assert text.startswith('annotations[0]: "bbox" is ')
 
 
 def test_a_box_may_reach_over_the_edge_by_a_rounded_pixel(source, content):
@@ -140,17 +140,17 @@ def test_a_box_may_reach_over_the_edge_by_a_rounded_pixel(source, content):
 @pytest.mark.parametrize(
     ("key", "entry", "field", "value", "word"),
     [
-        ("annotations", 0, "image_id", 8, "image_id is 8"),
-        ("annotations", 0, "image_id", [7], r"image_id is [7]"),
-        ("annotations", 0, "category_id", 5, "category_id is 5"),
-        ("annotations", 1, "id", 1, "the id 1 is that of annotations[0]"),
-        ("annotations", 0, "iscrowd", 2, "iscrowd is 2"),
+        ("annotations", 0, "image_id", 8, '"image_id" is 8;'),
+        ("annotations", 0, "image_id", [7], '"image_id" is [7]'),
+        ("annotations", 0, "category_id", 5, '"category_id" is 5;'),
+        ("annotations", 1, "id", 1, "is that of annotations[0]"),
+        ("annotations", 0, "iscrowd", 2, '"iscrowd" is 2'),
         ("images", 1, "file_name", "c.jpg", "no file 'c.jpg'"),
-        ("images", 1, "width", 0, "width is 0"),
-        ("images", 1, "height", None, "height is None"),
-        ("images", 1, "id", "5", "the id is '5'"),
-        ("categories", 1, "name", "cup", "'cup' is there already"),
-        ("categories", 1, "name", " ", "name is ' '"),
+        ("images", 1, "width", 0, '"width" is 0'),
+        ("images", 1, "height", None, '"height" is None'),
+        ("images", 1, "id", 5.5, '"id" is 5.5'),
+        ("categories", 1, "name", "cup", "is that of categories[0] already"),
+        ("categories", 1, "name", " ", "\"name\" is ' '"),
     ],
 )
 def test_a_wrong_field_is_an_error_of_its_entry(source, content, key, entry, field, value, word):
@@ -178,9 +178,9 @@ def test_a_file_that_is_no_coco_json_is_an_error(source, text):
 
 def test_empty_lists_are_errors(source):
     texts = complaints(source({"images": [], "categories": [], "annotations": []}))
-    assert [text.split()[0] for text in texts] == ["categories", "images"]
+    assert [text.split(":")[0] for text in texts] == ["images", "categories"]
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"gone\.json can't be read"):
+    with pytest.raises(InputError, match=r"gone\.json: can't be read"):
         CocoJson(str(tmp_path / "gone.json"), str(tmp_path)).load()

@@ -16,7 +16,7 @@ from locount import add_locount_config
 from locount.counting import IGNORED_COUNT
 from locount.data import LocountDatasetMapper, read_image
 from locount.data.augmentation import AutoAugment, CopyPaste
-from locount.data.locount_folder import LocountFolder
+from locount.data.catalog import source_of
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_counts_stay_with_their_boxes_through_crop_and_flip(photo):
 def test_boxes_of_whole_pixels_are_scaled_by_fractions(make_split):
     # 3 * 1.5 = 4.5. Detectron2 scales in place, so boxes that stayed integers would be cut to 4.
     root = make_split({"a": "3,1,5,9,Soap,1"}, size=(20, 10))
-    (data,) = LocountFolder(str(root), "train").load()
+    (data,) = source_of(f"locount:{root}:train").load()
     instances = mapper(T.ResizeTransform(10, 20, 15, 30))(data)["instances"]
     assert instances.gt_boxes.tensor.tolist() == [[4.5, 1.5, 7.5, 13.5]]
 

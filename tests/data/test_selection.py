@@ -4,7 +4,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from locount import add_locount_config
 from locount.data import DatasetError, check_datasets, register_datasets
-from locount.data.datasets import source_of
+from locount.data.catalog import source_of
 from locount.data.inspection import inspect_datasets
 from locount.data.selection import Part, in_part
 from locount.errors import InputError
@@ -144,7 +144,7 @@ def register(name):
         ("part=2-1/5", "not a part"),
         ("runs=2", "needs part="),
         ("repeat=0", "not a whole number from 1 on"),
-        ("shuffle", "not an option; there are mend, as=CATEGORY, map=FILE.csv"),
+        ("shuffle", "not an option; there are mend, skip_invalid, subset=N, seed=N, as=CATEGORY"),
         ("style=varied", "not an option"),  # of rendered shelves
     ],
 )

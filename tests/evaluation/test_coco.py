@@ -9,7 +9,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from locount.evaluation import evaluate_detections, match, score_matches
-from locount.evaluation.engine import Matcher
+from locount.evaluation.matching.engine import Matcher
 from locount.evaluation.protocol import COCO_SIZES, WHOLE
 from locount.evaluation.reading import read_detections, read_ground_truth
 

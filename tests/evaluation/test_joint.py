@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from locount.evaluation import evaluate_detections, match, score_matches
-from locount.evaluation.engine import Matcher
+from locount.evaluation.matching.engine import Matcher
 from locount.evaluation.protocol import LOCOUNT_SUBSETS, WHOLE
 from locount.evaluation.reading import read_detections, read_ground_truth
 
@@ -299,6 +299,21 @@ def test_worked_example_of_the_documentation():
     assert result["AP"] == pytest.approx(0.7 * both + 0.3 * second)
     assert result["APlc-MN"] == pytest.approx((42 * 100 + 21 * first + 18 * first / 2) / 100)
     assert [round(result[k], 3) for k in ("APlc", "AP", "APlc-MN")] == [48.703, 63.498, 57.149]
+
+
+def test_a_thousand_boxes_of_a_category(caplog):
+    boxes = [(40 * (i % 40), 40 * (i // 40), 30, 30, 1 + i % 9) for i in range(1000)]
+    gt, dt = (
+        ground_truth(*boxes),
+        detections(*((*box, 1 - i / 2000) for i, box in enumerate(boxes))),
+    )
+    assert evaluate_detections(gt, dt, 1000).metrics["APlc"] == 100
+    assert "more boxes" not in caplog.text
+    # 150 of 1,000 are found: of 101 recalls those from 0.00 to 0.15.
+    assert evaluate_detections(gt, dt).metrics["APlc"] == pytest.approx(100 * 16 / 101)
+    assert (
+        "1 time(s) an image has more boxes of a category, up to 1000, than the 150" in caplog.text
+    )
 
 
 def test_every_metric_is_a_plain_float():

@@ -1,7 +1,7 @@
 import csv
 import json
 
-from locount.classes import Classes
+from locount.class_names import Classes
 from locount.inference.inventory import write_tables
 from locount.inference.journal import Detection, Entry
 

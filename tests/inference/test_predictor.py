@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from detectron2.engine import DefaultPredictor
+from detectron2.structures import Boxes, Instances
 
 from locount.config import load_config
 from locount.errors import InputError
@@ -34,6 +35,10 @@ def images():
         cv2.GaussianBlur(noise.integers(0, 255, (h, w, 3), dtype=np.uint8), (9, 9), 0)
         for h, w in sizes
     ]
+
+
+def everything(predictions):
+    return [prediction.everything for prediction in predictions]
 
 
 def columns(instances):
@@ -68,11 +73,25 @@ def assert_same(predictions, expected):
 def test_detections_are_those_of_the_default_predictor(cfg, images, input_format):
     cfg = cfg.clone()
     cfg.INPUT.FORMAT = input_format
+    cfg.PREDICT.SCORE = 0.3
     theirs = DefaultPredictor(cfg)
     expected = [theirs(image)["instances"] for image in images]
     ours = Predictor(cfg, batch_size=2)
-    assert_same(ours.stream(images), expected)
-    assert_identical(map(ours, images), expected)
+    assert_same(everything(ours.stream(images)), expected)
+    found = [ours(image) for image in images]
+    assert_identical(everything(found), expected)
+    for prediction, instances in zip(found, expected, strict=True):
+        assert "instances" in prediction
+        np.testing.assert_array_equal(columns(prediction["instances"]), columns(instances))
+
+
+def test_what_counts_has_the_score_and_overlap_of_the_config(cfg, images):
+    cfg = cfg.clone()
+    cfg.PREDICT.SCORE, cfg.PREDICT.MAX_OVERLAP = 0.3, 0.5
+    prediction = Predictor(cfg)(images[0])
+    expected = prediction.everything.above(0.3).without_parts(0.5)
+    assert 0 < len(prediction) == len(expected) < len(prediction.everything)
+    np.testing.assert_array_equal(columns(prediction.instances), columns(expected.instances))
 
 
 def test_a_path_is_an_image(predictor, images, tmp_path):
@@ -215,6 +234,106 @@ def test_a_config_wins_over_that_of_the_model_file(model_file, cfg, untrained):
 def test_the_description_is_the_first_paragraph_of_the_card(model_file, predictor):
     assert Predictor(model_file).description == "alone.pth: Finds cups, no plates."
     assert predictor.description == "model.pth"
+
+
+def raster(height, width):
+    """A photo whose pixels say where they are: column, row, and multiples of 200 of them."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x % 200, y % 200, x // 200 + 16 * (y // 200)], axis=2).astype(np.uint8)
+
+
+class Surveyor:
+    """Finds given boxes of a raster, as far as they are in view, if it is not made smaller."""
+
+    def __init__(self, boxes, counts):
+        self.boxes, self.counts = torch.tensor(boxes).float(), torch.tensor(counts)
+
+    def __call__(self, images):
+        return [{"instances": self.find(image)} for image in images]
+
+    def find(self, image):
+        size = image["height"], image["width"]
+        assert image["image"].shape[1:] == (64, 96)
+        x, y, more = image["image"][:, 0, 0].tolist()
+        x, y = x + 200 * (more % 16), y + 200 * (more // 16)
+        boxes = Boxes(self.boxes - torch.tensor([x, y, x, y]))
+        boxes.clip(size)
+        # In the whole photo, made smaller, it sees nothing.
+        wanted = boxes.nonempty() & (size == (64, 96))
+        return Instances(
+            size,
+            pred_boxes=boxes[wanted],
+            scores=torch.full((int(wanted.sum()),), 0.9),
+            pred_classes=torch.zeros(int(wanted.sum()), dtype=torch.int64),
+            pred_counts=self.counts[wanted],
+        )
+
+
+@pytest.fixture
+def tiled(cfg):
+    """A predictor in tiles of 96 x 64, whose model finds three boxes of one item each."""
+    cfg = cfg.clone()
+    cfg.INPUT.MAX_SIZE_TEST = 96
+    predictor = Predictor(cfg, batch_size=2, tiles="auto")
+    predictor.model.forward = Surveyor(
+        [[5, 5, 20, 20], [60, 50, 80, 70], [10, 100, 250, 140]], [1, 3, 1]
+    )
+    return predictor
+
+
+FOUND = [[5, 5, 20, 20], [10, 100, 250, 140], [60, 50, 80, 70]]
+
+
+def test_tiles_find_what_the_whole_view_does_not(tiled):
+    photo = raster(192, 288)
+    for prediction in [tiled(photo), *tiled.stream([photo, photo])]:
+        assert (prediction.height, prediction.width) == (192, 288)
+        assert sorted(prediction.boxes.tolist()) == FOUND
+        assert sorted(prediction.counts.tolist()) == [1, 1, 3]
+
+
+def test_tiles_keep_pixels_where_they_are_wanted(tiled, tmp_path):
+    path = str(tmp_path / "photo.png")
+    cv2.imwrite(path, raster(192, 288))
+    (without,) = tiled.stream([path])
+    (prediction,) = tiled.stream([path], keep_pixels=True)
+    assert without.pixels is None
+    np.testing.assert_array_equal(prediction.pixels, raster(192, 288))
+    assert sorted(prediction.boxes.tolist()) == FOUND
+
+
+def test_photos_that_have_no_room_are_seen_in_tiles_in_their_turn(tiled, tmp_path, monkeypatch):
+    monkeypatch.setattr("locount.inference.predictor.MAX_PIXELS_AHEAD", 100)
+    path = str(tmp_path / "photo.png")
+    cv2.imwrite(path, raster(192, 288))
+    for prediction in tiled.stream([path, path]):
+        assert sorted(prediction.boxes.tolist()) == FOUND
+
+
+def test_a_photo_that_one_tile_holds_is_predicted_as_without(cfg, images):
+    expected = [Predictor(cfg)(image).instances for image in images]
+    assert_identical(map(Predictor(cfg, tiles=1), images), expected)
+    assert_identical(map(Predictor(cfg, tiles="100x80"), images), expected)
+
+
+def test_a_tile_that_the_model_fails_on_is_a_failure_of_its_photo(tiled, monkeypatch):
+    surveyor = tiled.model.forward
+    find = surveyor.find
+
+    def fail_below(image):
+        if image["image"][1, 0, 0] > 100:
+            raise torch.OutOfMemoryError
+        return find(image)
+
+    monkeypatch.setattr(surveyor, "find", fail_below)
+    failures = []
+    small = raster(64, 96)
+    photos = [small, raster(192, 288), small]
+    names = [p.name for p in tiled.stream(photos, on_failure=failures.append)]
+    assert names == ["image 0", "image 2"]
+    assert [failure.name for failure in failures] == ["image 1"]
+    with pytest.raises(InputError, match="OutOfMemoryError"):
+        tiled(photos[1])
 
 
 def test_mixed_precision_pools_boxes_where_they_are(cfg, images):

@@ -18,7 +18,7 @@ from torchvision.ops import deform_conv2d, nms, roi_align
 
 from locount.config import load_config
 from locount.data import register_datasets
-from locount.data.checks import num_classes_option
+from locount.data.config_checks import num_classes_option
 from locount.inference import Predictor
 from locount.training import Trainer
 
@@ -43,6 +43,9 @@ ARCHITECTURES = {
     "retinanet_cls": ["MODEL.COUNT_HEAD.DECODE", "expected_ac"],
     "fcos_cls": ["MODEL.COUNT_HEAD.BALANCE", "inverse_sqrt"],
     "reppoints_cls": ["MODEL.COUNT_HEAD.RANKING", "joint"],
+    "dfine_cls": [
+        *("MODEL.DETR.COUNT_LAYERS", 2, "MODEL.EMA.ENABLED", True, "PREDICT.SCORE", 0.0),
+    ],
     "ssd": [],
     "yolov3": [],
     "ppyolo": [],

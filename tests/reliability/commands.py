@@ -69,7 +69,7 @@ def commands(photos, model, num_photos=3):
         ),
         "train": Command(
             lambda out: [
-                *("train_net.py", "--config-file", str(SHELF_CONFIG), "--resume"),
+                *("train", "--config-file", str(SHELF_CONFIG), "--resume"),
                 *(word for option in options.items() for word in option),
                 *("OUTPUT_DIR", str(out)),
             ],
@@ -92,7 +92,7 @@ def commands(photos, model, num_photos=3):
             lambda out: [
                 *("compare", str(SHELF_CONFIG), "--train", train, "--test", test, "--budget", "2"),
                 *("--seeds", "0", "1", "--output", str(out)),
-                *("--opts", *(f"{key}={value}" for key, value in SMALL.items())),
+                *("--opts", *(word for option in SMALL.items() for word in option)),
             ],
             metrics,
         ),

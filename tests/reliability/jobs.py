@@ -5,7 +5,6 @@ costs a fraction of a second. A job is killed right before the n-th time that it
 renames or removes something in its folder, or after some seconds.
 """
 
-import importlib.util
 import json
 import mmap
 import os
@@ -15,9 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
 TOUCHES = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod")
 KILLED = -signal.SIGKILL
 
@@ -26,7 +23,7 @@ class Jobs:
     """The program, running.
 
     A job is a command line without its first word, as {"argv": [...], "folder": ...} with more
-    options of :func:`_run`; "train_net.py" instead of a command's name trains.
+    options of :func:`_start`.
     """
 
     def __init__(self):
@@ -65,20 +62,17 @@ def _serve():
     import locount.cli.predict
     import locount.cli.slim
     import locount.data.formats
-    import locount.data.shelf
     import locount.inference.run
-    import locount.training.comparison  # noqa: F401
+    import locount.training.comparison
+    import locount.training.program  # noqa: F401
 
     cv2.setNumThreads(0)
-    spec = importlib.util.spec_from_file_location("train_net", ROOT / "train_net.py")
-    train_net = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(train_net)
     for line in sys.stdin:
-        running = [_start(train_net, **job) for job in json.loads(line)]
+        running = [_start(**job) for job in json.loads(line)]
         print(json.dumps([_end(*job) for job in running]), file=answers, flush=True)
 
 
-def _start(train_net, argv, folder, kill_at=None, after=None):
+def _start(argv, folder, kill_at=None, after=None):
     counter, output = mmap.mmap(-1, 4), tempfile.TemporaryFile("w+")  # noqa: SIM115
     child = os.fork()
     if child == 0:
@@ -88,7 +82,7 @@ def _start(train_net, argv, folder, kill_at=None, after=None):
                 os.dup2(output.fileno(), number)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             _watch(os.fspath(folder), counter, kill_at)
-            status = _run(train_net, argv)
+            status = _run(argv)
         except SystemExit as error:
             if isinstance(error.code, str):
                 print(error.code, file=sys.stderr)
@@ -120,14 +114,11 @@ def _watch(folder, counter, kill_at):
     sys.addaudithook(watch)
 
 
-def _run(train_net, argv):
+def _run(argv):
     from concurrent import futures
 
     from locount.cli import main
 
-    if argv[0] == "train_net.py":
-        train_net.run(train_net.argument_parser().parse_args(argv[1:]))
-        return 0
     if argv[0] == "compare":  # all in one process
 
         class Pool(futures.ThreadPoolExecutor):

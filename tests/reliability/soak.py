@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CLIENTS = ROOT / "tests/inference/serve/test_clients.py"
+CLIENTS = ROOT / "tests/serve/test_clients.py"
 # Of the minutes: what is damaged, and what is killed.
 SHARES = {"FUZZ": 0.5, "KILLS": 0.5}
 

@@ -31,7 +31,9 @@ def run(jobs, argv, out, **options):
     return jobs({"argv": argv, "folder": str(out), **options})[0]
 
 
-@pytest.mark.parametrize(("command", "name"), zip(NAMES, NAMES, strict=True), indirect=["command"])
+@pytest.mark.parametrize(
+    ("command", "name"), [(name, name) for name in NAMES], indirect=["command"]
+)
 def test_a_killed_command_goes_on_and_nothing_is_lost(
     jobs, command, name, tmp_path, record_property
 ):

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from locount.config import load_config
-from locount.data.shelf.write import Series, make_shelf
 from locount.errors import InputError
 from locount.inference.journal import Detection, Entry, Journal
-from locount.inference.report import build_report
 from locount.model_file import read_checkpoint, stored_config
+from locount.report import build_report
+from locount.shelf.write import Series, make_shelf
 
 from .mutator import mutate
 

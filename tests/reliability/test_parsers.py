@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from locount.data import register_datasets
-from locount.data.datasets import source_of
-from locount.data.formats import FORMATS, Dataset, Split, convert
-from locount.data.formats.dataset import Reading, corners
+from locount.data.catalog import source_of
+from locount.data.formats import FORMATS, Dataset, Reading, Split, convert
+from locount.data.formats.convert import read as read_sources
+from locount.data.formats.dataset import corners
 from locount.data.inspection import inspect_datasets
 from locount.errors import InputError
 from locount.evaluation.reading import read_detections, read_ground_truth
@@ -117,12 +118,11 @@ def test_a_reader_gives_a_sound_dataset_or_an_error(shelf):
     @given(seeds)
     def read(seed):
         with Damage(files, seed) as choice:
-            options = {
-                "skip_invalid": choice.random() < 0.5,
-                "count": choice.choice(["count", "n"]),
-            }
+            skip_invalid, count = choice.random() < 0.5, choice.choice(["count", "n"])
             try:
-                dataset, message = FORMATS[key].read(str(folder), Reading(**options)), ""
+                place = FORMATS[key].open(str(folder), Reading(count=count))
+                sources = {split: place.source(split) for split in place.splits}
+                dataset, message = read_sources(sources, skip_invalid), ""
             except InputError as error:
                 dataset, message = None, str(error)
             if dataset:
@@ -149,7 +149,8 @@ def test_what_is_converted_can_be_read_again(shelf, tmp_path):
             except InputError:
                 assert not out.exists()
             else:
-                again = FORMATS[to].read(str(out), Reading())
+                place = FORMATS[to].open(str(out), Reading())
+                again = read_sources({split: place.source(split) for split in place.splits})
                 check(again, out)
                 for of in (
                     lambda s: len(s.names),
@@ -162,7 +163,7 @@ def test_what_is_converted_can_be_read_again(shelf, tmp_path):
     convert_damaged()
 
 
-@pytest.mark.parametrize("key", ["coco", "locount", "sku110k"])
+@pytest.mark.parametrize("key", FORMATS)
 def test_a_dataset_by_its_name_loads_or_is_an_error(tmp_path, key):
     folder = tmp_path / key
     folder.mkdir()
@@ -171,7 +172,7 @@ def test_a_dataset_by_its_name_loads_or_is_an_error(tmp_path, key):
     for name in SHELF.splits["train"].names:
         (images / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (WIDTH, HEIGHT)).save(images / name)
-    name = {"coco": f"coco:{folder}/train.json:{images}"}.get(key, f"{key}:{folder}:train")
+    name = f"{key}:{folder}:train"
     map_file = tmp_path / "map.csv"
     map_file.write_text("from,to\nbowl,x\ncup,y\n")
     files = [p for p in folder.rglob("*.*") if p.is_file() and p.suffix != ".jpg"]

@@ -23,6 +23,7 @@ from locount.training.comparison import (
     compare,
     key_values,
     markdown,
+    options,
     parse_rows,
 )
 
@@ -49,6 +50,14 @@ def test_options_make_another_row_of_the_same_config():
 def test_an_option_without_a_value_says_how_to_write_it():
     with pytest.raises(InputError, match="KEY=VALUE"):
         key_values(["MODEL.COUNT_HEAD.MATCHING"])
+
+
+def test_options_are_pairs_of_words_or_with_an_equals_sign():
+    assert options(["A.B", "x=1", "C=2", "D", "3"]) == ("A.B", "x=1", "C", "2", "D", "3")
+    with pytest.raises(InputError, match=r"'D' is not an option"):
+        options(["A.B", "1", "D"])
+    with pytest.raises(InputError, match="give --seeds"):
+        options(["SEED", "1"])
 
 
 def test_names_are_as_long_as_it_takes_to_tell_rows_apart():

@@ -9,7 +9,7 @@ from detectron2.structures import Boxes
 from detectron2.utils.events import EventStorage
 
 from locount.config import load_config
-from locount.data.checks import num_classes_option
+from locount.data.config_checks import num_classes_option
 from locount.training.mixed_precision import autocast, half_type, prepare, train_in_mixed_precision
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "Shelf"

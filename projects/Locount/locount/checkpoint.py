@@ -10,14 +10,16 @@ from typing import IO, Any
 from urllib.parse import urlparse
 
 import fvcore.common.checkpoint
+import msgspec
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode, get_cfg
 from torch import nn
 
-from .classes import CHECKPOINT_KEY
+from .calibration import CALIBRATION_KEY, Calibration
+from .class_names import CHECKPOINT_KEY
 from .config import load_config, named_keys
-from .data.checks import num_classes_option
+from .data.config_checks import num_classes_option
 from .errors import InputError, listing
 from .files import new_file
 from .model_file import (
@@ -33,7 +35,7 @@ from .model_file import (
 # Which config keys are behind a parameter that does not fit. Tried in turn on "name: problem"; a
 # problem that starts with "(" is about the shape.
 CONFIG_KEYS = (
-    (r"\.count_pred\.", "MODEL.COUNT_HEAD.{STRATEGY,MAX_COUNT,BASE}"),
+    (r"(^|\.)count_pred\.", "MODEL.COUNT_HEAD.{STRATEGY,MAX_COUNT,BASE}"),
     (r"^roi_heads\..*\.(cls_score|bbox_pred)\.\w+: \(", "MODEL.ROI_HEADS.NUM_CLASSES"),
     (r"^roi_heads\.box_.*: not", "MODEL.ROI_BOX_CASCADE_HEAD.{IOUS,BBOX_REG_WEIGHTS}"),
     (r"^roi_heads\.box_head\.", "MODEL.ROI_BOX_HEAD"),
@@ -42,6 +44,7 @@ CONFIG_KEYS = (
     (r"^proposal_generator\.", "MODEL.ANCHOR_GENERATOR"),
     (r"^backbone\.(fpn|refine)\.", "MODEL.BFP"),
     (r"^head\.", "MODEL.META_ARCHITECTURE and the node of its name"),
+    (r"^network\.", "MODEL.DETR"),
     (r"^backbone\.", "MODEL.BACKBONE, MODEL.RESNETS, MODEL.FPN"),
 )
 
@@ -197,15 +200,33 @@ def slim_checkpoint(
         CONFIG_KEY: cfg and _of_any_machine(cfg).dump(),
         CHECKPOINT_KEY: classes,
         CARD_KEY: card or checkpoint.get(CARD_KEY),
+        # Of detections of the config in the checkpoint.
+        CALIBRATION_KEY: None if config_file else checkpoint.get(CALIBRATION_KEY),
     }
+    _write({key: part for key, part in parts.items() if part is not None}, output)
+    return cfg is not None
+
+
+def calibrated_checkpoint(path: Path, output: Path, calibration: Calibration) -> None:
+    """Write a model file with a calibration; its config shows what the calibration is about.
+
+    Raises:
+        InputError: if the file holds no config, or the output can't be written.
+    """
+    cfg = stored_config(str(path))
+    cfg.PREDICT.SCORE, cfg.PREDICT.MAX_OVERLAP = calibration.score, calibration.max_overlap
+    parts = {CONFIG_KEY: cfg.dump(), CALIBRATION_KEY: msgspec.to_builtins(calibration)}
+    _write(read_checkpoint(path) | parts, output)
+
+
+def _write(parts: dict[str, Any], output: Path) -> None:
     content = io.BytesIO()
-    torch.save({key: part for key, part in parts.items() if part is not None}, content)
+    torch.save(parts, content)
     try:
         with new_file(output, durable=True) as file:
             file.write(content.getvalue())
     except OSError as error:
         raise _unwritten(output, error) from error
-    return cfg is not None
 
 
 def load_weights(model: nn.Module, path: str) -> None:
@@ -222,7 +243,9 @@ def load_weights(model: nn.Module, path: str) -> None:
             or of another shape; it lists the parameters and the config keys that say what they are.
     """
     if not path:
-        raise InputError("There are no weights to load: name a checkpoint in MODEL.WEIGHTS.")
+        raise InputError(
+            "There are no weights to load: name a model file with --weights or in MODEL.WEIGHTS."
+        )
     _StrictCheckpointer(model, save_to_disk=False).load(path)
 
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 # In training data: the number of items is not known, so that it is not trained. Counts start at 1.
 IGNORED_COUNT = -1
 
+# The largest count of an annotation: nine digits, which fit into int32.
+MAX_COUNT = 999_999_999
+
 # A detection's count is right at threshold k / AC_STEPS when AC >= k / AC_STEPS: 0.50:0.05:0.95 as
 # integers.
 AC_STEPS = 20

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
+from typing import NamedTuple
 
 MAX_LISTED = 20
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
@@ -39,7 +40,55 @@ def printable(text: str, keep: str = "") -> str:
 
 def listing(items: Iterable[object], max_items: int = MAX_LISTED) -> str:
     """The first ``max_items`` items, one to a line, and how many more there are."""
-    lines = [f"  {printable(str(item), keep=chr(10))}" for item in items]
-    if len(lines) > max_items:
-        lines[max_items:] = [f"  ... and {len(lines) - max_items} more"]
+    items = tuple(items)
+    lines = [f"  {printable(str(item), keep=chr(10))}" for item in items[:max_items]]
+    if len(items) > max_items:
+        lines.append(f"  ... and {len(items) - max_items} more")
     return "\n".join(lines)
+
+
+def number_of(problems: Sized) -> str:
+    """``one problem``, or ``2 problems``."""
+    return "one problem" if len(problems) == 1 else f"{len(problems)} problems"
+
+
+class Problem(NamedTuple):
+    """One thing wrong with a dataset.
+
+    Attributes:
+        path: the file or folder that must be mended.
+        line: line in it, from 1; None where the problem is not one line.
+        text: what is wrong and how to mend it.
+    """
+
+    path: str
+    line: int | None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{place(self.path, self.line)}: {self.text}"
+
+
+def place(path: str, line: int | None = None) -> str:
+    """``path:line``, which terminals and editors open at the line."""
+    return path if line is None else f"{path}:{line}"
+
+
+class DatasetError(InputError):
+    """Data that can't be used as it is.
+
+    The message lists the first ``max_errors`` problems; ``problems`` holds them all.
+    """
+
+    def __init__(
+        self, title: str, problems: Iterable[Problem] = (), max_errors: int = MAX_LISTED
+    ) -> None:
+        self.title, self.problems, self.max_errors = title, tuple(problems), max_errors
+        # The arguments as they came: exceptions are pickled by them on the way from one process to
+        # another.
+        super().__init__(title, self.problems, max_errors)
+
+    def __str__(self) -> str:
+        if not self.problems:
+            return self.title
+        return f"{self.title}\n{listing(self.problems, self.max_errors)}"

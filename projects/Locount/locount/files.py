@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all."""
+"""Files and folders that are written whole or not at all; what a process may use."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import csv
 import errno
 import fcntl
+import gc
 import glob
 import io
 import math
@@ -248,3 +249,26 @@ def _umask() -> int:
     umask = os.umask(0)
     os.umask(umask)
     return umask
+
+
+@contextlib.contextmanager
+def collector_paused() -> Iterator[None]:
+    """Without the cyclic garbage collector, which would walk growing data over and over.
+
+    With it, half a million annotations take more than twice as long.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def usable_cpus() -> int:
+    """How many processors this process may use."""
+    # Knows the limits of containers and job schedulers, but only Linux has it.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

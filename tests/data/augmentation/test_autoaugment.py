@@ -3,7 +3,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from locount.data.augmentation import AutoAugment, CountAugInput
-from locount.data.augmentation.colour import colour_operations
+from locount.data.augmentation.color import color_operations
 from locount.data.augmentation.operations import BOX_OPERATIONS, IMAGE_OPERATIONS
 from locount.data.augmentation.policies import POLICIES
 
@@ -94,7 +94,7 @@ def test_an_operation_of_probability_0_changes_nothing():
         np.testing.assert_array_equal(aug_input.image, shelf())
 
 
-def test_colours_are_those_of_pillow_in_either_order_of_channels():
+def test_colors_are_those_of_pillow_in_either_order_of_channels():
     image = np.random.default_rng(0).integers(0, 255, (12, 16, 3), dtype=np.uint8)
     # Level 10 is a strength of 0.1 + 1.8.
     expected = np.asarray(ImageEnhance.Color(Image.fromarray(image)).enhance(1.9))
@@ -114,7 +114,7 @@ def test_solarize_add_makes_dark_values_brighter():
 
 def test_the_policies_use_every_operation():
     used = {name for policy in POLICIES.values() for sub in policy for name, _, _ in sub}
-    assert used == {*GEOMETRY, "BoxEqualize", *colour_operations("RGB")}
+    assert used == {*GEOMETRY, "BoxEqualize", *color_operations("RGB")}
 
 
 def test_equalizing_boxes_leaves_the_rest():

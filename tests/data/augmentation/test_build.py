@@ -4,7 +4,7 @@ from detectron2.data import transforms as T
 
 from locount import add_locount_config
 from locount.data import LocountDatasetMapper
-from locount.data.augmentation import AutoAugment, CopyPaste, RandomColour
+from locount.data.augmentation import AutoAugment, CopyPaste, RandomColor
 from locount.errors import InputError
 
 
@@ -28,7 +28,7 @@ def test_everything_is_off_by_default():
 
 def test_everything_that_is_asked_for_is_there():
     mapper = build(COLOR=0.2, POLICY="v1", COPY_PASTE=3, MAX_HIDDEN_ITEMS=0.25, MIN_VISIBLE=0.3)
-    assert kinds(mapper) == [T.ResizeShortestEdge, T.RandomFlip, RandomColour, AutoAugment]
+    assert kinds(mapper) == [T.ResizeShortestEdge, T.RandomFlip, RandomColor, AutoAugment]
     assert isinstance(mapper.copy_paste, CopyPaste)
     assert (mapper.max_hidden_items, mapper.min_visible) == (0.25, 0.3)
 
@@ -53,7 +53,7 @@ def test_all_faults_of_a_config_are_listed():
         ("MODEL", "MASK_ON", True, "set MODEL.MASK_ON"),
     ],
 )
-def test_policies_need_colours_and_boxes(node, key, value, message):
+def test_policies_need_colors_and_boxes(node, key, value, message):
     cfg = get_cfg()
     add_locount_config(cfg)
     cfg.AUGMENTATION.POLICY = "v0"

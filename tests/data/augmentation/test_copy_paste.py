@@ -9,9 +9,9 @@ def seed(value):
     np.random.seed(value)  # noqa: NPY002, the state that Detectron2 draws from
 
 
-def photo(colour, *annotations, size=(60, 100)):
-    """One colour; annotations (box, class, count)."""
-    image = np.full((*size, 3), colour, np.uint8)
+def photo(color, *annotations, size=(60, 100)):
+    """One color; annotations (box, class, count)."""
+    image = np.full((*size, 3), color, np.uint8)
     dicts = [{"bbox": b, "category_id": k, "count": c} for b, k, c in annotations]
     return CountAugInput(image, boxes=[a["bbox"] for a in dicts]), dicts
 
@@ -19,13 +19,13 @@ def photo(colour, *annotations, size=(60, 100)):
 DONOR = (200, ([10, 20, 40, 40], 3, 7))
 
 
-def paste_onto(*annotations, max_stacks=1, colour=50):
+def paste_onto(*annotations, max_stacks=1, color=50):
     """The donor's stack on a photo, drawn until there is one; the input and what was pasted."""
     for draw in range(50):
         seed(draw)
         paste = CopyPaste(max_stacks)
         assert paste(*photo(*DONOR)) == []
-        aug_input, dicts = photo(colour, *annotations)
+        aug_input, dicts = photo(color, *annotations)
         if pasted := paste(aug_input, dicts):
             return aug_input, pasted
     return aug_input, []

@@ -7,8 +7,9 @@ from detectron2.structures import BoxMode
 from hypothesis import strategies as st
 from PIL import Image
 
-from locount.data.formats import FORMATS, Dataset, Split
-from locount.data.formats.dataset import Reading, corners
+from locount.data.formats import FORMATS, Dataset, Reading, Split
+from locount.data.formats.convert import read as read_sources
+from locount.data.formats.dataset import corners
 
 WIDTH, HEIGHT = 100, 80
 
@@ -39,9 +40,9 @@ def write(dataset, key, folder):
 
 
 def read(key, folder, split=None, skip_invalid=False, **options):
-    return FORMATS[key].read(
-        os.fspath(folder), Reading(split, skip_invalid=skip_invalid, **options)
-    )
+    place = FORMATS[key].open(os.fspath(folder), Reading(split, **options))
+    splits = place.splits if split is None else [split]
+    return read_sources({name: place.source(name) for name in splits}, skip_invalid)
 
 
 def content(dataset):

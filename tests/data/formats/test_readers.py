@@ -32,7 +32,7 @@ FAULTS = [
     fault("cvat", "train.xml", 'box label="cup"', 'box label="cap"', "category 'cap'"),
     fault("cvat", "train.xml", ">3<", ">2.5<", "count is '2.5'"),
     fault("cvat", "train.xml", ">3<", ">0<", "count is 0"),
-    fault("cvat", "train.xml", 'label="cup"', 'rotation="9" label="cup"', "no upright box"),
+    fault("cvat", "train.xml", 'label="cup"', 'rotation="9" label="cup"', "not an upright box"),
     fault("label-studio", "train.json", '"cup"', '"cup","bowl"', "rectanglelabels"),
     fault("label-studio", "train.json", '"number":3', '"number":3.5', "`int`"),
     fault("label-studio", "train.json", '"number":3', '"number":0', "count is 0"),

@@ -146,10 +146,9 @@ def test_a_corrected_coco_file_is_clean(coco, tmp_path):
 def test_a_copy_that_stops_half_way_leaves_nothing(coco, tmp_path):
     # The last name would be written outside the copy, over the original.
     name = coco([], names=("a.jpg", "b.jpg", "../c.jpg"))
-    before = sorted(os.listdir(tmp_path))
     with pytest.raises(InputError, match=r"images\[2\].*leads out"):
         write_fixed(inspect_datasets([name]), tmp_path / "fixed")
-    assert sorted(os.listdir(tmp_path)) == before
+    assert sorted(os.listdir(tmp_path)) == ["c.jpg", "cache", "gt.json", "images"]
 
 
 def test_sources_that_have_no_copy(coco, make_shelf, tmp_path):

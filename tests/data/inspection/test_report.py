@@ -80,10 +80,10 @@ def test_what_the_loader_refuses_does_not_hide_the_rest(make_shelf, tmp_path):
     found = sorted((f.kind, f.problem.path[-5:], f.problem.line or 0) for f in report.findings)
     assert found == [
         ("repeated box", "a.txt", 3),
+        ("unreadable image", "c.jpg", 0),
         ("unusable", "a.txt", 2),
         ("unusable", "a.txt", 4),
         ("unusable", "b.txt", 0),
-        ("unusable", "c.jpg", 0),
     ]
     assert report.findings[0].severity == "error"
     assert report.statistics[name].summary[0]["boxes"] == 2
@@ -181,7 +181,9 @@ def test_coco_files_by_entry(coco):
 
 
 def test_an_image_of_another_size_than_its_file_says(coco):
-    assert findings(coco([], width=90)) == [("image size", "a.jpg", None)]
+    (finding,) = inspect_datasets([coco([], width=90)]).findings
+    assert finding.kind == "unusable"
+    assert "a.jpg has 100x80 pixels, but 90x80 are written" in finding.problem.text
 
 
 def test_datasets_of_other_code(tmp_path, noise):

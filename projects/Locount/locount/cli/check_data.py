@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from .options import add_output, writing
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -14,11 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help="as in DATASETS.TRAIN, such as locount:ROOT:train or coco:ANNOTATIONS.json:IMAGE_ROOT",
     )
-    parser.add_argument(
-        "--output",
+    add_output(
+        parser,
+        "write all findings and tables, plots and a contact sheet of samples there",
         metavar="DIR",
-        type=Path,
-        help="write all findings and tables, plots and a contact sheet of samples there",
     )
     parser.add_argument(
         "--fix",
@@ -45,17 +46,14 @@ def run(args: argparse.Namespace) -> int:
         require_new(args.fix)  # before the work, which may take minutes
     report = inspect_datasets(args.datasets, decode=not args.no_images)
     print(to_json(report.as_dict()).decode() if args.json else report.text())
-    try:
-        if args.output:
+    if args.output:
+        with writing(args.output):
             report.write(args.output)
-        if args.fix:
-            num_changes = write_fixed(report, args.fix)
-            print(
-                f"{args.fix} is a copy with {num_changes} change(s), listed in its changes.csv. "
-                "Check it to see what is left.",
-                file=sys.stderr,
-            )
-    except OSError as error:
-        print(f"locount check-data: can't write: {error}", file=sys.stderr)
-        return 2
+    if args.fix:
+        num_changes = write_fixed(report, args.fix)
+        print(
+            f"{args.fix} is a copy with {num_changes} change(s), listed in its changes.csv. "
+            "Check it to see what is left.",
+            file=sys.stderr,
+        )
     return 1 if report.num("error") else 0

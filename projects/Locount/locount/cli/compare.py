@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..errors import InputError
+from .options import add_opts, add_output, at_least_1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,14 +13,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "configs",
         metavar="CONFIG[+KEY=VALUE…]",
         nargs="+",
-        help="YAML of a model, and options that make it another",
+        help="a YAML file, or a name that `locount configs` lists, and options that make it "
+        "another",
     )
     parser.add_argument("--train", metavar="DATASET", required=True, help="such as shelf:600:1")
     parser.add_argument("--test", metavar="DATASET", required=True, help="such as shelf:100:2")
     parser.add_argument(
-        "--budget", metavar="N", type=int, required=True, help="iterations of each training"
+        "--budget", metavar="N", type=at_least_1, required=True, help="iterations of each training"
     )
-    parser.add_argument("--seeds", metavar="N", type=int, nargs="+", default=[0])
+    parser.add_argument(
+        "--seeds",
+        metavar="N",
+        type=int,
+        nargs="+",
+        default=[0],
+        help="a training each (default: 0)",
+    )
     parser.add_argument(
         "--variant",
         metavar="KEY=VALUE[+…]",
@@ -28,12 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="evaluate every trained model with these options as well; can be given repeatedly",
     )
-    parser.add_argument(
-        "--opts", metavar="KEY=VALUE", nargs="+", default=[], help="options over every config"
+    add_opts(parser)
+    add_output(
+        parser,
+        "folder for the table, and one for each training (default: %(default)s)",
+        metavar="DIR",
+        default=Path("output/compare"),
     )
-    parser.add_argument("--output", metavar="DIR", type=Path, default=Path("output/compare"))
     parser.add_argument(
-        "--jobs", metavar="N", type=int, default=1, help="rows at the same time (default: 1)"
+        "--jobs", metavar="N", type=at_least_1, default=1, help="rows at the same time (default: 1)"
     )
     parser.add_argument(
         "--threads", metavar="N", type=int, default=0, help="CPU threads of each row"
@@ -41,16 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..training.comparison import Comparison, compare, key_values, markdown, parse_rows
+    from ..training.comparison import Comparison, compare, markdown, options, parse_rows
 
-    for option, value in (("--budget", args.budget), ("--jobs", args.jobs)):
-        if value < 1:
-            raise InputError(f"{option} is {value}; it must be 1 or more")
     comparison = Comparison(
         train=args.train,
         test=args.test,
         iterations=args.budget,
-        opts=key_values(args.opts),
+        opts=options(args.opts),
         variants=tuple(args.variant),
         threads=args.threads,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+
+from .options import writing
 
 FORMATS = ("coco", "cvat", "label-studio", "locount", "sku110k", "voc", "yolo")
 LOSSES = ("counts", "crowds", "empty-images", "fractions", "category-list")
@@ -12,7 +13,9 @@ LOSSES = ("counts", "crowds", "empty-images", "fractions", "category-list")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "source", metavar="IN", type=Path, help="folder of the dataset, or one annotation file"
+        "source",
+        metavar="IN",
+        help="folder of the dataset, one annotation file, or a name as in DATASETS.TRAIN",
     )
     parser.add_argument("target", metavar="OUT", type=Path, help="folder to make")
     parser.add_argument(
@@ -73,11 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ..data.formats import convert
 
-    try:
+    with writing(args.target, "another OUT"):
         dataset, losses = convert(**vars(args))
-    except OSError as error:
-        print(f"locount convert: can't write {args.target}: {error}", file=sys.stderr)
-        return 2
     for loss in losses:
         print(f"lost {loss}")
     for name, split in dataset.splits.items():

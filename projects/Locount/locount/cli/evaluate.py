@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
+from .options import add_output, add_score, at_least_1, writing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-dets",
         metavar="N",
-        type=int,
+        type=at_least_1,
         nargs="+",
         default=[150],
         help="detections per image and category that count, in a column each (default: 150)",
@@ -35,17 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also what is lost to which cause, and count statistics",
     )
-    parser.add_argument(
-        "--score",
-        metavar="T",
-        type=float,
-        help="also errors of the number of products per image, counting this score and above",
-    )
-    parser.add_argument(
-        "--output",
+    add_score(parser, "also errors of the number of products per image; AP uses all")
+    add_output(
+        parser,
+        "write metrics.json, per_category.csv, grid.png and precision_recall.png there",
         metavar="DIR",
-        type=Path,
-        help="write metrics.json, per_category.csv, grid.png and precision_recall.png there",
     )
     parser.add_argument(
         "--json", action="store_true", help="print JSON, and nothing else, to standard output"
@@ -53,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--self-test",
         action="store_true",
-        help="take GT for its own detections, which must score 100 everywhere; no DT",
+        help="evaluate GT against itself, which must score 100 everywhere; no DT",
     )
 
 
@@ -78,10 +73,8 @@ def run(args: argparse.Namespace) -> int:
         score=args.score,
     )
     if args.output:
-        try:
+        with writing(args.output):
             write_report(report, args.output)
-        except OSError as error:
-            raise InputError(f"can't write to {args.output}: {error}") from error
     if args.json:
         print(to_json(report.as_dict()).decode())
     else:

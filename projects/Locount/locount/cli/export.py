@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from ..errors import InputError
-from .options import add_model_arguments, open_predictor
+from .options import add_model, add_output, open_predictor, writing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", required=True, choices=("onnx", "torchscript"))
-    add_model_arguments(parser)
+    parser.add_argument(
+        "--format", required=True, choices=("onnx", "torchscript"), help="what to write"
+    )
+    add_model(parser)
     parser.add_argument(
         "--image",
         nargs="+",
@@ -20,29 +20,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PHOTO",
         help="compare the file with the model on these (default: on a rendered shelf)",
     )
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE")
+    add_output(parser, "where to write it", metavar="FILE", required=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """0, or 1 if the file does not give the detections of the model."""
+    from ..export.formats import open_exported, require
+
     if args.format == "onnx":
-        _require_onnx()
+        require("onnx")  # before the work
+        require("onnxruntime")
     from tabulate import tabulate
 
     from ..data import read_image
-    from ..data.shelf.render import render
-    from ..inference.export import compare, export, open_exported
+    from ..export.exporter import compare, export
+    from ..shelf.render import render
 
     images = {path: read_image(path, "BGR") for path in args.image}
     images = images or {"rendered shelf": render(seed=1, index=0).image}
     predictor = open_predictor(args, device="cpu")
-    try:
+    with writing(args.output):
         args.output.parent.mkdir(parents=True, exist_ok=True)  # before the work
         export(predictor, args.output, args.format, next(iter(images.values())))
-    except OSError as error:
-        raise InputError(
-            f"can't write {args.output} ({error.strerror}): name another file with --output"
-        ) from error
     exported = open_exported(args.output, args.format)
     rows = {name: compare(predictor, exported, image) for name, image in images.items()}
     headers = ("photo", "boxes", "exported", "box (pixels)", "score", "other counts")
@@ -61,14 +60,3 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 1 if differing else 0
-
-
-def _require_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise InputError(
-            f"{error.name} is not installed: pip install 'locount[export]', or -e '.[export]' in "
-            "a checkout"
-        ) from error

@@ -5,21 +5,23 @@ from __future__ import annotations
 import argparse
 
 from ..errors import InputError
+from .options import add_config_file, add_opts, at_least_1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="DATASET", help="such as sku110k:ROOT:train")
-    parser.add_argument(
-        "--config-file",
-        metavar="FILE",
+    add_config_file(
+        parser,
+        "the model, whose training sizes and numbers of anchors are taken",
         required=True,
-        help="YAML of the model; its training sizes and its numbers of anchors are taken",
     )
-    parser.add_argument("--sizes", metavar="N", type=int, help="sizes of each level")
-    parser.add_argument("--ratios", metavar="N", type=int, help="aspect ratios of each level")
-    parser.add_argument("--seed", metavar="N", type=int, default=0)
+    add_opts(parser)
+    parser.add_argument("--sizes", metavar="N", type=at_least_1, help="sizes of each level")
     parser.add_argument(
-        "--opts", metavar="KEY VALUE", nargs=argparse.REMAINDER, default=[], help="config options"
+        "--ratios", metavar="N", type=at_least_1, help="aspect ratios of each level"
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="of the fit's random start (default: 0)"
     )
 
 
@@ -29,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..config import load_config
     from ..data import register_datasets
-    from ..data.anchors import Anchors, fit_anchors, recall, training_shapes
+    from ..data.anchor_fitting import Anchors, fit_anchors, recall, training_shapes
 
     cfg = load_config(args.config_file, args.opts)
     present = Anchors.from_config(cfg)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from ..errors import InputError
+from .options import add_output, renamed, share, writing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,19 +26,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "PREDICT.MAX_OVERLAP does (default: 1, none)",
     )
     parser.add_argument(
-        "--score",
-        metavar="T",
-        type=float,
+        "--compare-with",
+        metavar="SCORE",
+        type=share,
         default=0.5,
         help="another score to compare with (default: 0.5)",
     )
-    parser.add_argument(
-        "--output", metavar="FILE", type=Path, help="write the figures there, as JSON"
-    )
+    renamed(parser, "--score", "--compare-with")
+    add_output(parser, "write the figures there, as JSON", metavar="FILE")
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..evaluation.count_errors import ImageCounts
+    from ..evaluation.analysis.image_counts import ImageCounts
     from ..evaluation.parts import without_parts
     from ..evaluation.reading import read_detections, read_ground_truth
     from ..evaluation.tables import count_errors_table
@@ -49,25 +48,15 @@ def run(args: argparse.Namespace) -> int:
     gt = read_ground_truth(args.gt)
     dt = without_parts(read_detections(args.dt, gt), args.max_overlap)
     counts = ImageCounts.of(gt, dt, items=args.items)
-    if not len(counts.scores):
-        raise InputError(f"{args.dt} holds no detection: predict with a lower PREDICT.SCORE")
-    threshold = counts.best_threshold()
-    if threshold == float("inf"):
-        raise InputError(
-            f"{args.dt}: at every score the error is larger than without any detection: "
-            "is it of the same images, and of a trained model?"
-            + ("" if counts.true.any() else f" {args.gt} holds no box, so each detection is wrong")
-        )
-    fitted, other = counts.errors(threshold), counts.errors(args.score)
-    print(count_errors_table({f"fitted: {threshold}": fitted, f"{args.score}": other}, "score"))
+    threshold = counts.fitted_threshold(str(args.dt))
+    fitted, other = counts.errors(threshold), counts.errors(args.compare_with)
+    rows = {f"fitted: {threshold}": fitted, f"{args.compare_with}": other}
+    print(count_errors_table(rows, "score"))
     print(f"\nPREDICT.SCORE {threshold}")
     if args.output:
         figures = {"of": "items" if args.items else "boxes", "images": len(counts.true)}
-        rows = [{"score": threshold} | fitted, {"score": args.score} | other]
+        rows = [{"score": threshold} | fitted, {"score": args.compare_with} | other]
         figures |= {"fitted": rows[0], "compared": rows[1]}
-        try:
+        with writing(args.output):
             write_bytes(args.output, to_json(figures))
-        except OSError as error:
-            print(f"locount fit-threshold: can't write {args.output}: {error}", file=sys.stderr)
-            return 2
     return 0

@@ -3,52 +3,105 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
-import logging
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
+from .. import __version__
 from ..errors import InputError, printable
+from ..messages import set_up_messages
 
 # Name of the module here, and of the command with '-' for '_'. Imported only when asked for: torch
 # takes seconds.
 COMMANDS = {
+    "calibrate": "find the score that counts, and how far numbers can be trusted",
     "check-data": "report everything wrong with datasets, and what they hold",
     "compare": "train several configs under one budget and write one table",
+    "configs": "list the configs that come with locount",
     "convert": "write a dataset in another annotation format",
+    "diff": "tell what has changed on a shelf between two photos",
     "doctor": "print the versions of everything that matters and what is missing",
+    "eval": "run a model over a dataset and judge its boxes and counts",
     "evaluate": "score detections against ground truth, jointly in IoU and count",
     "export": "write a model as ONNX or TorchScript",
     "fit-anchors": "find the anchors that suit a dataset, and what they gain",
     "fit-threshold": "find the score from which on detections count",
     "make-shelf": "render pictures of shelves with their counts",
+    "planogram": "make plans of shelves from photos, and check shelves by them",
     "predict": "find and count the products on photos: pictures, tables, results",
     "report": "show what a trained model can do, on one page for the browser",
+    "rows": "show what stands where on shelves: rows, facings, shares, gaps",
     "serve": "show on a page in the browser what is on a photo",
     "slim": "make a small file of a checkpoint, for prediction",
+    "stock": "tell what there is too little of on a shelf",
+    "train": "train a model, or go on with a training",
 }
+
+# Exit statuses beside those of commands: what shells say of a program that Ctrl+C ends, and of one
+# that writes to a pipe which nobody reads any more.
+INTERRUPTED, NO_READER = 130, 141
+
+
+class Parser(argparse.ArgumentParser):
+    """One whose errors are those of all bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see `{self.prog} --help`)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``locount <command> ...`` and return its exit status: 0 for success, 2 for bad input."""
-    parser = argparse.ArgumentParser(
-        prog="locount",
-        description="Localize and count products on shelf photos.",
-        epilog="`locount COMMAND --help` tells more of a command.",
-    )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, summary in COMMANDS.items():
-        commands.add_parser(name, help=summary, add_help=False)
-    name = parser.parse_known_args(argv)[0].command
+    """Run ``locount COMMAND ...`` and return its exit status.
 
-    module = importlib.import_module(f"locount.cli.{name.replace('-', '_')}")
-    command_parser = argparse.ArgumentParser(prog=f"locount {name}", description=COMMANDS[name])
-    module.add_arguments(command_parser)
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    args = command_parser.parse_args(arguments[arguments.index(name) + 1 :])
-    logging.raiseExceptions = False  # a log that can't be written is no reason to say more
+    0: done. 1: done, but some of it failed, or a check found something. 2: could not be done.
+    """
+    program = "locount"
     try:
-        return module.run(args)
-    except (InputError, OSError) as error:
-        print(f"locount {name}: {printable(str(error), keep=chr(10))}", file=sys.stderr)
-        return 2
+        name, arguments = _command(argv)
+        program += f" {name}"
+        set_up_messages()
+        module = importlib.import_module(f"locount.cli.{name.replace('-', '_')}")
+        parser = Parser(prog=program, description=COMMANDS[name])
+        module.add_arguments(parser)
+        status = module.run(parser.parse_args(arguments))
+        sys.stdout.flush()  # a reader that is gone shows here and not at the end of the process
+        return status
+    except InputError as error:
+        problem = str(error)
+    except BrokenPipeError:
+        # What is left in the buffer goes nowhere, or the end of the process would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    except OSError as error:  # the disk is full, or of others
+        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except KeyboardInterrupt:
+        print(f"\n{program}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    print(f"{program}: {printable(problem, keep=chr(10))}", file=sys.stderr)
+    return 2
+
+
+def _command(argv: Sequence[str] | None) -> tuple[str, list[str]]:
+    """The name of the command, and what is behind it."""
+    width = max(map(len, COMMANDS))
+    table = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items())
+    parser = Parser(
+        prog="locount",
+        usage="locount [-h] [--version] COMMAND ...",
+        description="Localize and count products on shelf photos.",
+        epilog=f"commands:\n{table}\n\n`locount COMMAND --help` says more of a command. Exit "
+        "status: 0 done, 1 some of it\nfailed or a check found something, 2 could not be done.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"locount {__version__}")
+    parser.add_argument("command", metavar="COMMAND", help=argparse.SUPPRESS)
+    rest = parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest.required = False  # or the error without a command would name it
+    args = parser.parse_args(argv)
+    if args.command not in COMMANDS:
+        near = difflib.get_close_matches(args.command, COMMANDS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        parser.error(f"{args.command!r} is not a command{hint}")
+    return args.command, args.arguments

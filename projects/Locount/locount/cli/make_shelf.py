@@ -17,14 +17,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="item",
         help="what one box is: item (default), row or touching; see docs/shelves.md",
     )
+    parser.add_argument(
+        "--extent",
+        type=int,
+        default=1,
+        metavar="N",
+        help="show N times as much of the shelves, across and up, with goods that much smaller",
+    )
     parser.add_argument("--split", default="train", help="name of the split; default: train")
 
 
 def run(args: argparse.Namespace) -> int:
     # Here and not above: `--help` should not wait for torch.
-    from ..data.shelf.write import Series, make_shelf, parse_size
+    from ..shelf.write import Series, make_shelf, parse_size
 
-    series = Series(args.images, args.seed, *parse_size(args.size), args.style, args.rule)
+    series = Series(
+        args.images, args.seed, *parse_size(args.size), args.style, args.rule, args.extent
+    )
     new = make_shelf(args.out, args.split, series)
     images = "1 image" if series.images == 1 else f"{series.images} images"
     state = "written" if new else "there already"

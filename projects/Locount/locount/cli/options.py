@@ -1,31 +1,191 @@
-"""Options that several commands share."""
+"""Options that several commands share, so that a word means one thing everywhere."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..inference import Predictor
 
+ENGINES = ("torch", "onnx", "openvino")  # of export/engines.py, which imports torch
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+
+def add_model(parser: argparse.ArgumentParser) -> None:
     """The options of :func:`open_predictor`."""
-    parser.add_argument(
+    model = parser.add_argument_group(
+        "model", "A model file, or the folder of a training. Without any: what comes with locount."
+    )
+    model.add_argument(
+        "-w",
         "--weights",
         metavar="FILE",
-        help="model file, such as model_final.pth of a training run (default: the weights that "
-        "come with locount)",
+        help="model file, such as model_final.pth of a training, or `products` or `shelf`, which "
+        "come with locount",
+    )
+    model.add_argument(
+        "--run",
+        metavar="DIR",
+        type=Path,
+        help="folder of a training (OUTPUT_DIR): its config and its newest checkpoint",
+    )
+    add_config_file(model, "the config, where it is not that of the model file or of the folder")
+    add_opts(model)
+
+
+def add_config_file(parser: argparse._ActionsContainer, text: str, **options: Any) -> None:
+    parser.add_argument(
+        "-c",
+        "--config-file",
+        metavar="CONFIG",
+        help=f"{text}: a YAML file, or a name that `locount configs` lists",
+        **options,
+    )
+
+
+def add_level(parser: argparse._ActionsContainer) -> None:
+    """The option of :func:`interval_level`."""
+    parser.add_argument(
+        "--level",
+        type=float,
+        metavar="P",
+        help="numbers get intervals that cover the truth on this share of photos; takes weights "
+        "that `locount calibrate` made (default: 0.9 with such weights)",
+    )
+
+
+def interval_level(args: argparse.Namespace, predictor: Predictor, score: float) -> float | None:
+    """The level of the intervals; None, with a line that says why, where there are none.
+
+    Args:
+        score: from which on detections are shown.
+
+    Raises:
+        InputError: if a level was asked for that there can't be.
+    """
+    from ..calibration import DEFAULT_LEVEL
+
+    calibration = predictor.calibration
+    if calibration is None:
+        if args.level is not None:
+            raise InputError(
+                f"--level is {args.level}, but the weights hold no calibration that fits: make it "
+                "with `locount calibrate`"
+            )
+        return None
+    level = DEFAULT_LEVEL if args.level is None else args.level
+    shown = (score, predictor.cfg.PREDICT.MAX_OVERLAP)
+    calibrated = (calibration.score, calibration.max_overlap)
+    if shown == calibrated:
+        calibration.check(level)
+        return level
+    reason = "the weights are calibrated for score {:g} and MAX_OVERLAP {:g}".format(*calibrated)
+    reason += ", and not for {:g} and {:g}".format(*shown)
+    if args.level is not None:
+        raise InputError(f"--level is {args.level}, but {reason}: leave out one of them")
+    print(f"locount: no intervals, as {reason}", file=sys.stderr)
+    return None
+
+
+def add_tiles(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--tiles",
+        metavar="auto|N|WxH",
+        help="look at photos in overlapping tiles too: of the size of the model's input, N along "
+        "each side, or of a size such as 1280x720 (docs/tiles.md)",
+    )
+
+
+def add_opts(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--opts",
+        metavar="KEY VALUE",
+        nargs="+",
+        default=[],
+        help="keys of the config and values, over what the config says",
+    )
+
+
+def add_score(parser: argparse._ActionsContainer, text: str) -> None:
+    parser.add_argument(
+        "--score",
+        metavar="SCORE",
+        type=share,
+        help=f"least score, from 0 to 1, from which on a detection counts ({text})",
+    )
+
+
+def add_output(parser: argparse._ActionsContainer, text: str, **options: Any) -> None:
+    """``metavar`` among the options says whether it is a FILE or a DIR."""
+    parser.add_argument("-o", "--output", type=Path, help=text, **options)
+
+
+def add_device(parser: argparse._ActionsContainer) -> None:
+    """Where the model runs."""
+    parser.add_argument(
+        "--device", help="such as cpu or cuda:1 (default: a GPU if there is one, else the CPU)"
     )
     parser.add_argument(
-        "--config-file",
-        metavar="FILE",
-        help="config.yaml of a training run (default: the config in the model file)",
+        "--engine",
+        choices=ENGINES,
+        default=ENGINES[0],
+        help="what the model runs with; on a CPU onnx and openvino find the same sooner, and take "
+        "some seconds to start (default: %(default)s)",
     )
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    with contextlib.suppress(ValueError):
+        if 0 <= (value := float(text)) <= 1:
+            return value
+    raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 1")
+
+
+def at_least_1(text: str) -> int:
+    """A whole number from 1 on."""
+    with contextlib.suppress(ValueError):
+        if (value := int(text)) >= 1:
+            return value
+    raise argparse.ArgumentTypeError(f"{text} is not a whole number; it must be 1 or more")
+
+
+def renamed(parser: argparse._ActionsContainer, old: str, new: str) -> None:
+    """Refuse an option of earlier versions with a message that names the new one."""
+
+    class Renamed(argparse.Action):
+        def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+            parser.error(f"{old} is called {new} here now")
+
+    parser.add_argument(old, action=Renamed, nargs="?", help=argparse.SUPPRESS)
 
 
 def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:
     """The predictor that the command line names; ``options`` are the constructor's."""
     from ..inference import Predictor
+    from ..model_choice import choose, open_config
 
-    return Predictor(args.config_file, args.weights, **options)
+    named = choose(args.config_file, args.weights, args.run)
+    return Predictor(open_config(*named, args.opts), **options)
+
+
+@contextlib.contextmanager
+def writing(path: Path | None, name: str = "--output") -> Iterator[None]:
+    """Say what can't be written, and what to do; ``name`` is that of the argument.
+
+    Raises:
+        InputError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        target = error.filename if path is None else path
+        raise InputError(
+            f"can't write {target} ({error.strerror or error}): name another place with {name}"
+        ) from error

@@ -9,8 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, listing
-from .options import add_model_arguments, open_predictor
+from ..errors import MAX_LISTED, listing, printable
+from .options import (
+    add_device,
+    add_level,
+    add_model,
+    add_output,
+    add_score,
+    add_tiles,
+    at_least_1,
+    interval_level,
+    open_predictor,
+    writing,
+)
 
 if TYPE_CHECKING:
     from ..inference.run import Summary
@@ -23,20 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help="photos, folders of photos, patterns, videos; - reads a list of paths from stdin",
     )
-    add_model_arguments(parser)
-    parser.add_argument(
-        "--output",
-        default=Path("output/predict"),
-        type=Path,
-        metavar="DIR",
-        help="folder for the results; a run into it goes on where another one stopped (default: "
+    add_model(parser)
+    add_output(
+        parser,
+        "folder for the results; a run into it goes on where another one stopped (default: "
         "%(default)s)",
+        default=Path("output/predict"),
+        metavar="DIR",
     )
+    add_score(parser, "default: PREDICT.SCORE of the config")
+    add_level(parser)
     parser.add_argument(
-        "--score", type=float, help="least score of a box (default: PREDICT.SCORE of the config)"
-    )
-    parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="of videos, take each Nth frame"
+        "--every", type=at_least_1, default=1, metavar="N", help="take every Nth frame of a video"
     )
     parser.add_argument(
         "--as-stored",
@@ -44,12 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="take pixels as they are stored; by default photos are turned as their EXIF "
         "orientation says, which is how viewers show them",
     )
+    add_tiles(parser)
     parser.add_argument("--no-pictures", action="store_true", help="write tables and results only")
     parser.add_argument(
         "--json", action="store_true", help="print a line of JSON for each photo, and nothing else"
     )
-    parser.add_argument("--device", help="such as cuda:1 (default: MODEL.DEVICE of the config)")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="images a step, at most")
+    add_device(parser)
+    parser.add_argument("--batch-size", type=at_least_1, metavar="N", help="images a step, at most")
     parser.add_argument(
         "--amp", action="store_true", help="mixed precision: faster where the hardware has it"
     )
@@ -57,10 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if all inputs were used, 1 if not, 2 if nothing could be done."""
-    _check(args)
+    import msgspec
     from tqdm import tqdm
 
     from ..inference.inputs import OTHER_PICTURES, Failure, expand_inputs, is_video, summarize
+    from ..inference.journal import Entry
     from ..inference.run import Run
     from ..texts import listed_lines
 
@@ -70,9 +81,11 @@ def run(args: argparse.Namespace) -> int:
     predictor = open_predictor(
         args,
         device=args.device,
+        engine=args.engine,
         batch_size=args.batch_size,
         amp=args.amp,
         as_stored=args.as_stored,
+        tiles=args.tiles,
     )
     # How many there are is known only without a list and without videos.
     known = "-" not in args.inputs and not any(map(is_video, paths))
@@ -80,8 +93,15 @@ def run(args: argparse.Namespace) -> int:
         total=len(paths) if known else None, unit="photo", disable=True if args.json else None
     )
 
+    score = predictor.cfg.PREDICT.SCORE if args.score is None else args.score
+    level = interval_level(args, predictor, score)
+    intervals: list[str] = []
+
     def on_line(line: bytes) -> None:
         bar.update()
+        if level is not None and len(intervals) < MAX_LISTED:
+            entry = msgspec.json.decode(line, type=Entry)
+            intervals.append(f"{entry.file_name}: {entry.totals.photo}")
         if args.json:
             print(line.decode(), flush=True)
 
@@ -90,19 +110,16 @@ def run(args: argparse.Namespace) -> int:
         if "-" in args.inputs:
             yield from listed_lines(sys.stdin.buffer, "the list of paths")
 
-    try:
+    with writing(args.output):
         job = Run(
             predictor,
             args.output,
-            score=predictor.cfg.PREDICT.SCORE if args.score is None else args.score,
+            score=score,
+            level=level,
             every=args.every,
             pictures=not args.no_pictures,
             on_line=on_line,
         )
-    except OSError as error:
-        raise InputError(
-            f"can't write to {args.output} ({error.strerror}): name a folder that you may write to"
-        ) from error
     job.summary.failures += [
         Failure(path, "is in a format that can't be read: save it as JPEG") for path in unused
     ]
@@ -110,17 +127,27 @@ def run(args: argparse.Namespace) -> int:
     try:
         with bar:
             job(everything())
+    except BrokenPipeError:
+        raise
     except (OSError, KeyboardInterrupt) as error:
-        cause = f"{error}: mend it" if isinstance(error, OSError) else "interrupted"
+        cause = f"{error}: mend it. " if isinstance(error, OSError) else ""
         print(
-            f"locount predict: {cause}. {job.summary.new} photos were done and are kept; the same "
+            f"locount predict: {cause}{job.summary.new} photos were done and are kept; the same "
             "command goes on from there.",
             file=sys.stderr,
         )
+        if isinstance(error, KeyboardInterrupt):
+            raise
         return 1
     if not args.json:
         _print_totals(job.summary, args.output, time.perf_counter() - start)
         print(f"model: {predictor.description}")
+        if intervals:
+            more = job.summary.new + job.summary.kept - len(intervals)
+            print(f"instances by photo, and where the truth lies on {100 * level:g} % of photos:")
+            print("\n".join(f"  {printable(line)}" for line in intervals))
+            if more:
+                print(f"  … and {more} more in {args.output / 'photos.csv'}")
     if job.summary.turned:
         print(
             f"locount predict: {job.summary.turned} new photos were turned as their EXIF "
@@ -146,14 +173,6 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 1 if job.summary.failures else 0
-
-
-def _check(args: argparse.Namespace) -> None:
-    for option, value in (("--every", args.every), ("--batch-size", args.batch_size)):
-        if value is not None and value < 1:
-            raise InputError(f"{option} is {value}; it must be 1 or more")
-    if args.score is not None and not 0 <= args.score <= 1:
-        raise InputError(f"--score is {args.score}; it must be from 0 to 1")
 
 
 def _print_totals(summary: Summary, output: Path, seconds: float) -> None:

@@ -7,15 +7,14 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError, listing
+from .options import add_output, writing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run_dir",
-        metavar="RUN_DIR",
-        type=Path,
-        help="OUTPUT_DIR of train_net.py, after training or --eval-only",
-    )
+    folder = {"metavar": "DIR", "type": Path}
+    text = "folder of `locount train` or `locount eval`"
+    parser.add_argument("folder", nargs="?", help=text, **folder)
+    parser.add_argument("--run", help="the same", **folder)
     parser.add_argument(
         "--dataset", metavar="NAME", help="only the results of this one (default: of all)"
     )
@@ -26,28 +25,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show only photos of this folder: the page holds what the results name, so give it "
         "for results that are not your own",
     )
-    parser.add_argument(
-        "--output",
-        metavar="FILE.html",
-        type=Path,
-        help="where to write the page (default: RUN_DIR/report.html)",
-    )
+    add_output(parser, "where to write the page (default: report.html in DIR)", metavar="FILE")
 
 
 def run(args: argparse.Namespace) -> int:
     """0, or 1 if something is missing on the page."""
     from ..files import write_bytes
-    from ..inference.report import build_report
+    from ..report import build_report
 
-    report = build_report(args.run_dir, args.dataset, args.photos)
-    output = args.output or args.run_dir / "report.html"
+    if (args.folder is None) == (args.run is None):
+        raise InputError("Name one folder of a run, such as `locount report output/shop`.")
+    folder = args.folder or args.run
+    report = build_report(folder, args.dataset, args.photos)
+    output = args.output or folder / "report.html"
     data = report.html.encode()
-    try:
+    with writing(output):
         write_bytes(output, data)
-    except OSError as error:
-        raise InputError(
-            f"can't write {output} ({error.strerror}): name another file with --output"
-        ) from error
     print(f"{output}: {len(data) / 1e6:.1f} MB")
     if report.problems:
         print(

@@ -12,11 +12,12 @@ import socket
 import sys
 
 from ..errors import InputError
-from .options import add_model_arguments, open_predictor
+from .options import add_device, add_level, add_model, add_tiles, interval_level, open_predictor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_model_arguments(parser)
+    add_model(parser)
+    add_level(parser)
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -37,12 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with a --host that others reach: let everyone in. By default the address that is "
         "printed holds a token, $LOCOUNT_TOKEN or a new one",
     )
-    parser.add_argument("--device", help="such as cuda:1 (default: MODEL.DEVICE of the config)")
+    add_tiles(parser)
+    add_device(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     try:
-        from ..inference.serve import build_app, build_server
+        from ..serve import build_app, build_server
     except ModuleNotFoundError as error:
         if error.name not in ("uvicorn", "fastapi"):
             raise
@@ -56,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
         shared = not ipaddress.ip_address(host).is_loopback
         token = _token() if shared and not args.no_token else None
         hosts = {args.host, socket.gethostname(), *args.allow_host}
-        app = build_app(open_predictor(args, device=args.device), hosts=hosts, token=token)
+        predictor = open_predictor(args, device=args.device, engine=args.engine, tiles=args.tiles)
+        level = interval_level(args, predictor, predictor.cfg.PREDICT.SCORE)
+        app = build_app(predictor, level=level, hosts=hosts, token=token)
         if shared:
             print(
                 f"locount serve: everyone who can reach {host}"

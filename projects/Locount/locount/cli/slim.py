@@ -6,16 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from .options import add_config_file
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("checkpoint", metavar="IN.pth", type=Path, help="as train_net.py leaves it")
-    parser.add_argument("output", metavar="OUT.pth", type=Path)
-    parser.add_argument(
-        "--config-file",
-        type=Path,
-        metavar="FILE",
-        help="config.yaml of the training run (default: the config in the checkpoint)",
-    )
+    parser.add_argument("checkpoint", metavar="IN.pth", type=Path, help="as a training leaves it")
+    parser.add_argument("output", metavar="OUT.pth", type=Path, help="the file to write")
+    add_config_file(parser, "config of the model (default: the one in the checkpoint)")
     parser.add_argument(
         "--card",
         type=Path,

@@ -29,7 +29,7 @@ def add_locount_config(cfg: CfgNode) -> None:
 
     This also registers what such a config can name, as ``CLCNetROIHeads``.
     """
-    from .. import modeling as _  # noqa: F401, only registration; modeling imports this module
+    from .. import modeling as _  # noqa: F401, only registration
 
     for path, struct in NODES.items():
         *parents, name = path.split(".")
@@ -47,7 +47,8 @@ def load_config(config_file: str, opts: Sequence[object] = ()) -> CfgNode:
     Without a GPU MODEL.DEVICE becomes "cpu", and a warning says so.
 
     Args:
-        config_file: YAML, one of configs/ or the config.yaml that a training run leaves.
+        config_file: YAML, such as the config.yaml that a training run leaves, or a name of
+            :mod:`locount.model_zoo`.
         opts: keys and values in turn, as on the command line.
 
     Returns:

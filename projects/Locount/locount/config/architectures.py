@@ -19,12 +19,14 @@ READS: dict[str, tuple[str, ...]] = {
     "RepPoints": ("MODEL.REPPOINTS", *_ONE_STAGE_COUNTING),
     "TorchvisionDetector": ("MODEL.TORCHVISION",),
     "YOLO": ("MODEL.YOLO",),
+    "CountingDETR": ("MODEL.DETR", *_ONE_STAGE_COUNTING),
     # MODEL.ROI_HEADS.NAME
     "CLCNetROIHeads": ("MODEL.COUNT_HEAD", "MODEL.SOFT_NMS"),
     "FasterRCNNROIHeads": ("MODEL.SOFT_NMS",),
     # MODEL.PROPOSAL_GENERATOR.NAME
     "ChunkedRPN": (),
     # MODEL.BACKBONE.NAME
+    "build_timm_backbone": ("MODEL.TIMM",),
     "build_timm_fpn_backbone": ("MODEL.TIMM",),
     "build_timm_retinanet_fpn_backbone": ("MODEL.TIMM",),
     "build_timm_hrfpn_backbone": ("MODEL.TIMM",),
@@ -35,6 +37,8 @@ READS: dict[str, tuple[str, ...]] = {
 # Keys that only some values of another key have read: that key, and those values.
 _COUNTING = ("MODEL.COUNT_HEAD.STRATEGY", ("classification", "regression"))
 _BINS = ("MODEL.COUNT_HEAD.STRATEGY", ("classification",))
+_FROM_SCRATCH = ("MODEL.DETR.PRETRAINED", ("",))
+_DETR_SIZES = ("HIDDEN_DIM", "FFN_DIM", "ENCODER_LAYERS", "DECODER_LAYERS", "HIDDEN_EXPANSION")
 READ_WITH: dict[str, tuple[str, tuple]] = {
     "MODEL.COUNT_HEAD.LOSS_WEIGHT": _COUNTING,
     "MODEL.COUNT_HEAD.MATCHING": _COUNTING,
@@ -42,6 +46,8 @@ READ_WITH: dict[str, tuple[str, tuple]] = {
     **{f"MODEL.COUNT_HEAD.{k}": _BINS for k in ("DECODE", "RANKING")},
     "MODEL.SOFT_NMS.SIGMA": ("MODEL.SOFT_NMS.METHOD", ("gaussian",)),
     "MODEL.YOLO.NMS_THRESH_TEST": ("MODEL.YOLO.NMS", ("greedy",)),
+    **{f"MODEL.DETR.{k}": _COUNTING for k in ("COUNT_LAYERS", "COUNT_COST")},
+    **{f"MODEL.DETR.{k}": _FROM_SCRATCH for k in (*_DETR_SIZES, "DEPTH_MULT", "IN_FEATURES")},
     "MODEL.EMA.DECAY": ("MODEL.EMA.ENABLED", (True,)),
 }
 
@@ -77,7 +83,9 @@ def parts_of(cfg: CfgNode) -> dict[str, str]:
     """What the model of a config is built of: names, by the keys that they are named in."""
     architecture = cfg.MODEL.META_ARCHITECTURE
     parts = {"MODEL.META_ARCHITECTURE": architecture}
-    for key in _PARTS.get(architecture, (_BACKBONE,)):
+    detr = cfg.MODEL.DETR
+    own_backbone = architecture == "CountingDETR" and (detr.PRETRAINED or not detr.IN_FEATURES)
+    for key in () if own_backbone else _PARTS.get(architecture, (_BACKBONE,)):
         parts[key] = cfg.MODEL[key.split(".")[1]].NAME
     if parts.get(_BACKBONE) == "build_bfp_backbone":
         parts["MODEL.BFP.FPN"] = cfg.MODEL.BFP.FPN

@@ -86,11 +86,12 @@ def check_switches(cfg: CfgNode, named: Collection[str], options: Collection[str
     """
     problems = []
     for key, (switch, values) in READ_WITH.items():
-        default = project_keys()[key].default
-        off = get(cfg, switch) not in values
-        if off and get(cfg, key) != default and (key in options or switch not in named):
+        field, value = project_keys()[key], get(cfg, key)
+        default, off = field.default, get(cfg, switch) not in values
+        changed = msgspec.convert(value, field.type) != default
+        if off and changed and (key in options or switch not in named):
             problems.append(
-                f"{key} is {get(cfg, key)!r}, but nothing reads it with {switch} "
+                f"{key} is {value!r}, but nothing reads it with {switch} "
                 f"{get(cfg, switch)!r}: leave it at {default!r}, or set {switch} to "
                 f"{' or '.join(map(repr, values))}."
             )
@@ -188,6 +189,13 @@ def allowed(kind: Any) -> str:
     return " ".join([WORDS[kind], *[" and ".join(bounds)][: len(bounds)]])
 
 
+def _stages_key(cfg: CfgNode) -> str:
+    """What says how many stages share the digits of a count, in a detector with several."""
+    if cfg.MODEL.META_ARCHITECTURE == "CountingDETR":
+        return "MODEL.DETR.COUNT_LAYERS"
+    return "the length of MODEL.ROI_BOX_CASCADE_HEAD.IOUS"
+
+
 def count_partition(cfg: CfgNode, num_stages: int) -> CountPartition:
     """The partition that MODEL.COUNT_HEAD describes for the stages of a cascade, or for one.
 
@@ -204,10 +212,7 @@ def count_partition(cfg: CfgNode, num_stages: int) -> CountPartition:
             )
         return partition
     except ValueError as error:
-        stages = (
-            " or the number of stages, which is the length of "
-            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS ({num_stages})"
-        )
+        stages = f" or the number of stages, which is {_stages_key(cfg)} ({num_stages})"
         raise InputError(
             f"{error} Change MODEL.COUNT_HEAD.MAX_COUNT ({head.MAX_COUNT}) or "
             f"MODEL.COUNT_HEAD.BASE ({head.BASE}){stages if num_stages > 1 else ''}."
@@ -259,6 +264,8 @@ def _problems_between_keys(cfg: CfgNode) -> Iterator[str]:
         yield from _reppoints_problems(cfg.MODEL.REPPOINTS)
     if "YOLO" in names:
         yield from _yolo_problems(cfg.MODEL.YOLO)
+    if "CountingDETR" in names:
+        yield from _detr_problems(cfg.MODEL.DETR)
     node = cfg.MODEL.TORCHVISION
     if node.PRETRAINED_BACKBONE and node.NAME.startswith("ssdlite"):
         yield (
@@ -313,7 +320,11 @@ def _cascade_problems(model: CfgNode) -> Iterator[str]:
 
 def _counting_problems(cfg: CfgNode, names: list[str]) -> Iterator[str]:
     head = cfg.MODEL.COUNT_HEAD
-    num_stages = len(cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS) if "CLCNetROIHeads" in names else 1
+    num_stages = 1
+    if "CLCNetROIHeads" in names:
+        num_stages = len(cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS)
+    elif "CountingDETR" in names:
+        num_stages = cfg.MODEL.DETR.COUNT_LAYERS
     if "CLCNetROIHeads" in names and num_stages == 1 and head.MATCHING != "iou":
         yield (
             f"MODEL.COUNT_HEAD.MATCHING is {head.MATCHING!r}, which is about the later stages of "
@@ -369,3 +380,30 @@ def _yolo_problems(node: CfgNode) -> Iterator[str]:
             f"MODEL.YOLO.ANCHORS has {numbers} anchors on its levels; each level needs as many, "
             "at least one."
         )
+
+
+def _detr_problems(node: CfgNode) -> Iterator[str]:
+    if node.HIDDEN_DIM % 32:
+        yield f"MODEL.DETR.HIDDEN_DIM is {node.HIDDEN_DIM}; it must be a multiple of 32."
+    if not node.PRETRAINED and node.COUNT_LAYERS > node.DECODER_LAYERS:
+        yield (
+            f"MODEL.DETR.COUNT_LAYERS is {node.COUNT_LAYERS}, but MODEL.DETR.DECODER_LAYERS is "
+            f"{node.DECODER_LAYERS}: no more layers can count than there are."
+        )
+    if node.NAME == "deformable_detr" and not (node.IN_FEATURES or node.PRETRAINED):
+        yield (
+            "MODEL.DETR.IN_FEATURES is empty, but the own backbone of deformable_detr is frozen in "
+            "part and can't start from random weights: name features of MODEL.BACKBONE, or weights "
+            "in MODEL.DETR.PRETRAINED."
+        )
+    for key, names in (
+        ("HIDDEN_EXPANSION", ("rtdetr_v2", "d_fine")),
+        ("NUM_DENOISING", ("rtdetr_v2", "d_fine")),
+        ("DEPTH_MULT", ("d_fine",)),
+    ):
+        default = project_keys()[f"MODEL.DETR.{key}"].default
+        if node.NAME not in names and node[key] != default:
+            yield (
+                f"MODEL.DETR.{key} is {node[key]!r}, but {node.NAME} has no such thing: leave it "
+                f"at {default!r}."
+            )

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from detectron2.config import CfgNode
 
+from ..config_files import get_config_file
 from ..errors import InputError, listing
 from ..texts import TextError, read_yaml
 from .checks import RENAMED, allowed, flatten, get, project_keys
@@ -46,8 +47,21 @@ MAX_FILES = 50
 logger = logging.getLogger(__name__)
 
 
-def file_keys(config_file: str) -> dict[str, object]:
+def find_config(config_file: str | os.PathLike) -> str:
+    """The path of a config that is named by it, or as :mod:`locount.config_files` names its own.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    name = os.fspath(config_file)
+    return name if os.path.isfile(name) else get_config_file(name)
+
+
+def file_keys(config_file: str | os.PathLike) -> dict[str, object]:
     """The keys and values of a YAML file and of the files it is based on.
+
+    Args:
+        config_file: as for :func:`find_config`.
 
     Raises:
         InputError: for a file that is missing or is not a config.
@@ -55,13 +69,13 @@ def file_keys(config_file: str) -> dict[str, object]:
     return dict(flatten(read_nodes(config_file)))
 
 
-def read_nodes(config_file: str) -> dict:
+def read_nodes(config_file: str | os.PathLike) -> dict:
     """The nodes of a YAML file, over those of the files that its ``_BASE_`` names.
 
     Raises:
         InputError: as :func:`file_keys`.
     """
-    return _read(config_file, [])
+    return _read(find_config(config_file), [])
 
 
 def _read(path: str, read: list[str]) -> dict:

@@ -348,6 +348,79 @@ class YOLO(Struct):
     NMS_THRESH_TEST: NMSThresh = 0.45
 
 
+class DETR(Struct):
+    """Detection transformers of the library transformers, which can count (docs/detr.md)."""
+
+    NAME: Annotated[
+        Literal["deformable_detr", "rtdetr_v2", "d_fine"],
+        Meta(
+            description="Deformable DETR (Zhu et al., ICLR 2021) in two stages and with refined "
+            "boxes, RT-DETRv2 (Lv et al., 2024) or D-FINE (Peng et al., ICLR 2025)."
+        ),
+    ] = "d_fine"
+    NUM_CLASSES: NumClasses = 80
+    IN_FEATURES: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Of MODEL.BACKBONE, from the finest on, each of twice the stride. Empty: "
+            "the network's own backbone, from random weights or those of PRETRAINED."
+        ),
+    ] = ()
+    PRETRAINED: Annotated[
+        str,
+        Meta(
+            description="Start from this network of the library's hub, or from a folder of its "
+            "save_pretrained, if MODEL.WEIGHTS is empty; it also says how large the network is."
+        ),
+    ] = ""
+    NUM_QUERIES: Annotated[AtLeast1, Meta(description="Objects that can be found in a photo.")] = (
+        300
+    )
+    HIDDEN_DIM: Annotated[
+        AtLeast1, Meta(description="Channels of encoder and decoder, a multiple of 32.")
+    ] = 256
+    FFN_DIM: Annotated[
+        AtLeast1, Meta(description="Inside the two linear layers of each layer.")
+    ] = 1024
+    ENCODER_LAYERS: Annotated[
+        AtLeast1, Meta(description="6 in Deformable DETR, 1 in the others by their papers.")
+    ] = 1
+    DECODER_LAYERS: Annotated[
+        AtLeast1, Meta(description="Each moves, classifies and counts all queries.")
+    ] = 6
+    HIDDEN_EXPANSION: Annotated[
+        Positive,
+        Meta(description="RT-DETRv2, D-FINE: channels inside the encoder's blocks, of HIDDEN_DIM."),
+    ] = 1.0
+    DEPTH_MULT: Annotated[
+        Positive, Meta(description="D-FINE: layers of the encoder's blocks, of 3.")
+    ] = 1.0
+    NUM_DENOISING: Annotated[
+        Number,
+        Meta(
+            description="RT-DETRv2, D-FINE: objects, times the groups that they are repeated in, "
+            "whose disturbed boxes the decoder is taught to repair; twice as many queries in "
+            "training. Of a photo with more objects so many are drawn. 0: none."
+        ),
+    ] = 100
+    COUNT_LAYERS: Annotated[
+        AtLeast1,
+        Meta(
+            description="The digits of a count are dealt to so many of the last decoder layers, as "
+            "to the stages of CLCNet; the layers before count as the first of them. 1: every layer "
+            "counts with all digits."
+        ),
+    ] = 1
+    COUNT_COST: Annotated[
+        NotNegative,
+        Meta(
+            description="Weight of the count in the cost by which queries and objects are matched, "
+            "beside 2, 5 and 2 of class, box and GIoU."
+        ),
+    ] = 0.0
+    SCORE_THRESH_TEST: ScoreThresh = 0.0
+
+
 class EMA(Struct):
     """Moving average of the weights, which is evaluated and saved (docs/training.md)."""
 
@@ -458,6 +531,7 @@ NODES: dict[str, type[Struct]] = {
     "MODEL.FCOS": FCOS,
     "MODEL.TORCHVISION": Torchvision,
     "MODEL.YOLO": YOLO,
+    "MODEL.DETR": DETR,
     "MODEL.EMA": EMA,
     "SOLVER": Solver,
     "AUGMENTATION": Augmentation,

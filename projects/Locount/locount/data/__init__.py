@@ -1,9 +1,9 @@
 """Data in: formats, dataset names, checks and the mapper; registers the built-in names."""
 
-from .categories import LOCOUNT_CATEGORIES
-from .checks import check_datasets, fill_num_classes
-from .datasets import register_builtin_datasets, register_datasets
-from .errors import DatasetError
+from ..errors import DatasetError
+from .catalog import register_builtin_datasets, register_datasets
+from .config_checks import check_datasets, fill_num_classes
+from .formats.locount.categories import LOCOUNT_CATEGORIES
 from .images import read_image
 from .mapper import LocountDatasetMapper
 

@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-import functools
 import logging
+import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from functools import cached_property
 
+import numpy as np
 from detectron2.structures import BoxMode
 
+from .. import coco
+from ..errors import Problem
 from ..texts import read_json
-from .coco_checks import (
-    Fault,
-    annotation_problems,
-    category_problems,
-    count_of,
-    has_count,
-    image_problems,
-    images_by_id,
-    is_integer,
-    mended_annotation,
-    number_attributes,
-    structure_problems,
-)
-from .counts import COUNT, uncounted
-from .errors import DatasetError, Problem
+from .counts import is_number_attribute, uncounted
+from .formats.base import Survey
 from .image_paths import image_path
-from .mending import Changes
-from .survey import Survey
+from .mending import Changes, mended_box
 
 logger = logging.getLogger(__name__)
+
+# Numbers of annotations that are no attribute.
+_KEYS = frozenset({"image_id", "category_id", "area", "iscrowd", "ignore", "num_keypoints"})
 
 
 class CocoJson:
     """An annotation file and the folder of its images.
 
-    Nothing is left out, or corrected unasked: what is wrong is an error.
-
-    The count is a whole number from 1 on, in every annotation or among its "attributes", as CVAT
-    writes it; a file in which none has it is a file of single items.
+    Nothing is left out, or corrected unasked: what is wrong is an error. Which files are right is
+    said by :func:`locount.coco.read_truth`; here all boxes must be such that they can be found, and
+    all images be there.
     """
 
     def __init__(
@@ -46,7 +38,7 @@ class CocoJson:
         json_file: str,
         image_root: str,
         *,
-        count: str = COUNT,
+        count: str = coco.COUNT,
         mend: Changes | None = None,
     ) -> None:
         """
@@ -63,22 +55,24 @@ class CocoJson:
         Raises:
             InputError: if the file can't be read or a category is wrong.
         """
-        self._raise(category_problems(self.content["categories"]))
-        return _metadata(self.content["categories"])
+        faults = coco.Faults(self.json_file)
+        faults += (fault for fault in self._file.faults if fault.entries == "categories")
+        faults.raise_if_any()
+        return _metadata(self._file)
 
     def load(self) -> list[dict]:
         """One dict for each image in the order of the file, images without a box included.
 
         Beside Detectron2's keys each holds ``annotation_file``, and each annotation ``count`` and
-        its ``id``.
+        its ``id``, where it has one.
 
         Raises:
             InputError: with all problems of the file.
         """
-        self._raise(self._faults())
+        self._faults.raise_if_any()
         for hint in self._hints():
             logger.warning("%s", hint)
-        return self._records(self.content)
+        return self._sound()[0]
 
     def survey(self) -> Survey:
         """All problems of the file, and what :meth:`load` would return of the rest.
@@ -86,86 +80,135 @@ class CocoJson:
         Raises:
             InputError: if the file can't be read or lacks one of the three lists.
         """
-        content, faults = self.content, list(self._faults())
-        faulty = {(fault.entries, fault.index) for fault in faults}
-        sound = {
-            key: [entry for i, entry in enumerate(content[key]) if (key, i) not in faulty]
-            for key in ("images", "annotations", "categories")
-        }
-        categories = {category["id"] for category in sound["categories"]}
-        sound["annotations"] = [a for a in sound["annotations"] if a["category_id"] in categories]
-        metadata = _metadata(sound["categories"])
-        return Survey(self._records(sound), metadata, self._problems(faults), self._hints())
+        records, metadata = self._sound()
+        return Survey(records, metadata, self._faults.problems(), self._hints())
 
-    def _faults(self) -> Iterator[Fault]:
-        yield from category_problems(self.content["categories"])
-        yield from image_problems(self.content["images"], self.image_root)
-        yield from annotation_problems(self.content, self.count)
+    @cached_property
+    def _file(self) -> coco.CocoFile:
+        mend = None if self.mend is None else self._mended
+        return coco.read_truth(self.json_file, self.count, of_pixels=True, mend=mend)
+
+    @cached_property
+    def _faults(self) -> coco.Faults:
+        """What is wrong with the file, for training, and with the places of its images."""
+        faults = coco.Faults(self.json_file)
+        faults += self._file.faults
+        faults += self._file.invisible
+        images = self._file.images
+        first: dict[str, int] = {}
+        for i, name in zip(images.places.tolist(), images["file_name"].tolist(), strict=True):
+            try:
+                path = image_path(self.image_root, name)
+            except ValueError as error:
+                faults.add("images", i, f'"file_name" is {name!r}: {error}')
+                continue
+            if not os.path.isfile(path):
+                text = f"there is no file {name!r} in {self.image_root}: correct one of the two"
+                faults.add("images", i, text)
+            elif first.setdefault(path, i) != i:
+                text = (
+                    f"the file {name!r} is that of images[{first[path]}] already: give the "
+                    "annotations of both one image_id, and delete one entry"
+                )
+                faults.add("images", i, text)
+        return faults
 
     def _hints(self) -> list[Problem]:
-        annotations = self.content["annotations"]
-        if any(has_count(annotation, self.count) for annotation in annotations):
+        if self.count in self._file.annotations.columns:
             return []
-        text = uncounted(name for a in annotations for name in number_attributes(a))
+        entries = read_json(self.json_file)["annotations"]
+        text = uncounted(
+            name
+            for entry in entries
+            if isinstance(entry, dict)
+            for name, value in (*entry.items(), *_attributes(entry).items())
+            if name not in _KEYS and is_number_attribute(name, value)
+        )
         return [Problem(self.json_file, None, text)] if text else []
 
-    def _records(self, content: dict[str, list[dict]]) -> list[dict]:
-        class_of_id = _metadata(content["categories"])["thing_dataset_id_to_contiguous_id"]
-        annotations = defaultdict(list)
-        for annotation in content["annotations"]:
-            annotations[annotation["image_id"]].append(
-                {
-                    "bbox": [float(value) for value in annotation["bbox"]],
-                    "bbox_mode": BoxMode.XYWH_ABS,
-                    "category_id": class_of_id[annotation["category_id"]],
-                    "count": count_of(annotation, self.count),
-                    "iscrowd": annotation.get("iscrowd", 0),
-                    "id": annotation["id"],
-                }
-            )
-        return [
+    def _mended(self, annotations: coco.Table, sizes: np.ndarray) -> None:
+        boxes = annotations["bbox"]
+        wrong = (boxes[:, 2:] < 0).any(axis=1) | coco.outside(boxes, sizes)
+        for i in np.flatnonzero(wrong & np.isfinite(boxes).all(axis=1)).tolist():
+            before = boxes[i].tolist()
+            box, why = mended_xywh(before, sizes[i])
+            if box is not None and why:
+                boxes[i] = box
+                annotations["area"][i] = box[2] * box[3]
+                line = f"annotations[{annotations.places[i]}]"
+                self.mend.add(self.json_file, line, str(before), str(box), why)
+        self.mend.log()
+
+    def _sound(self) -> tuple[list[dict], dict[str, object]]:
+        """The records and the metadata of what has no fault."""
+        file = self._file
+        faulty = {(fault.entries, fault.index) for fault in self._faults}
+        images, categories, annotations = (
+            np.array([(t.name, i) not in faulty for i in t.places.tolist()], bool)
+            for t in (file.images, file.categories, file.annotations)
+        )
+        of_category = categories[file.category_order]
+        class_ids = np.cumsum(of_category) - 1
+        annotations &= (file.image >= 0) & (file.category >= 0)
+        annotations[annotations] &= of_category[file.category[annotations]]
+        chosen = np.flatnonzero(annotations)
+        ids = file.annotations.columns.get("id")
+        columns = {
+            "bbox": file.annotations["bbox"],
+            "category_id": class_ids[file.category],
+            "count": file.counts,
+            "iscrowd": file.annotations["iscrowd"],
+            **({} if ids is None else {"id": ids}),
+        }
+        by_image: dict[int, list[dict]] = defaultdict(list)
+        values = [column[chosen].tolist() for column in columns.values()]
+        for image, *row in zip(file.image[chosen].tolist(), *values, strict=True):
+            entry = dict(zip(columns, row, strict=True))
+            by_image[image].append({**entry, "bbox_mode": BoxMode.XYWH_ABS})
+        place = np.argsort(file.image_order)
+        columns = [file.images[key].tolist() for key in ("id", "file_name", "height", "width")]
+        records = [
             {
-                "file_name": image_path(self.image_root, image["file_name"]),
+                "file_name": image_path(self.image_root, name),
                 "annotation_file": self.json_file,
-                "image_id": image["id"],
-                "height": image["height"],
-                "width": image["width"],
-                "annotations": annotations[image["id"]],
+                "image_id": image_id,
+                "height": height,
+                "width": width,
+                "annotations": by_image[k],
             }
-            for image in content["images"]
+            for sound, k, image_id, name, height, width in zip(
+                images.tolist(), place.tolist(), *columns, strict=True
+            )
+            if sound
         ]
-
-    @functools.cached_property
-    def content(self) -> dict[str, list[dict]]:
-        """The file, which has the three lists of objects and may be wrong otherwise."""
-        content = read_json(self.json_file)
-        self._raise(structure_problems(content))
-        if self.mend is not None:
-            images = images_by_id(content["images"])
-            for i, before in enumerate(content["annotations"]):
-                image_id = before.get("image_id")
-                image = images.get(image_id) if is_integer(image_id) else None
-                after, why = mended_annotation(before, image)
-                if after is not None and why:
-                    content["annotations"][i] = after
-                    boxes = (str(before["bbox"]), str(after["bbox"]))
-                    self.mend.add(self.json_file, f"annotations[{i}]", *boxes, why)
-            self.mend.log()
-        return content
-
-    def _problems(self, faults: Iterable[Fault]) -> list[Problem]:
-        return [Problem(self.json_file, None, str(fault)) for fault in faults]
-
-    def _raise(self, faults: Iterable[Fault]) -> None:
-        problems = self._problems(faults)
-        if problems:
-            number = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
-            raise DatasetError(f"{self.json_file} has {number}:", problems)
+        return records, _metadata(file, of_category)
 
 
-def _metadata(categories: list[dict]) -> dict[str, object]:
-    categories = sorted(categories, key=lambda category: category["id"])
+def mended_xywh(box: Sequence[float], size: Sequence[int]) -> tuple[list[float] | None, str]:
+    """:func:`.mending.mended_box` of an XYWH box, with COCO's tolerance.
+
+    Args:
+        size: height and width of the image, 0 where unknown.
+    """
+    x, y, width, height = box
+    mended, why = mended_box((x, y, x + width, y + height), tuple(size), coco.EDGE_TOLERANCE)
+    if mended is None or not why:
+        return (None if mended is None else list(box)), why
+    x1, y1, x2, y2 = mended
+    return [x1, y1, x2 - x1, y2 - y1], why
+
+
+def _attributes(annotation: dict) -> dict:
+    attributes = annotation.get("attributes")
+    return attributes if isinstance(attributes, dict) else {}
+
+
+def _metadata(file: coco.CocoFile, chosen: np.ndarray | None = None) -> dict[str, object]:
+    """Of all categories, or those chosen, by ascending ids."""
+    ids = file.categories["id"][file.category_order]
+    names = np.array(file.category_names, object)
+    kept = slice(None) if chosen is None else chosen
     return {
-        "thing_classes": [category["name"] for category in categories],
-        "thing_dataset_id_to_contiguous_id": {c["id"]: i for i, c in enumerate(categories)},
+        "thing_classes": names[kept].tolist(),
+        "thing_dataset_id_to_contiguous_id": {c: i for i, c in enumerate(ids[kept].tolist())},
     }

@@ -6,8 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-MAX_COUNT = 999_999_999  # nine digits, which fit into int32
-COUNT = "count"
+from ..coco import COUNT
+from ..counting import MAX_COUNT
+
+__all__ = ["COUNT", "MAX_COUNT", "is_number_attribute", "uncounted"]
 
 # Numbers that labelling tools add to boxes by themselves.
 _OF_TOOLS = frozenset({"rotation", "track_id", "z_order", "confidence", "score", "id"})
@@ -32,6 +34,6 @@ def uncounted(names: Iterable[str]) -> str:
     name = found.most_common(1)[0][0]
     return (
         f"no box has a count, so each is one item; but there are numbers called {texts}: if one is "
-        f"the number of items, say so (convert: --count-attribute {name}; in the name of a COCO "
-        f"dataset: ?count={name})"
+        f"the number of items, say so (convert --count-attribute {name}; ?count={name} in the name "
+        "of a dataset), or that none is (an empty name)"
     )

@@ -22,7 +22,7 @@ from detectron2.utils.file_io import PathManager
 from PIL import ExifTags, Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from .errors import DatasetError
+from ..errors import DatasetError
 
 # Lower case: what the folders of datasets are searched for.
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
@@ -35,7 +35,7 @@ FORMATS = tuple(
 )
 # How files in these formats are called, in lower case.
 PICTURE_SUFFIXES = tuple(sorted(k for k, name in Image.EXTENSION.items() if name in FORMATS))
-# Of a picture: a small file can unpack to gigabytes. What a photo takes is about 10 bytes a pixel.
+# Of a picture: a small file can unpack to gigabytes.
 MAX_PIXELS = 110_000_000
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # of half of it
 
@@ -85,7 +85,7 @@ def open_picture(
     max_pixels: int = MAX_PIXELS,
     admit: Callable[[int], bool] = lambda num_pixels: True,
 ) -> Picture:
-    """Read a picture; grey, palette and CMYK are converted, and transparency is left out.
+    """Read a picture; gray, palette and CMYK are converted, and transparency is left out.
 
     Args:
         source: a path or URI, or the file's content.
@@ -120,7 +120,7 @@ def read_image(path: str | os.PathLike, format: str = "BGR") -> np.ndarray:
     """The stored pixels, H x W x C, in a format of Detectron2's ``INPUT.FORMAT``.
 
     Detectron2's function of the same name differs in two things: it turns the picture by the EXIF
-    orientation tag, and it cuts 16-bit greys at 255.
+    orientation tag, and it cuts 16-bit grays at 255.
 
     Raises:
         DatasetError: as :func:`open_picture`.

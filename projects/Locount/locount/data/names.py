@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from .errors import DatasetError
+from ..errors import DatasetError
 
 _QUERY = re.compile(r"\?([a-z_]+(?:[=&][^?]*)?)$")
 

@@ -1,20 +1,17 @@
-"""Options that every dataset name has: other categories, a part of the photos, repetition."""
+"""Options that every dataset name has: fewer photos, other categories, repetition."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from ..errors import listing
+from ..errors import DatasetError, Problem, listing
 from ..texts import read_csv
-from .errors import DatasetError, Problem
-from .names import DatasetName, Option, positive
-from .survey import Survey
-
-if TYPE_CHECKING:
-    from .datasets import Source
+from .formats.base import Source, Survey
+from .names import DatasetName, Option, flag, positive, whole_number
 
 
 class Part(NamedTuple):
@@ -48,6 +45,9 @@ def _part(text: str) -> Part:
 
 
 OPTIONS = {
+    "skip_invalid": Option("skip_invalid", flag),
+    "subset": Option("subset=N", positive),
+    "seed": Option("seed=N", whole_number),
     "as": Option("as=CATEGORY", _category),
     "map": Option("map=FILE.csv", _map_file),
     "part": Option("part=0/10 or part=1-9/10", _part),
@@ -67,20 +67,30 @@ def select(source: Source, name: DatasetName, options: dict[str, object]) -> Sou
         wrong = "as= and map= exclude each other"
     elif "runs" in options and "part" not in options:
         wrong = "runs= needs part=K/N"
+    elif "seed" in options and "subset" not in options:
+        wrong = "seed= needs subset=N"
     if wrong:
         raise DatasetError(f"The dataset {name.text!r} can't be read: {wrong}")
     return Selected(source, name, options) if options else source
 
 
-class Selected:
-    """A source through the options of its name, in this order: categories, part, repetition."""
+class Selected(Source):
+    """A source through the options of its name, in this order: what is invalid, subset, categories,
+    part, repetition.
+    """
 
     def __init__(self, source: Source, name: DatasetName, options: dict[str, object]) -> None:
-        self.source, self.name = source, name.text
+        self.source, self.title, self.split = source, repr(name.text), source.split
+        self.skip_invalid = options.get("skip_invalid", False)
+        self.subset, self.seed = options.get("subset"), options.get("seed", 0)
         self.part, self.runs = options.get("part"), options.get("runs", 1)
         self.repeat, self.one_category = options.get("repeat", 1), options.get("as")
         self.map_file = options.get("map")
         self._targets = read_map(self.map_file) if self.map_file else None
+
+    @property
+    def image_root(self) -> str:
+        return self.source.image_root
 
     def metadata(self) -> dict[str, object]:
         """Detectron2's metadata; with ``as`` or ``map`` of the new categories.
@@ -90,33 +100,35 @@ class Selected:
         """
         return self._new_metadata(self.source.metadata())
 
-    def load(self) -> list[dict]:
+    def load(self, *, skip_invalid: bool = False) -> list[dict]:
         """The dataset dicts that are selected; with ``repeat`` each of them several times.
 
         Raises:
-            DatasetError: for data that can't be used, and for fewer photos than parts.
+            DatasetError: for data that can't be used, and for too few photos.
         """
-        return self._select(self.source.load(), self.source.metadata()) * self.repeat
+        records = self.source.load(skip_invalid=skip_invalid or self.skip_invalid)
+        return self._select(records, self.source.metadata()) * self.repeat
 
     def survey(self) -> Survey:
         """As of the source, of what is selected; photos that repeat are there once."""
-        if not hasattr(self.source, "survey"):
-            survey = Survey(self.source.load(), self.source.metadata(), [])
-        else:
-            survey = self.source.survey()
-        records, metadata, problems, _ = survey
-        if problems and self.part is not None:
+        survey = self.source.survey()
+        if survey.problems and self.part is not None and not self.skip_invalid:
             # The parts of what is sound would be others than those of the whole.
-            raise DatasetError(f"{self.name!r} can't be cut into parts:", problems)
-        records = self._select(records, metadata)
-        return survey._replace(records=records, metadata=self._new_metadata(metadata))
+            raise DatasetError(f"{self.title} can't be cut into parts:", survey.problems)
+        records = self._select(survey.records, survey.metadata)
+        return survey._replace(records=records, metadata=self._new_metadata(survey.metadata))
 
     def _select(self, records: list[dict], metadata: dict[str, object]) -> list[dict]:
+        if self.subset is not None:
+            root = self.source.image_root
+            names = [os.path.relpath(record["file_name"], root) for record in records]
+            kept = in_subset(names, self.subset, self.seed, self.title)
+            records = [records[i] for i in kept]
         new_id = self._new_ids(metadata["thing_classes"])
         if new_id is not None:
             records = [{**r, "annotations": _mapped(r["annotations"], new_id)} for r in records]
         if self.part is not None:
-            chosen = in_part([r["file_name"] for r in records], self.part, self.runs, self.name)
+            chosen = in_part([r["file_name"] for r in records], self.part, self.runs, self.title)
             records = [record for record, is_in in zip(records, chosen, strict=True) if is_in]
         return records
 
@@ -137,7 +149,7 @@ class Selected:
         missing = [name for name in classes if name not in self._targets]
         if missing:
             raise DatasetError(
-                f"{self.map_file} has no target for {len(missing)} categories of {self.name!r}. "
+                f"{self.map_file} has no target for {len(missing)} categories of {self.title}. "
                 "Add a line for each: from,to (an empty target leaves its boxes out):\n"
                 f"{listing(missing)}"
             )
@@ -183,7 +195,23 @@ def read_map(path: str) -> dict[str, str]:
     return targets
 
 
-def in_part(files: Sequence[str], part: Part, runs: int, name: str) -> list[bool]:
+def in_subset(names: Sequence[str], number: int, seed: int, title: str) -> list[int]:
+    """So many of the positions, ascending; seed and names decide which, and nothing else.
+
+    Raises:
+        DatasetError: if there are fewer.
+    """
+    if number > len(names):
+        raise DatasetError(
+            f"{title} has {len(names)} images: a subset of {number} can't be taken of it"
+        )
+    # Digests, because random numbers depend on the version of the library.
+    keys = [f"{seed}/{name.replace(os.sep, '/')}".encode() for name in names]
+    digests = [hashlib.blake2b(key, digest_size=16).digest() for key in keys]
+    return sorted(sorted(range(len(keys)), key=digests.__getitem__)[:number])
+
+
+def in_part(files: Sequence[str], part: Part, runs: int, title: str) -> list[bool]:
     """Of each file whether it belongs to a part.
 
     The files, in the order of their names (2.jpg before 10.jpg), are cut into ``runs * total``
@@ -197,7 +225,7 @@ def in_part(files: Sequence[str], part: Part, runs: int, name: str) -> list[bool
     pieces = runs * part.total
     if len(files) < pieces:
         raise DatasetError(
-            f"{name!r} has {len(files)} photos, which can't be cut into {pieces} pieces "
+            f"{title} has {len(files)} photos, which can't be cut into {pieces} pieces "
             f"({part.total} parts, runs={runs}): ask for fewer"
         )
     chosen = [False] * len(files)

@@ -1,7 +1,7 @@
 """The joint evaluation of boxes and counts."""
 
 from .api import evaluate_detections, match, score_matches
-from .problems import EvaluationInputError
+from .reading import EvaluationInputError
 from .result import EvaluationResult
 
 __all__ = [

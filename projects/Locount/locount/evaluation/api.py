@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
+from os import PathLike, fspath
 
+import numpy as np
+
+from ..coco import Ahead
 from .annotations import Detections, GroundTruth
-from .engine import Matcher, SubsetScores
-from .problems import EvaluationInputError
+from .matching.engine import Matcher, SubsetScores
 from .protocol import COCO_SIZES, LOCOUNT_SUBSETS, WHOLE, Subset
-from .reading import Source, read_detections, read_ground_truth
+from .reading import EvaluationInputError, Source, read_detections, read_ground_truth
 from .result import EvaluationResult, summarize
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate_detections(
@@ -44,11 +50,25 @@ def match(gt: Source | GroundTruth, dt: Source | Detections, max_dets: int) -> M
     """
     if max_dets < 1:
         raise EvaluationInputError(f"max_dets must be 1 or more, not {max_dets}")
+    if isinstance(dt, str | PathLike) and not fspath(dt).endswith(".npz"):
+        dt = Ahead(dt)
     if not isinstance(gt, GroundTruth):
         gt = read_ground_truth(gt)
     if not isinstance(dt, Detections):
         dt = read_detections(dt, gt)
+    _warn_of_crowds(gt, max_dets)
     return Matcher(gt, dt, max_dets=max_dets)
+
+
+def _warn_of_crowds(gt: GroundTruth, max_dets: int) -> None:
+    pairs = gt.image.astype(np.int64) * len(gt.category_ids) + gt.category
+    numbers = np.unique(pairs[~gt.crowd], return_counts=True)[1]
+    if (crowded := int((numbers > max_dets).sum())) > 0:
+        logger.warning(
+            f"{crowded} time(s) an image has more boxes of a category, up to {numbers.max()}, than "
+            f"the {max_dets} detections that count, so that not all can be found: give a larger "
+            "number (--max-dets, or TEST.DETECTIONS_PER_IMAGE of a config)"
+        )
 
 
 def score_matches(matcher: Matcher, max_dets: int, *, coco_sizes: bool = False) -> EvaluationResult:

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.evaluation import DatasetEvaluator
-from detectron2.structures import BoxMode
 from detectron2.utils import comm
 
-from locount.files import write_json
-
+from ..coco import dataset_to_coco, results
+from ..files import write_json
+from .analysis.image_counts import ImageCounts
 from .api import match, score_matches
-from .count_errors import ImageCounts
 from .result import merge_metrics
 from .tables import count_errors_table, metrics_table, per_category_table
 
@@ -112,14 +111,14 @@ class LocountEvaluator(DatasetEvaluator):
             write_json(self._output_dir / "locount_ground_truth.json", ground_truth)
             write_json(self._output_dir / "locount_instances_results.json", detections)
         matcher = match(ground_truth, detections, self._max_dets[-1])
-        results = [score_matches(matcher, n) for n in self._max_dets]
-        logger.info("%s, jointly in IoU and count:\n%s", self._dataset_name, metrics_table(results))
-        logger.info("Per category:\n%s", per_category_table(results[-1]))
+        scored = [score_matches(matcher, n) for n in self._max_dets]
+        logger.info("%s, jointly in IoU and count:\n%s", self._dataset_name, metrics_table(scored))
+        logger.info("Per category:\n%s", per_category_table(scored[-1]))
         counts = ImageCounts.of(matcher.gt, matcher.dt, items=True)
         errors, fitted = counts.errors(self._score), counts.cross_fitted_errors()
         rows = {f"{self._score} and above": errors, "fitted on the other half": fitted}
         logger.info("Products per image:\n%s", count_errors_table(rows, "score"))
-        return OrderedDict(bbox=merge_metrics(results), count=errors | {"MAE-cv": fitted["MAE"]})
+        return OrderedDict(bbox=merge_metrics(scored), count=errors | {"MAE-cv": fitted["MAE"]})
 
     def _one_per_image(self, predictions: list[dict], dataset: list[dict]) -> list[dict]:
         """Predictions in the order of the dataset, each image once."""
@@ -157,61 +156,15 @@ def _categories(dataset_name: str) -> tuple[list[int], list[str]]:
     return [from_contiguous[k] for k in range(len(names))], names
 
 
-def dataset_to_coco(dataset: list[dict], category_ids: list[int], names: list[str]) -> dict:
-    """Detectron2 dataset dicts as a COCO dictionary with "count" where the annotations have it."""
-    annotations = []
-    for image in dataset:
-        for entry in image.get("annotations", ()):
-            annotation = {
-                "id": len(annotations) + 1,
-                "image_id": image["image_id"],
-                "category_id": category_ids[entry["category_id"]],
-                "bbox": _xywh(entry["bbox"], entry["bbox_mode"]),
-                "iscrowd": int(entry.get("iscrowd", 0)),
-            }
-            annotations.append(
-                annotation | {key: entry[key] for key in ("area", "count") if key in entry}
-            )
-    return {
-        "images": [
-            {
-                "id": d["image_id"],
-                **{key: d[key] for key in ("file_name", "height", "width") if key in d},
-            }
-            for d in dataset
-        ],
-        "categories": [
-            {"id": i, "name": name} for i, name in zip(category_ids, names, strict=True)
-        ],
-        "annotations": annotations,
-    }
-
-
-def _xywh(box: Sequence[float], mode: BoxMode) -> list[float]:
-    # Not BoxMode.convert, which rounds to float32.
-    x, y, right, bottom = map(float, box)
-    if mode == BoxMode.XYWH_ABS:
-        return [x, y, right, bottom]
-    if mode == BoxMode.XYXY_ABS:
-        return [x, y, right - x, bottom - y]
-    raise ValueError(f"Boxes to evaluate must be XYXY_ABS or XYWH_ABS, not {mode}.")
-
-
 def _to_coco_results(predictions: list[dict], category_ids: list[int]) -> list[dict]:
-    results = []
-    for prediction in predictions:
-        # float64 before the subtraction: rounded widths would move boxes across a threshold
-        boxes = prediction["boxes"].astype(np.float64).reshape(-1, 4)
-        boxes[:, 2:] -= boxes[:, :2]
-        columns = (boxes, prediction["scores"], prediction["classes"], prediction["counts"])
-        results.extend(
-            {
-                "image_id": prediction["image_id"],
-                "category_id": category_ids[category],
-                "bbox": box,
-                "score": score,
-                "count": count,
-            }
-            for box, score, category, count in zip(*(c.tolist() for c in columns), strict=True)
+    return [
+        entry
+        for p in predictions
+        for entry in results(
+            p["image_id"],
+            [category_ids[k] for k in p["classes"].tolist()],
+            p["boxes"],
+            p["scores"],
+            p["counts"],
         )
-    return results
+    ]

@@ -9,7 +9,12 @@ import numpy as np
 from .annotations import Detections
 
 
-def outside_better(boxes: np.ndarray, classes: np.ndarray, max_overlap: float) -> np.ndarray:
+def outside_better(
+    boxes: np.ndarray,
+    classes: np.ndarray,
+    max_overlap: float,
+    views: np.ndarray | None = None,
+) -> np.ndarray:
     """Which detections of one image are left when, from the best on, each takes out those of its
     class that lie in it.
 
@@ -21,6 +26,7 @@ def outside_better(boxes: np.ndarray, classes: np.ndarray, max_overlap: float) -
         classes: N.
         max_overlap: a box lies in another if they share more than this part of the smaller one, in
             (0, 1]; with 1 none does.
+        views: N, from which view of the image each is; those of one view leave each other alone.
 
     Returns:
         N bools.
@@ -34,7 +40,10 @@ def outside_better(boxes: np.ndarray, classes: np.ndarray, max_overlap: float) -
             sides = np.minimum(high[i], high[later]) - np.maximum(low[i], low[later])
             shared = sides.clip(min=0).prod(axis=1)
             smaller = np.minimum(areas[i], areas[later])
-            keep[later] &= (shared <= max_overlap * smaller) | (classes[later] != classes[i])
+            stays = (shared <= max_overlap * smaller) | (classes[later] != classes[i])
+            if views is not None:
+                stays |= views[later] == views[i]
+            keep[later] &= stays
     return keep
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from locount.counting import AC_STEPS, AC_THRESHOLDS
-from locount.plotting import png
 
+from ..visualization.plotting import png
 from .protocol import IOU_THRESHOLDS, RECALL_POINTS
 from .result import EvaluationResult
 
@@ -42,16 +42,17 @@ def precision_recall_curves(result: EvaluationResult) -> bytes:
         xlim=(0, 1),
         ylim=(0, 1.02),
     )
-    blind, joint, middle = result.precision[0], result.precision[1:], len(IOU_THRESHOLDS) // 2
-    for name, stem, curves, style in (
-        ("IoU and AC", "APlc", (joint.mean(axis=(0, 1)), joint[0, 0], joint[middle, middle]), "-"),
-        ("IoU", "AP", (blind.mean(axis=0), blind[0], blind[middle]), "--"),
-    ):
-        for suffix, color, curve in zip(("", "50", "75"), ("C0", "C1", "C2"), curves, strict=True):
-            thresholds = {"": "0.50 to 0.95", "50": "0.50", "75": "0.75"}[suffix]
-            figure_of = result.metrics[f"{stem}{suffix}"]
-            label = f"{name} {thresholds}: {stem}{suffix} {figure_of:.1f}"
-            axes.plot(RECALL_POINTS, curve, style, color=color, label=label)
+    for i, (name, curve) in enumerate(result.curves.items()):
+        stem, suffix = name.rstrip("0123456789"), name.removeprefix("APlc").removeprefix("AP")
+        what = "IoU and AC" if stem == "APlc" else "IoU"
+        thresholds = f"0.{suffix}" if suffix else "0.50 to 0.95"
+        axes.plot(
+            RECALL_POINTS,
+            curve,
+            "-" if stem == "APlc" else "--",
+            color=f"C{i % 3}",
+            label=f"{what} {thresholds}: {name} {result.metrics[name]:.1f}",
+        )
     axes.grid(alpha=0.3)
     axes.legend()
     return png(figure)

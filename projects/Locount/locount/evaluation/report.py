@@ -6,28 +6,22 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from locount.files import to_csv, to_json, write_bytes
 
+from .analysis.image_counts import ImageCounts
 from .annotations import Detections
 from .api import match, score_matches
-from .count_errors import ImageCounts
-from .count_statistics import CountStatistics, count_statistics
-from .engine import Matcher
-from .errors import ErrorAnalysis, analyze_errors
-from .problems import EvaluationInputError
-from .reading import read_ground_truth
+from .matching.engine import Matcher
+from .reading import EvaluationInputError, read_ground_truth
 from .result import EvaluationResult, merge_metrics
-from .tables import (
-    count_errors_table,
-    count_table,
-    errors_table,
-    grid_table,
-    metrics_table,
-    per_category_table,
-)
+
+if TYPE_CHECKING:
+    from .analysis.causes import ErrorAnalysis
+    from .analysis.count_statistics import CountStatistics
 
 
 @dataclass(frozen=True)
@@ -71,19 +65,23 @@ class Report:
         return data
 
     def tables(self) -> str:
+        from . import tables
+
         last = self.results[-1]
         parts = [
-            metrics_table(self.results),
-            f"APlc by threshold, {last.max_dets} detections:\n{grid_table(last)}",
-            f"By category, {last.max_dets} detections:\n{per_category_table(last)}",
+            tables.metrics_table(self.results),
+            f"APlc by threshold, {last.max_dets} detections:\n{tables.grid_table(last)}",
+            f"By category, {last.max_dets} detections:\n{tables.per_category_table(last)}",
         ]
         if self.errors:
-            parts.append(f"Causes of errors, each repaired alone:\n{errors_table(self.errors)}")
+            parts.append(
+                f"Causes of errors, each repaired alone:\n{tables.errors_table(self.errors)}"
+            )
         if self.counts:
-            parts.append(f"Counts of boxes matched at IoU 0.50:\n{count_table(self.counts)}")
+            parts.append(f"Counts of boxes matched at IoU 0.50:\n{tables.count_table(self.counts)}")
         if self.image_counts:
             rows = {name: self.image_counts[name] for name in ("boxes", "items")}
-            table = count_errors_table(rows, "number of")
+            table = tables.count_errors_table(rows, "number of")
             parts.append(f"Per image, score {self.image_counts['score']} and above:\n{table}")
         return "\n\n".join(parts)
 
@@ -107,10 +105,18 @@ def evaluate_files(
     if max_dets[0] < 1:
         raise EvaluationInputError(f"max_dets must be 1 or more, not {max_dets[0]}")
     matcher = match(gt, dt, max_dets[-1])
+    errors = counts = None
+    if with_errors:
+        # Only here: each compiled loop takes time to load.
+        from .analysis.causes import analyze_errors
+        from .analysis.count_statistics import count_statistics
+
+        errors = analyze_errors(matcher, max_dets=max_dets[-1])
+        counts = count_statistics(matcher, max_dets=max_dets[-1])
     return Report(
         results=[score_matches(matcher, n, coco_sizes=coco_sizes) for n in max_dets],
-        errors=analyze_errors(matcher, max_dets=max_dets[-1]) if with_errors else None,
-        counts=count_statistics(matcher, max_dets=max_dets[-1]) if with_errors else None,
+        errors=errors,
+        counts=counts,
         image_counts=None if score is None else _image_counts(matcher, score),
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from locount.counting import AC_STEPS, AC_THRESHOLDS
 
 from .annotations import GroundTruth
-from .engine import SubsetScores
+from .matching.engine import SubsetScores
 from .protocol import NUM_AC, NUM_IOU
 
 # Suffix of the metrics at one threshold, and its place among those of IoU and those of AC alike.
@@ -38,6 +38,19 @@ class EvaluationResult:
     grid: np.ndarray
     per_category: list[dict]
     precision: np.ndarray
+
+    @property
+    def curves(self) -> dict[str, np.ndarray]:
+        """Precision at each recall point, as the figure of the same name averages it: ``APlc
+        APlc50 APlc75 AP AP50 AP75``.
+        """
+        blind, joint = self.precision[0], self.precision[1:]
+        return {
+            "APlc": joint.mean(axis=(0, 1)),
+            **{f"APlc{name}": joint[i, i] for name, i in _QUOTED.items()},
+            "AP": blind.mean(axis=0),
+            **{f"AP{name}": blind[i] for name, i in _QUOTED.items()},
+        }
 
 
 def summarize(gt: GroundTruth, scores: Sequence[SubsetScores], max_dets: int) -> EvaluationResult:

@@ -9,8 +9,8 @@ from tabulate import tabulate
 
 from locount.counting import AC_STEPS, AC_THRESHOLDS
 
-from .count_statistics import CountStatistics
-from .errors import ErrorAnalysis
+from .analysis.causes import ErrorAnalysis
+from .analysis.count_statistics import CountStatistics
 from .protocol import IOU_THRESHOLDS
 from .result import EvaluationResult
 

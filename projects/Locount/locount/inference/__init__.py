@@ -1,6 +1,6 @@
 """Prediction: photos in; detections, pictures and tables out."""
 
-from .drawing import draw_prediction
+from ..visualization.drawing import draw_prediction
 from .prediction import Prediction
 from .predictor import Predictor
 

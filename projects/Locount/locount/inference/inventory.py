@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from ..classes import Classes
+from ..class_names import Classes
+from ..coco import result
 from ..data.images import UPRIGHT
 from ..files import to_csv, write_bytes
-from .journal import Detection, Entry
+from .journal import Detection, Entry, Total
 
 
 @dataclass
@@ -49,14 +50,16 @@ def photo_tallies(entry: Entry, classes: Classes) -> list[Tally]:
 
 
 def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> list[dict[str, Any]]:
-    """Write images.json, predictions.json, inventory.csv and totals.csv.
+    """Write images.json, predictions.json, inventory.csv and totals.csv; with intervals photos.csv,
+    too.
 
-    A photo without a box has one row without category in inventory.csv.
+    A photo without a box has one row without category in inventory.csv. There are no intervals of
+    sums over photos: those of the photos don't add up.
 
     Returns:
         The rows of totals.csv, one for each class: COLUMNS and ``photos``.
     """
-    images, results, inventory = [], [], []
+    images, results, inventory, totals_of_photos = [], [], [], []
     totals = {i: Tally(n, g) for i, n, g in _labels(classes)}
     photos = dict.fromkeys(totals, 0)
     for entry in entries:
@@ -72,20 +75,33 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
         )
         for detection in entry.detections:
             # Encoded at once, for there can be millions.
-            results.append(msgspec.json.encode(_coco_result(entry.image_id, detection)))
+            d = detection
+            found = result(entry.image_id, d.category_id, d.bbox, d.score, d.count, d.count_score)
+            keys = ("count_low", "count_high", "probability")
+            found |= {key: getattr(d, key) for key in keys if getattr(d, key) is not None}
+            results.append(msgspec.json.encode(found))
             totals[detection.category_id].add(detection)
         for category_id in {detection.category_id for detection in entry.detections}:
             photos[category_id] += 1
-        for tally in photo_tallies(entry, classes) or [Tally("", "")]:
-            inventory.append({"photo": entry.file_name, **_row(tally)})
+        of_entry = photo_tallies(entry, classes) or [Tally("", "")]
+        rows = [{"photo": entry.file_name, **_row(tally)} for tally in of_entry]
+        if entry.totals:
+            intervals = [*entry.totals.categories.values()] or [entry.totals.photo]
+            rows = [row | _interval(i) for row, i in zip(rows, intervals, strict=True)]
+            total = {"photo": entry.file_name, "boxes": len(entry.detections)}
+            total |= {"instances": entry.totals.photo.count, **_interval(entry.totals.photo)}
+            totals_of_photos.append(total | {"level": entry.totals.level})
+        inventory += rows
     rows = [{**_row(tally), "photos": photos[i]} for i, tally in totals.items()]
     categories = [{"id": i, "name": n, "supercategory": g} for i, n, g in _labels(classes)]
     content = {
         "images.json": msgspec.json.encode({"images": images, "categories": categories}),
         "predictions.json": b"[" + b",\n".join(results) + b"]",
-        "inventory.csv": to_csv(inventory, ("photo", *COLUMNS)),
+        "inventory.csv": to_csv(inventory, inventory[0] if inventory else ("photo", *COLUMNS)),
         "totals.csv": to_csv(rows, (*COLUMNS, "photos")),
     }
+    if totals_of_photos:
+        content["photos.csv"] = to_csv(totals_of_photos, totals_of_photos[0])
     for name, data in content.items():
         write_bytes(folder / name, data, durable=True)
     return rows
@@ -106,19 +122,10 @@ def _row(tally: Tally) -> dict[str, Any]:
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in vars(tally).items()}
 
 
+def _interval(total: Total) -> dict[str, int]:
+    return {"instances_low": total.low, "instances_high": total.high}
+
+
 def _lower(lowest: float, score: float | None) -> float:
     """The lower of two, where NaN and None are none."""
     return lowest if score is None else min(inf if lowest != lowest else lowest, score)
-
-
-def _coco_result(image_id: int, detection: Detection) -> dict[str, Any]:
-    result = {
-        "image_id": image_id,
-        "category_id": detection.category_id,
-        "bbox": detection.bbox,
-        "score": detection.score,
-        "count": detection.count,
-    }
-    if detection.count_score is not None:
-        result["count_score"] = detection.count_score
-    return result

@@ -15,6 +15,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from ..calibration import Interval
+from ..coco import xywh
 from ..errors import InputError, listing, printable
 from ..files import locked
 from .prediction import Prediction
@@ -24,12 +26,15 @@ _CHECKSUM = b',"crc32":'
 _SYNC_SECONDS = 5
 
 
-class Detection(msgspec.Struct):
+class Detection(msgspec.Struct, omit_defaults=True):
     """One box, as in COCO result files, and more.
 
     Attributes:
         bbox: XYWH.
         count_score: None from a model that gives none.
+        count_low, count_high: the interval of the count, if the box is on an object; left out where
+            there is none.
+        probability: that the box is on an object; left out without intervals.
     """
 
     category_id: int
@@ -38,6 +43,44 @@ class Detection(msgspec.Struct):
     score: float
     count: int
     count_score: float | None
+    count_low: int | None = None
+    count_high: int | None = None
+    probability: float | None = None
+
+
+class Total(msgspec.Struct):
+    """The items on a photo, or of one category on it, and their interval."""
+
+    count: int
+    low: int
+    high: int
+
+    def __str__(self) -> str:
+        return f"{self.count} ({Interval(self.low, self.high)})"
+
+
+class Totals(msgspec.Struct):
+    """
+    Attributes:
+        level: of the intervals.
+        categories: those that were found, by their ids.
+    """
+
+    level: float
+    photo: Total
+    categories: dict[int, Total]
+
+    @classmethod
+    def of(cls, prediction: Prediction, level: float) -> Totals:
+        """Raises as :meth:`Prediction.total_interval`."""
+        found = prediction.calibrated()
+        intervals = found.category_intervals(level)
+        totals = found.category_totals()
+        return cls(
+            level,
+            Total(sum(totals.values()), *found.total_interval(level)),
+            {found.classes.ids[i]: Total(totals[i], *intervals[i]) for i in totals},
+        )
 
 
 class Entry(msgspec.Struct, omit_defaults=True):
@@ -50,6 +93,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
         picture: file name of the annotated picture; None if none was asked for.
         orientation: the EXIF orientation by which the stored pixels were turned first; left out if
             they were not.
+        totals: left out without intervals.
     """
 
     image_id: int
@@ -60,15 +104,30 @@ class Entry(msgspec.Struct, omit_defaults=True):
     picture: str | None
     detections: list[Detection]
     orientation: int = 1
+    totals: Totals | None = None
 
     @classmethod
     def of(
-        cls, prediction: Prediction, image_id: int, stamp: tuple[int, int], picture: str | None
+        cls,
+        prediction: Prediction,
+        image_id: int,
+        stamp: tuple[int, int],
+        picture: str | None,
+        level: float | None = None,
     ) -> Entry:
-        # float64 before the subtraction, which float32 would round.
-        boxes = prediction.boxes.astype(np.float64)
-        boxes[:, 2:] -= boxes[:, :2]
+        """
+        Args:
+            level: of the intervals; None for none.
+        """
         count_scores = prediction.count_scores.tolist()
+        # The calibrated ones are the first ones, as the best are.
+        intervals = [(None, None)] * len(prediction)
+        probabilities = [None] * len(prediction)
+        if level is not None:
+            probabilities = prediction.probabilities.tolist()
+            if prediction.calibration.boxes is not None:
+                sure = prediction.count_intervals(level)
+                intervals[: len(sure)] = sure
         detections = [
             Detection(
                 category_id=prediction.classes.ids[class_id],
@@ -77,13 +136,18 @@ class Entry(msgspec.Struct, omit_defaults=True):
                 score=score,
                 count=count,
                 count_score=None if np.isnan(count_score) else count_score,
+                count_low=low,
+                count_high=high,
+                probability=probability,
             )
-            for box, class_id, score, count, count_score in zip(
-                boxes.tolist(),
+            for box, class_id, score, count, count_score, (low, high), probability in zip(
+                xywh(prediction.boxes).tolist(),
                 prediction.class_ids.tolist(),
                 prediction.scores.tolist(),
                 prediction.counts.tolist(),
                 count_scores,
+                intervals,
+                probabilities,
                 strict=True,
             )
         ]
@@ -96,6 +160,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
             picture,
             detections,
             prediction.orientation,
+            None if level is None else Totals.of(prediction, level),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -18,21 +19,28 @@ from detectron2.data import transforms as T
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
 
+from .. import config_files
+from ..calibration import Calibration
 from ..checkpoint import load_weights
-from ..classes import Classes, find_classes
-from ..config import building, device_of, load_config, without_missing_gpu
+from ..class_names import find_classes
+from ..config import building, device_of
 from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
-from ..model_file import CARD_KEY, DEFAULT, find_weights, stored, stored_config
+from ..export.engines import ENGINES, make_engine
+from ..model_choice import choose, open_config
+from ..model_file import CARD_KEY, find_weights, stored, stored_config
 from ..training import mixed_precision
 from .ahead import Place, Room, chunks, run_ahead
 from .inputs import Failure, NamedImage
 from .prediction import Prediction
+from .tiles import Tiles, Tiling, merge
 
 # Images side by side on a CPU, at most: each needs memory of its own.
 MAX_PARALLEL = 4
 # Pixels of photos that a stream has read ahead of its consumer, at most.
 MAX_PIXELS_AHEAD = 150_000_000
+
+logger = logging.getLogger(__name__)
 
 Image = str | os.PathLike | np.ndarray | NamedImage
 
@@ -40,13 +48,24 @@ Image = str | os.PathLike | np.ndarray | NamedImage
 class Predictor:
     """A trained model that takes photos and gives :class:`Prediction`.
 
-    The detections are those of Detectron2's ``DefaultPredictor``. It comes sooner to them:
+    >>> predictor = Predictor()  # the weights that come with locount
+    >>> prediction = predictor("photo.jpg")
+    >>> prediction.plot().save("found.jpg")
+    >>> for prediction in predictor.stream(["photo.jpg", "photo.jpg"]):
+    ...     print(prediction.name)
+    photo.jpg
+    photo.jpg
+
+    The detections are those of Detectron2's ``DefaultPredictor``, for which it can stand in:
+    ``prediction["instances"]`` holds all of them, and all else of a prediction those that count
+    (PREDICT.SCORE and PREDICT.MAX_OVERLAP). It comes sooner to them:
 
     * photos are read and resized in threads while the model is at work,
     * on a GPU images that are resized to one size go through the model together. Others do not:
       padding them to a common size would change what the model sees at their edges;
     * on a CPU several images go through the model side by side, with a share of the threads each:
-      threads have more to gain from an image of their own than from a part of one.
+      threads have more to gain from an image of their own than from a part of one;
+    * the tiles of a photo go through the model as images do.
 
     Several threads may use one predictor, each with calls of its own: a call changes nothing in it,
     and the weights are only read. An iterator that :meth:`stream` returned belongs to one thread.
@@ -62,12 +81,14 @@ class Predictor:
         workers: int | None = None,
         amp: bool = False,
         as_stored: bool = False,
+        engine: str = "torch",
+        tiles: Tiles | None = None,
     ):
         """
         Args:
-            cfg: a config, or the YAML file of one, such as the config.yaml of a training run; by
-                default the one in the model file. A path that does not end in .yaml or .yml is that
-                of a model file.
+            cfg: a config; or the path of a YAML file, of a model file, or of the folder of a
+                training (its config and newest checkpoint); or a name of
+                :mod:`locount.model_zoo`. By default the config in the model file.
             weights: a model file, or "products", the weights that come with the project. By default
                 MODEL.WEIGHTS, without a config those of the project.
             device: such as "cuda:1"; by default MODEL.DEVICE, or the CPU where there is no GPU.
@@ -75,17 +96,18 @@ class Predictor:
                 and 1 on a CPU. A GPU that has too little memory gets a batch in halves.
             workers: threads that read and resize photos; by default one for each CPU, at most 8.
             amp: compute in mixed precision, which changes the detections a little.
+            engine: what the model runs with: "torch", or on a CPU "onnx" or "openvino", which give
+                the same detections sooner and start later.
             as_stored: take the pixels of photo files as they are stored; by default they are turned
                 as their EXIF orientation says, so that boxes fit what viewers show.
+            tiles: look at photos in overlapping tiles too: "auto", a number or a size, as for
+                :meth:`Tiling.of`. A photo no larger than one is looked at as a whole only.
 
         Raises:
             InputError: if the weights do not fit the config, or an option makes no sense, such as
                 a device that there is not.
         """
         cfg = _open_config(cfg, weights)
-        if weights is not None:
-            cfg.MODEL.WEIGHTS = os.fspath(weights)
-        cfg.MODEL.WEIGHTS = find_weights(cfg.MODEL.WEIGHTS)
         if device is not None:
             cfg.MODEL.DEVICE = device
         cfg.freeze()
@@ -100,16 +122,25 @@ class Predictor:
         load_weights(self.model, cfg.MODEL.WEIGHTS)
         if amp:
             mixed_precision.prepare(self.model)
+        _check_engine(engine, self.device, amp)
         self.classes = find_classes(cfg, cfg.MODEL.WEIGHTS)
+        # Tiles find other things than the whole photos that a calibration is about.
+        self.calibration = None if tiles else _find_calibration(cfg)
         self._batch_size = batch_size or (1 if self.device.type == "cpu" else 8)
         self._workers = workers or min(os.cpu_count() or 1, 8)
         self._amp, self.as_stored = amp, as_stored
+        self.tiling = None if tiles is None else Tiling.of(tiles, cfg)
         # Read here, because while a stream runs torch tells new threads another number.
         self._threads = torch.get_num_threads()
         self._parallel = min(self._threads, MAX_PARALLEL) if self.device.type == "cpu" else 1
+        self._detect = make_engine(engine, self.model, cfg, self._threads, self._parallel)
 
     def __call__(self, image: Image) -> Prediction:
         """The detections of one image.
+
+        >>> import cv2
+        >>> len(Predictor()("photo.jpg")) == len(Predictor()(cv2.imread("photo.jpg")))
+        True
 
         Args:
             image: a path, or H x W x 3, uint8, in BGR order as OpenCV reads it.
@@ -117,10 +148,19 @@ class Predictor:
         Raises:
             InputError: if it can't be read or is no such array.
         """
-        item, instances = self._alone((0, image), keep_pixels=False)
+        # An array is the caller's own, so to keep it takes no memory; a file can be read again.
+        keep_pixels = not isinstance(image, str | os.PathLike)
+        item, instances = self._alone((0, image), keep_pixels)
+        if isinstance(item, _Loaded) and self.tiling:
+            with self._read_threads() as readers, self._model_threads() as runners:
+                item, instances = self._in_tiles(item, instances, readers, runners)
         if isinstance(item, Failure):
             raise InputError(str(item)) from item.cause
-        return item.prediction(instances, self.classes)
+        return self._prediction(item, instances, keep_pixels)
+
+    def prepare(self, pixels: np.ndarray) -> torch.Tensor:
+        """An image (H x W x 3, uint8, BGR) as the model takes it: 3 x H' x W', uint8."""
+        return model_input(self.cfg, pixels)
 
     def stream(
         self,
@@ -142,10 +182,7 @@ class Predictor:
         """
         # Twice the batch, so that a batch can be filled from among images of two sizes.
         chunk_size = 1 if self._batch_size == 1 else 2 * self._batch_size
-        with (
-            ThreadPoolExecutor(self._workers, "locount-read") as readers,
-            self._model_threads() as runners,
-        ):
+        with self._read_threads() as readers, self._model_threads() as runners:
             room = Room(MAX_PIXELS_AHEAD)
             load = functools.partial(self._load, room=room, keep_pixels=keep_pixels)
             loaded = run_ahead(readers, load, enumerate(images), chunk_size + self._workers)
@@ -154,8 +191,10 @@ class Predictor:
             for item, instances in (pair for chunk in results for pair in chunk):
                 if isinstance(item, _Later):  # by now those before it need no room
                     item, instances = self._alone(item.numbered, keep_pixels)
+                if isinstance(item, _Loaded) and self.tiling:
+                    item, instances = self._in_tiles(item, instances, readers, runners)
                 if isinstance(item, _Loaded):
-                    yield item.prediction(instances, self.classes)
+                    yield self._prediction(item, instances, keep_pixels)
                     item.place.leave()
                 elif on_failure is None:
                     raise InputError(str(item)) from item.cause
@@ -166,6 +205,31 @@ class Predictor:
         self, numbered: tuple[int, Image], keep_pixels: bool
     ) -> tuple[_Loaded, Instances] | tuple[Failure, None]:
         return self._predict([self._load(numbered, keep_pixels=keep_pixels)])[0]
+
+    def _in_tiles(
+        self, item: _Loaded, whole: Instances, readers: Executor, runners: Executor
+    ) -> tuple[_Loaded, Instances] | tuple[Failure, None]:
+        """A photo with what it shows as a whole and in tiles."""
+        regions = self.tiling.regions(*item.size)
+        if not len(regions):
+            return item, whole
+        tiles = run_ahead(readers, functools.partial(self._cut, item), regions, self._batch_size)
+        batches = chunks(tiles, self._batch_size)
+        results = run_ahead(runners, self._run, batches, self._parallel)
+        found = [whole]
+        for tile, instances in (pair for batch in results for pair in batch):
+            if isinstance(tile, Failure):
+                item.place.leave()
+                return tile, None
+            found.append(instances)
+        height, width = item.size
+        return item, merge(found, np.vstack([(0, 0, width, height), regions]), item.size)
+
+    def _cut(self, item: _Loaded, region: np.ndarray) -> _Loaded:
+        """A tile of a photo as an image; of its pixels only the model's input is a copy."""
+        x1, y1, x2, y2 = region.tolist()
+        tensor = model_input(self.cfg, item.pixels[y1:y2, x1:x2])
+        return _Loaded(item.name, (y2 - y1, x2 - x1), None, tensor, item.orientation, Place(None))
 
     def _load(
         self, numbered: tuple[int, Image], room: Room | None = None, keep_pixels: bool = True
@@ -191,7 +255,7 @@ class Predictor:
             place.leave()
             return _failure(name, error)
         size = pixels.shape[:2]
-        if not keep_pixels:
+        if not (keep_pixels or self.tiling):
             pixels = None
             place.leave()
         if self.as_stored:
@@ -223,7 +287,7 @@ class Predictor:
         outputs = failure = None
         try:
             with torch.inference_mode(), mixed_precision.autocast(self.device, self._amp):
-                outputs = self.model(inputs)
+                outputs = self._detect(inputs)
         except Exception as error:  # as in _load
             # It holds what the failed call does, which halves need.
             failure = _failure(batch[0].name, error) if len(batch) == 1 else None
@@ -237,6 +301,14 @@ class Predictor:
         half = len(batch) // 2
         return self._run(batch[:half]) + self._run(batch[half:])
 
+    def _prediction(self, item: _Loaded, instances: Instances, keep_pixels: bool) -> Prediction:
+        pixels = item.pixels if keep_pixels else None
+        every = Prediction(
+            *(item.name, instances, self.classes, pixels, item.orientation),
+            calibration=self.calibration,
+        )
+        return every.counting(self.cfg.PREDICT.SCORE, self.cfg.PREDICT.MAX_OVERLAP)
+
     @property
     def description(self) -> str:
         """The name of the weights, and the first paragraph of their card if they have one."""
@@ -244,6 +316,9 @@ class Predictor:
         paragraphs = (stored(path, CARD_KEY, str) or "").split("\n\n")
         texts = [" ".join(p.split()) for p in paragraphs if p.strip() and p.lstrip()[0] != "#"]
         return ": ".join([os.path.basename(path), *texts[:1]])
+
+    def _read_threads(self) -> Executor:
+        return ThreadPoolExecutor(self._workers, "locount-read")
 
     @contextlib.contextmanager
     def _model_threads(self) -> Iterator[Executor]:
@@ -262,19 +337,53 @@ class Predictor:
 def _open_config(
     cfg: CfgNode | str | os.PathLike | None, weights: str | os.PathLike | None
 ) -> CfgNode:
-    """A config that may be changed, its MODEL.WEIGHTS set if it is that of a model file."""
+    """The config of a model, not frozen, its MODEL.WEIGHTS the model's."""
     if isinstance(cfg, CfgNode):
         cfg = cfg.clone()
         cfg.defrost()
+        cfg.MODEL.WEIGHTS = find_weights(cfg.MODEL.WEIGHTS if weights is None else weights)
         return cfg
-    if cfg is not None and os.fspath(cfg).endswith((".yaml", ".yml")):
-        return load_config(os.fspath(cfg))
-    if cfg is not None and weights is not None:
+    if cfg is None:
+        return open_config(*choose(weights=weights))
+    if os.path.isdir(cfg):
+        return open_config(*choose(weights=weights, run=cfg))
+    name = os.fspath(cfg)
+    if name.endswith((".yaml", ".yml")) or name in config_files.names():
+        return open_config(*choose(name, weights))
+    if weights is not None:
         raise InputError(f"{cfg} is not a config: name a .yaml file.")
-    path = find_weights(cfg or weights or DEFAULT)
-    cfg = without_missing_gpu(stored_config(path))
-    cfg.MODEL.WEIGHTS = path
-    return cfg
+    return open_config(*choose(weights=name))
+
+
+def _find_calibration(cfg: CfgNode) -> Calibration | None:
+    """The one in the model file, if it is of detections that the config gives."""
+    path = cfg.MODEL.WEIGHTS
+    calibration = Calibration.of_model_file(path)
+    if calibration is None or _detecting(cfg) == _detecting(stored_config(path)):
+        return calibration
+    logger.warning(
+        "%s is calibrated for the config in it. With another one there are no intervals; `locount "
+        "calibrate` makes them.",
+        path,
+    )
+    return None
+
+
+def _detecting(cfg: CfgNode) -> str:
+    """The same for configs that give the same detections, all of them."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.WEIGHTS = cfg.MODEL.DEVICE = ""
+    return CfgNode({key: cfg[key] for key in ("MODEL", "INPUT", "TEST")}).dump()
+
+
+def _check_engine(name: str, device: torch.device, amp: bool) -> None:
+    if name not in ENGINES:
+        raise InputError(f"There is no engine {name!r}: there are {', '.join(ENGINES)}.")
+    if name != "torch" and device.type != "cpu":
+        raise InputError(f'The engine {name!r} runs on a CPU: give the device "cpu" with it.')
+    if name != "torch" and amp:
+        raise InputError(f"The engine {name!r} has no mixed precision: leave it out.")
 
 
 INPUT_VIEWS = {"BGR": lambda pixels: pixels, "RGB": lambda pixels: pixels[:, :, ::-1]}
@@ -310,9 +419,6 @@ class _Loaded:
     tensor: torch.Tensor
     orientation: int
     place: Place
-
-    def prediction(self, instances: Instances, classes: Classes) -> Prediction:
-        return Prediction(self.name, instances, classes, self.pixels, self.orientation)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,8 @@ from detectron2.utils.file_io import PathManager
 from ..data.images import UPRIGHT
 from ..errors import InputError
 from ..files import remove_unfinished_files, write_bytes
+from ..visualization.drawing import draw_prediction
 from .ahead import run_ahead
-from .drawing import draw_prediction
 from .inputs import JOURNAL, PICTURES, Failure, NamedImage, is_result, is_video, video_frames
 from .inventory import write_tables
 from .journal import Entry, Journal, file_stamp, recorded_name
@@ -60,8 +60,9 @@ class Run:
     """Prediction of photos into a folder.
 
     The folder holds predictions.jsonl (the journal), pictures/, images.json, predictions.json,
-    inventory.csv and totals.csv. A run into a folder that another one left goes on: photos that are
-    in its journal and have not changed since are not predicted again, and the tables cover them.
+    inventory.csv, totals.csv and, with intervals, photos.csv. A run into a folder that another one
+    left goes on: photos that are in its journal and have not changed since are not predicted again,
+    and the tables cover them.
     """
 
     def __init__(
@@ -72,13 +73,15 @@ class Run:
         score: float,
         every: int = 1,
         pictures: bool = True,
+        level: float | None = None,
         on_line: Callable[[bytes], None] = lambda line: None,
     ):
         """
         Args:
             score: least score of a detection.
-            every: of a video, each how manieth frame.
+            every: of a video, take every Nth frame.
             pictures: write annotated pictures.
+            level: of the intervals, which only the calibrated score has; None for none.
             on_line: gets the journal's line of each photo, of kept ones too.
 
         Raises:
@@ -89,7 +92,7 @@ class Run:
         self.summary = Summary()
         self._predictor, self._folder = predictor, folder
         self._score, self._every, self._pictures = score, every, pictures
-        self._on_line = on_line
+        self._level, self._on_line = level, on_line
         self._stamps: dict[str, tuple[int, int]] = {}
         settings = {
             "config": _config_digest(predictor.cfg),
@@ -97,8 +100,11 @@ class Run:
             "score": str(score),
             "pictures": "yes" if pictures else "no",
             "every": str(every),
+            "tiles": str(predictor.tiling or "no"),
             "orientation tags": "ignored" if predictor.as_stored else "obeyed",
         }
+        if level is not None:
+            settings["level"] = str(level)
         self._journal = Journal(folder / JOURNAL, settings)
         self.summary.damaged = self._journal.num_damaged
         self._names: dict[str, str] = {}
@@ -177,8 +183,7 @@ class Run:
     def _finish(self, numbered: tuple[int, Prediction]) -> Entry | Failure:
         """Draw the picture, so that a photo in the journal has one."""
         image_id, prediction = numbered
-        prediction = prediction.above(self._score)
-        prediction = prediction.without_parts(self._predictor.cfg.PREDICT.MAX_OVERLAP)
+        prediction = prediction.counting(self._score, self._predictor.cfg.PREDICT.MAX_OVERLAP)
         stamp = self._stamps.pop(prediction.name)
         picture = None
         if self._pictures:
@@ -186,12 +191,12 @@ class Run:
             picture = f"{image_id:06d}_{stem}.jpg"
             try:
                 small = _for_drawing(prediction)
-                drawn = draw_prediction(small, small.pixels)
+                drawn = draw_prediction(small, small.pixels, self._level)
                 _, jpeg = cv2.imencode(".jpg", drawn, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
             except Exception as error:  # of one photo: the others go on
                 return Failure(prediction.name, f"its picture can't be drawn ({error})")
             write_bytes(self._folder / PICTURES / picture, jpeg.tobytes())
-        return Entry.of(prediction, image_id, stamp, picture)
+        return Entry.of(prediction, image_id, stamp, picture, self._level)
 
 
 def _is_large(numbered: tuple[int, Prediction]) -> bool:

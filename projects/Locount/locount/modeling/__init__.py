@@ -1,23 +1,24 @@
-from .bfp import BalancedFeaturePyramid
-from .box_losses import BoxLossFastRCNNOutputLayers, balanced_l1
-from .count_balance import balance_counts
-from .count_decoding import CountDecoder
-from .count_loss import CountLoss
-from .count_matcher import CountAwareMatcher
-from .counters import CountClassifier, CountRegressor
-from .counting_output import CountingFastRCNNOutputLayers
-from .dense_detectors import CountingFCOS, CountingRetinaNet
-from .faster_rcnn_heads import FasterRCNNROIHeads
-from .hrfpn import HRFPN
-from .ordinal_counters import CumulativeLinkClassifier
-from .reppoints import RepPoints
-from .roi_heads import CLCNetROIHeads
-from .rpn import ChunkedRPN
-from .soft_nms import SoftNMS
-from .test_time_augmentation import CountingRCNNWithTTA
-from .timm_backbone import TimmBackbone
-from .torchvision_detector import TorchvisionDetector
-from .yolo import YOLO
+from .backbone.bfp import BalancedFeaturePyramid
+from .backbone.hrfpn import HRFPN
+from .backbone.timm_backbone import TimmBackbone
+from .counting.balance import balance_counts
+from .counting.counters import CountClassifier, CountRegressor
+from .counting.decoding import CountDecoder
+from .counting.loss import CountLoss
+from .counting.matcher import CountAwareMatcher
+from .counting.ordinal_counters import CumulativeLinkClassifier
+from .detr import CountingDETR
+from .layers.soft_nms import SoftNMS
+from .one_stage.reppoints import RepPoints
+from .one_stage.retinanet_fcos import CountingFCOS, CountingRetinaNet
+from .one_stage.torchvision_detector import TorchvisionDetector
+from .one_stage.yolo import YOLO
+from .proposal_generator.rpn import ChunkedRPN
+from .roi_heads.box_losses import BoxLossFastRCNNOutputLayers, balanced_l1
+from .roi_heads.clcnet import CLCNetROIHeads
+from .roi_heads.faster_rcnn import FasterRCNNROIHeads
+from .roi_heads.output_layers import CountingFastRCNNOutputLayers
+from .tta import CountingRCNNWithTTA
 
 __all__ = [
     "CLCNetROIHeads",
@@ -25,6 +26,7 @@ __all__ = [
     "CountAwareMatcher",
     "CountingRCNNWithTTA",
     "CountClassifier",
+    "CountingDETR",
     "CountingFCOS",
     "CountingRetinaNet",
     "CountDecoder",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
-import logging
 import math
 import multiprocessing
 import os
@@ -33,6 +32,7 @@ from ..config.merging import merge, option_keys
 from ..data import check_datasets, fill_num_classes, register_datasets
 from ..errors import InputError
 from ..files import locked_folder, to_csv, write_bytes, write_json
+from ..messages import set_up_messages
 from ..texts import read_json
 from .trainer import Trainer
 
@@ -90,10 +90,27 @@ def key_values(options: Sequence[str]) -> tuple[str, ...]:
     for option in options:
         key, equals, _ = option.partition("=")
         if not equals:
-            raise InputError(f"{option!r} is not an option of a config: write KEY=VALUE")
+            raise InputError(
+                f"{option!r} is not an option of a config: write KEY VALUE, or KEY=VALUE in a row"
+            )
         if key in GIVEN:
             raise InputError(f"{option!r}: {key} is the same for all rows; {GIVEN[key]}")
     return tuple(part for option in options for part in option.split("=", 1))
+
+
+def options(words: Sequence[str]) -> tuple[str, ...]:
+    """Keys and values in turn, of ``KEY VALUE``, or of ``KEY=VALUE`` as in a row.
+
+    Raises:
+        InputError: for a key without a value, or one that the comparison sets.
+    """
+    words, pairs = list(words), []
+    while words:
+        word = words.pop(0)
+        if "=" not in word:  # which no key has in it
+            word = f"{word}={words.pop(0)}" if words else word
+        pairs.append(word)
+    return key_values(pairs)
 
 
 def distinct_names(texts: Iterable[str]) -> dict[str, str]:
@@ -218,7 +235,10 @@ def _run(
     done = {row: _finished(folders[row], of[row]) for row in folders}
     waiting = [row for row in folders if done[row] is None]
     with concurrent.futures.ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1
+        jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=set_up_messages,
+        max_tasks_per_child=1,
     ) as pool:
         running = {
             pool.submit(_run_row, row, comparison, folders[row], of[row], i if jobs > 1 else 0): row
@@ -275,7 +295,6 @@ def _run_row(row: Row, comparison: Comparison, folder: Path, of: dict, gpu: int)
     """
     if comparison.threads:
         torch.set_num_threads(comparison.threads)
-    logging.raiseExceptions = False  # as in cli/main.py, for a process
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, for a process; its log is in the folder
     with locked_folder(folder):
         return _run_alone(row, comparison, folder, of, gpu)

@@ -16,14 +16,14 @@ from detectron2.utils import comm
 from torch import nn
 
 from ..checkpoint import Checkpointer, load_weights
-from ..classes import CHECKPOINT_KEY, Classes
+from ..class_names import CHECKPOINT_KEY, Classes
 from ..config import building
 from ..counting import IGNORED_COUNT
 from ..data import LocountDatasetMapper
 from ..errors import InputError
 from ..evaluation import LocountEvaluator
 from ..modeling import CountingRCNNWithTTA, balance_counts
-from ..modeling.pretrained import check_frozen
+from ..modeling.backbone.pretrained import check_frozen
 from .data_stream import DataStream
 from .divergence import StepWatch
 from .ema import WeightAverage

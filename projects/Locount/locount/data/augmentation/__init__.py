@@ -3,7 +3,7 @@
 from .aug_input import CountAugInput
 from .autoaugment import AutoAugment
 from .build import build_augmentations
-from .colour import RandomColour
+from .color import RandomColor
 from .copy_paste import CopyPaste
 from .visibility import count_what_is_visible
 
@@ -11,7 +11,7 @@ __all__ = [
     "AutoAugment",
     "CopyPaste",
     "CountAugInput",
-    "RandomColour",
+    "RandomColor",
     "build_augmentations",
     "count_what_is_visible",
 ]

@@ -1,4 +1,4 @@
-"""AutoAugment for detection: learnt sequences of colour and box-geometry operations."""
+"""AutoAugment for detection: learnt sequences of color and box-geometry operations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from detectron2.data import transforms as T
 
-from .colour import ColourOperation, colour_operations
+from .color import ColorOperation, color_operations
 from .operations import BOX_OPERATIONS, IMAGE_OPERATIONS, rng
 from .policies import POLICIES, SubPolicy
 
@@ -29,12 +29,12 @@ class AutoAugment(T.Augmentation):
         super().__init__()
         self.policy, self.image_format = policy, image_format
         self._sub_policies = POLICIES[policy] if isinstance(policy, str) else policy
-        colour = colour_operations(image_format)
+        color = color_operations(image_format)
         self._image_operations = IMAGE_OPERATIONS | {
-            name: functools.partial(_colour_image, operation) for name, operation in colour.items()
+            name: functools.partial(_color_image, operation) for name, operation in color.items()
         }
         self._box_operations = BOX_OPERATIONS | {
-            "BoxEqualize": functools.partial(_colour_boxes, colour["Equalize"])
+            "BoxEqualize": functools.partial(_color_boxes, color["Equalize"])
         }
 
     def __call__(self, aug_input: T.AugInput) -> T.TransformList:
@@ -61,21 +61,21 @@ class AutoAugment(T.Augmentation):
         return self._box_operations[name](aug_input.image, boxes, chosen, level)
 
 
-def _colour_image(operation: ColourOperation, image: np.ndarray, level: int) -> T.Transform:
+def _color_image(operation: ColorOperation, image: np.ndarray, level: int) -> T.Transform:
     return T.ColorTransform(functools.partial(operation, setting=level))
 
 
-def _colour_boxes(
-    operation: ColourOperation,
+def _color_boxes(
+    operation: ColorOperation,
     image: np.ndarray,
     boxes: np.ndarray,
     chosen: np.ndarray,
     level: int,
 ) -> T.Transform:
-    def colour(pixels: np.ndarray) -> np.ndarray:
+    def color(pixels: np.ndarray) -> np.ndarray:
         pixels = pixels.copy()
         for x1, y1, x2, y2 in boxes[chosen]:
             pixels[y1:y2, x1:x2] = operation(pixels[y1:y2, x1:x2], level)
         return pixels
 
-    return T.ColorTransform(colour)
+    return T.ColorTransform(color)

@@ -8,7 +8,7 @@ from detectron2.data import transforms as T
 from ...config.checks import node_problems
 from ...errors import InputError, listing
 from .autoaugment import AutoAugment
-from .colour import IMAGE_FORMATS, RandomColour
+from .color import IMAGE_FORMATS, RandomColor
 
 
 def build_augmentations(cfg: CfgNode) -> list[T.Augmentation]:
@@ -16,7 +16,7 @@ def build_augmentations(cfg: CfgNode) -> list[T.Augmentation]:
     node = cfg.AUGMENTATION
     augmentations = []
     if node.COLOR > 0:
-        augmentations.append(RandomColour(node.COLOR, cfg.INPUT.FORMAT))
+        augmentations.append(RandomColor(node.COLOR, cfg.INPUT.FORMAT))
     if node.POLICY != "none":
         augmentations.append(AutoAugment(node.POLICY, cfg.INPUT.FORMAT))
     return augmentations

@@ -54,14 +54,14 @@ def _shear(axis: int) -> ImageOperation:
 
 def _rotate(image: np.ndarray, level: int) -> T.Transform:
     height, width = image.shape[:2]
-    centre = (width / 2, height / 2)
-    return AffineTransform(cv2.getRotationMatrix2D(centre, _either_way(3 * level), 1))
+    center = (width / 2, height / 2)
+    return AffineTransform(cv2.getRotationMatrix2D(center, _either_way(3 * level), 1))
 
 
 def _cutout_around(box: np.ndarray, half_side: int) -> np.ndarray:
-    """A square whose centre lies anywhere in a box."""
-    centre = (box[:2] + rng.rand(2) * (box[2:] - box[:2])).astype(int)
-    return np.concatenate([centre - half_side, centre + half_side])
+    """A square whose center lies anywhere in a box."""
+    center = (box[:2] + rng.rand(2) * (box[2:] - box[:2])).astype(int)
+    return np.concatenate([center - half_side, center + half_side])
 
 
 def _clip(square: np.ndarray, frame: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ def warp(image: np.ndarray, matrix: np.ndarray, **options: int) -> np.ndarray:
     Args:
         matrix: 2 x 3, from old coordinates to new ones; pixel (0, 0) covers [0, 1] x [0, 1].
     """
-    # OpenCV's coordinates are those of pixel centres: half a pixel less.
+    # OpenCV's coordinates are those of pixel centers: half a pixel less.
     shift = matrix @ [0.5, 0.5, 1] - 0.5
     matrix = np.column_stack([matrix[:, :2], shift])
     size = image.shape[1::-1]
@@ -64,7 +64,7 @@ class HidingTransform(T.Transform):
 
 
 class CoverTransform(HidingTransform):
-    """Rectangles are covered, with grey or with a picture."""
+    """Rectangles are covered, with gray or with a picture."""
 
     def __init__(self, covers: np.ndarray, picture: np.ndarray | int = GREY):
         """

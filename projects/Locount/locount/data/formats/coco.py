@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
-import msgspec
-
-from ...errors import listing
+from ...coco import dataset_to_coco
+from ...errors import Problem
+from ...files import write_json
 from ..coco_json import CocoJson
-from ..errors import DatasetError, Problem
-from ..images import read_image_sizes
-from .dataset import Dataset, Reading, Split, corners
-from .entries import chosen_split, size_fault
-from .reading import read_sources, split_files
-
-logger = logging.getLogger(__name__)
+from .base import Place, Reading, Source, Survey, size_fault
+from .dataset import Dataset
+from .folders import split_files
+from .index_cache import cached_sizes, file_stamp
 
 # Where others put a split: Roboflow beside its images, CVAT and COCO into a folder of files.
 _LAYOUTS = (
@@ -27,65 +23,52 @@ _LAYOUTS = (
 )
 
 
-def read(source: str, reading: Reading) -> Dataset:
-    """Read ``SPLIT.json`` files, or one."""
-    files = split_files(source, ".json", reading, _LAYOUTS)
-    if reading.split is not None:
-        files = {reading.split: chosen_split(files, reading.split, source)}
-    options = {"count": reading.count, "mend": reading.mend}
-    sources = {name: (CocoJson(*file, **options), file[1]) for name, file in files.items()}
-    dataset = read_sources(sources, reading.skip_invalid)
-    splits = {name: _of_sizes_as_written(*p, reading) for name, p in dataset.splits.items()}
-    return dataset._replace(splits=splits)
+class CocoFolder(Place):
+    """``SPLIT.json`` files, or one."""
+
+    format = "coco"
+
+    def find_splits(self) -> dict[str, tuple[str, str]]:
+        return split_files(self.path, ".json", self.reading, _LAYOUTS)
+
+    def open(self, split: str) -> Coco:
+        return Coco(split, *self.splits[split], self.reading)
 
 
-def _of_sizes_as_written(records: list[dict], names: list[str], reading: Reading) -> Split:
-    """The images that have the size the file says, which its boxes are of.
+class Coco(Source):
+    """A file and the folder of its images, which have the size that the file says."""
 
-    Raises:
-        DatasetError: naming the others, unless they are to be skipped.
-    """
-    sizes, faults = read_image_sizes([record["file_name"] for record in records])
-    problems, kept = [], []
-    for i, (record, (height, width)) in enumerate(zip(records, sizes.tolist(), strict=True)):
-        written, path = (record["width"], record["height"]), record["file_name"]
-        if i in faults:
-            text = f"{path} {faults[i]}"
-        elif written != (width, height):
-            text = size_fault(path, (width, height), written)
-        else:
-            kept.append(i)
-            continue
-        problems.append(Problem(record["annotation_file"], None, text))
-    if problems and not reading.skip_invalid:
-        raise DatasetError("The images are not as the file says:", problems)
-    if problems:
-        logger.warning("%d image(s) are left out:\n%s", len(problems), listing(problems))
-    return Split([records[i] for i in kept], [names[i] for i in kept])
+    def __init__(self, split: str, json_file: str, image_root: str, reading: Reading) -> None:
+        self.format, self.path, self.title = CocoFolder.format, json_file, json_file
+        self.split, self.image_root = split, image_root
+        self.json = CocoJson(json_file, image_root, count=reading.count, mend=reading.mend)
+
+    def metadata(self) -> dict[str, object]:
+        return self.json.metadata()
+
+    def survey(self) -> Survey:
+        survey = self.json.survey()
+        stamps = [file_stamp(record["file_name"]) for record in survey.records]
+        sizes, faults = cached_sizes(f"coco-{self.split}", self.image_root, stamps)
+        problems, sound = [Problem(path, None, text) for path, text in faults.items()], []
+        for record, size in zip(survey.records, sizes.tolist(), strict=True):
+            written, path = [record["height"], record["width"]], record["file_name"]
+            if size == written:
+                sound.append(record)
+            elif path not in faults:
+                text = size_fault(path, size, written)
+                problems.append(Problem(self.json.json_file, None, text))
+        problems = [*survey.problems, *problems]
+        return survey._replace(records=sound, problems=problems, unreadable=list(faults))
 
 
 def write(dataset: Dataset, folder: Path) -> None:
     """Write ``SPLIT.json`` files; images, categories and annotations are numbered from 1 on."""
-    categories = [{"id": i, "name": name} for i, name in enumerate(dataset.classes, 1)]
+    category_ids = list(range(1, len(dataset.classes) + 1))
     for name, split in dataset.splits.items():
-        images, annotations = [], []
-        for i, (record, file_name) in enumerate(zip(split.records, split.names, strict=True), 1):
-            size = {"height": record["height"], "width": record["width"]}
-            images.append({"id": i, "file_name": file_name, **size})
-            for annotation in record["annotations"]:
-                annotations.append(_annotation(len(annotations) + 1, i, annotation))
-        content = {"images": images, "categories": categories, "annotations": annotations}
-        (folder / f"{name}.json").write_bytes(msgspec.json.encode(content))
-
-
-def _annotation(number: int, image_id: int, annotation: dict) -> dict:
-    x1, y1, x2, y2 = corners(annotation)
-    return {
-        "id": number,
-        "image_id": image_id,
-        "category_id": annotation["category_id"] + 1,
-        "bbox": [x1, y1, x2 - x1, y2 - y1],
-        "area": (x2 - x1) * (y2 - y1),
-        "iscrowd": annotation.get("iscrowd", 0),
-        "count": annotation["count"],
-    }
+        records = [
+            {**record, "image_id": i, "file_name": file_name}
+            for i, (record, file_name) in enumerate(zip(*split, strict=True), 1)
+        ]
+        content = dataset_to_coco(records, category_ids, list(dataset.classes))
+        write_json(folder / f"{name}.json", content)

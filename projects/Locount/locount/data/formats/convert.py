@@ -6,27 +6,29 @@ import logging
 import os
 import posixpath
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tqdm import tqdm
 
-from ...errors import InputError, listing
+from ...errors import DatasetError, InputError, Problem, listing
 from ...files import new_folder, to_csv
-from ..category_list import read_category_list
 from ..counts import COUNT
-from ..errors import DatasetError, Problem
 from ..images import IMAGE_SUFFIXES, orientation_text, read_orientations
 from ..mending import CHANGES_FILE, COLUMNS, Changes
-from .dataset import Dataset, Reading, Split
-from .limits import name_problems, reduce_dataset
+from .base import Reading, Source
+from .dataset import Dataset, Split
+from .limits import reduce_dataset
+from .locount.categories import read_category_list
+from .named import PREFIXES, source_of
 from .registry import FORMATS, Format, guess_format
 
 logger = logging.getLogger(__name__)
 
 
 def convert(
-    source: Path,
+    source: Path | str,
     target: Path,
     *,
     to: str,
@@ -43,7 +45,7 @@ def convert(
     """Write a dataset in another format.
 
     Args:
-        source: its folder, or one annotation file.
+        source: its folder, one annotation file, or the name of a dataset.
         target: a new folder.
         to, from_: keys of ``FORMATS``; without ``from_`` the files in the source must show it.
         split: the only one to convert, or that which a single file holds.
@@ -64,19 +66,18 @@ def convert(
             it; nothing is written then.
         OSError: if it can't be written; nothing is left of it then.
     """
-    if not os.path.exists(source):
-        raise InputError(f"{source} is not there")
-    origin = FORMATS[from_ or guess_format(source)]
     aim = FORMATS[to]
-    root = None if image_root is None else os.fspath(image_root)
-    folder = source if source.is_dir() else source.parent
+    folder = source if os.path.isdir(source) else os.path.dirname(source)
     changes = Changes(os.fspath(folder)) if mend else None
-    reading = Reading(split, root, skip_invalid, count_attribute, changes)
+    root = None if image_root is None else os.fspath(image_root)
+    reading = Reading(split, root, count_attribute, changes)
+    sources = _sources(os.fspath(source), from_, reading)
     try:
-        dataset = origin.read(os.fspath(source), reading)
+        dataset = read(sources, skip_invalid)
     except DatasetError as error:
         # Boxes that don't fit because of a tag are not to be "corrected" one by one.
-        turned = list(_turned(_photos_below(root or folder))) if error.problems else []
+        folders = {part.image_root for part in sources.values()} if error.problems else ()
+        turned = [problem for root in folders if root for problem in _turned(_photos_below(root))]
         if not turned:
             raise
         others = Problem(
@@ -109,6 +110,47 @@ def convert(
     return dataset, losses
 
 
+def _sources(source: str, from_: str | None, reading: Reading) -> dict[str, Source]:
+    """What is to be converted, by the names of the splits."""
+    if os.path.exists(source):
+        place = FORMATS[from_ or guess_format(Path(source))].open(source, reading)
+        splits = place.splits if reading.split is None else [reading.split]
+        return {split: place.source(split) for split in splits}
+    named = source_of(source)
+    if named is None:
+        forms = ", ".join(f"{prefix}:..." for prefix in PREFIXES)
+        raise InputError(f"{source} is not there, nor is it the name of a dataset ({forms})")
+    if from_ is not None or reading != Reading(reading.split):
+        raise InputError(
+            f"{source} is the name of a dataset, which says all there is to be known: leave out "
+            "--from and --image-root, and write ?mend and ?count=NAME instead of --mend and "
+            "--count-attribute"
+        )
+    return {reading.split or named.split: named}
+
+
+def read(sources: Mapping[str, Source], skip_invalid: bool = False) -> Dataset:
+    """The dataset that has these splits.
+
+    Raises:
+        DatasetError: for splits of different categories, and for what their sources say.
+    """
+    splits, classes = {}, {}
+    for name, source in sources.items():
+        classes[name] = tuple(source.metadata()["thing_classes"])
+        records = source.load(skip_invalid=skip_invalid)
+        names = [os.path.relpath(r["file_name"], source.image_root) for r in records]
+        splits[name] = Split(records, [name.replace(os.sep, "/") for name in names])
+    (first, listed), *others = classes.items()
+    for name, other in others:
+        if other != listed:
+            raise DatasetError(
+                f"The splits {first} and {name} have different categories: give both the same "
+                "ones in the same order, or convert them one by one"
+            )
+    return Dataset(listed, splits)
+
+
 def _photos_below(folder: str | Path) -> list[str]:
     paths = (path for path in Path(folder).rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     return sorted(map(os.fspath, paths))
@@ -118,6 +160,36 @@ def _turned(paths: Iterable[str]) -> Iterator[Problem]:
     paths = list(paths)
     for i, orientation in read_orientations(paths).items():
         yield Problem(paths[i], None, orientation_text(orientation))
+
+
+def name_problems(dataset: Dataset, aim: Format) -> Iterator[str]:
+    """Names that a format can't write so that they are read again as they were."""
+    if not dataset.classes:
+        yield "no category at all, because no box is left: list them in a file, --categories"
+    for name in dataset.classes:
+        if not aim.is_category(name):
+            yield f"the category {name!r}: rename it"
+    for split_name, split in dataset.splits.items():
+        if not aim.is_split(split_name):
+            yield f"the split {split_name!r}: give another name with --split"
+        first: dict[str, str] = {}
+        for name, number in Counter(split.names).items():
+            if number > 1:
+                yield f"the image {name!r} is there {number} times: join its entries in the source"
+        for name in split.names:
+            parts = name.split("/")
+            if not name.isprintable() or name != name.strip() or posixpath.isabs(name):
+                yield f"the image {name!r}: rename it"
+            elif ".." in parts:
+                yield f"the image {name!r}: it is not in the folder of images; move it there"
+            elif aim.by_stem and not name.lower().endswith(IMAGE_SUFFIXES):
+                yield f"the image {name!r}: make it one of {', '.join(IMAGE_SUFFIXES)}"
+            elif aim.by_stem and any(part.startswith(".") or part == "__MACOSX" for part in parts):
+                yield f"the image {name!r}: such files are not looked at; rename it"
+            elif (
+                aim.by_stem and (other := first.setdefault(os.path.splitext(name)[0], name)) != name
+            ):
+                yield f"the image {name!r} beside {other!r}: rename one of them"
 
 
 def _with_categories(dataset: Dataset, path: str) -> Dataset:

@@ -4,98 +4,91 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from lxml import etree
 
+from ...errors import Problem
 from ..counts import is_number_attribute
-from ..errors import DatasetError, Problem
-from .dataset import Dataset, Reading, corners
-from .entries import BoxEntry, ImageEntry, Place, build_dataset, image_entry
-from .reading import (
-    count_or_problem,
-    numbers_or_problem,
-    parse_number,
-    read_xml,
-    same_classes,
-    split_files,
-)
-from .writing import number, xml_bytes
+from .dataset import Dataset, corners
+from .entries import Box, Entries, count_of, number, numbers_of, parse_number
+from .folders import split_files
+from .index_cache import file_stamp
+from .table_place import Annotations, TablePlace
+from .xml_files import read_xml, xml_bytes
 
 logger = logging.getLogger(__name__)
 
 
-def read(source: str, reading: Reading) -> Dataset:
-    """Read ``SPLIT.xml`` files, or one."""
-    files = split_files(source, ".xml", reading)
+class Cvat(TablePlace):
+    """``SPLIT.xml`` files, or one."""
+
+    format = "cvat"
+    lists_categories = True
+
+    def find_splits(self) -> dict[str, tuple[str, str]]:
+        return split_files(self.path, ".xml", self.reading)
+
+    def read(self, split: str) -> Annotations:
+        path, images = self.splits[split]
+        count = self.reading.count
+        table, problems = self.cached_table(
+            split, [file_stamp(path)], lambda: _read(path, count).result(), count
+        )
+        return Annotations(table, [path] * len(table.images), images, problems)
+
+
+def _read(path: str, count: str) -> Entries:
     problems: list[Problem] = []
-    entries, classes = {}, {}
-    for name, (path, images) in files.items():
-        root = read_xml(path, problems)
-        if root is None:
-            continue
-        if root.tag != "annotations" or root.find("track") is not None:
-            text = "is no file of CVAT for images: export the task as 'CVAT for images 1.1'"
-            if root.tag == "annotation":
-                text = "is a file of Pascal VOC: give its folder, --from voc"
-            problems.append(Problem(path, root.sourceline, text))
-            continue
-        _list_passed_over(path, root)
-        labels = root.findall("meta/*/labels/label/name")
-        classes[name] = tuple((label.text or "").strip() for label in labels)
-        entries[name] = [
-            entry
-            for element in root.iterfind("image")
-            if (entry := _image(path, element, images, reading.count, problems)) is not None
+    root = read_xml(path, problems)
+    entries = Entries()
+    entries.problems = problems
+    if root is None:
+        return entries
+    if root.tag != "annotations" or root.find("track") is not None:
+        text = "is not a file of CVAT for images: export the task as 'CVAT for images 1.1'"
+        if root.tag == "annotation":
+            text = "is a file of Pascal VOC: give its folder, --from voc"
+        problems.append(Problem(path, root.sourceline, text))
+        return entries
+    labels = root.findall("meta/*/labels/label/name")
+    entries = Entries([(label.text or "").strip() for label in labels])
+    entries.problems, entries.complete = problems, not _list_passed_over(path, root)
+    for element in root.iterfind("image"):
+        line, keys = element.sourceline, ("width", "height")
+        size = entries.attempt(path, line, numbers_of, {key: element.get(key) for key in keys})
+        boxes = [
+            entries.attempt(path, shape.sourceline, _box, shape, count, entries.names)
+            for shape in element
+            if shape.tag != "tag"
         ]
-    if not entries:
-        raise DatasetError(f"{source} can't be read:", problems)
-    listed = same_classes(classes)
-    return build_dataset(source, entries, listed, problems, reading)
+        if size is not None:
+            entries.add(element.get("name", "").strip(), line, size, boxes)
+    return entries
 
 
-def _list_passed_over(path: str, root: etree._Element) -> None:
-    """A warning of what the file says and a dataset can't hold."""
+def _list_passed_over(path: str, root: etree._Element) -> bool:
+    """A warning of what the file says and a dataset can't hold; False if there is none."""
     subsets = Counter(filter(None, (image.get("subset") for image in root.iterfind("image"))))
     if len(subsets) > 1:
         texts = ", ".join(f"{name!r} ({number})" for name, number in subsets.items())
         logger.warning("%s has images of the subsets %s, which become one split", path, texts)
     if tags := root.findall("image/tag"):
         logger.warning("%s has %d tags of whole images, which are not read", path, len(tags))
+    return bool(len(subsets) > 1 or tags)
 
 
-def _image(
-    path: str, element: etree._Element, image_root: str, count: str, problems: list[Problem]
-) -> ImageEntry | None:
-    name = element.get("name", "").strip()
-    place = Place(path, element.sourceline, f"image {name!r}")
-    size = numbers_or_problem(place, {k: element.get(k) for k in ("width", "height")}, problems)
-    if size is None:
-        return None
-    boxes = [
-        box
-        for shape in element
-        if shape.tag != "tag" and (box := _box(path, name, shape, count, problems)) is not None
-    ]
-    return image_entry(place, image_root, name, tuple(size), boxes, problems)
-
-
-def _box(
-    path: str, image: str, shape: etree._Element, count_name: str, problems: list[Problem]
-) -> BoxEntry | None:
-    place = Place(path, shape.sourceline, f"image {image!r}, {shape.tag}")
+def _box(shape: etree._Element, count_name: str, labels: Sequence[str]) -> Box:
     if shape.tag != "box" or parse_number(shape.get("rotation", "0")) != 0:
-        problems.append(place.problem("is no upright box: draw one in its place, or delete it"))
-        return None
-    box = numbers_or_problem(
-        place, {k: shape.get(k) for k in ("xtl", "ytl", "xbr", "ybr")}, problems
-    )
+        raise ValueError(f"{shape.tag} is not an upright box: draw one in its place, or delete it")
+    box = numbers_of({key: shape.get(key) for key in ("xtl", "ytl", "xbr", "ybr")})
     texts = {a.get("name", ""): a.text or "" for a in shape.iterfind("attribute")}
-    count, known = count_or_problem(place, texts.pop(count_name, None), problems)
-    if box is None or not known:
-        return None
+    count, label = count_of(texts.pop(count_name, None)), shape.get("label", "").strip()
+    if label not in labels:
+        raise ValueError(f"the category {label!r} is not in the list of labels: correct or add it")
     numbers = tuple(name for name, text in texts.items() if is_number_attribute(name, text))
-    return BoxEntry(place, tuple(box), shape.get("label", "").strip(), count, numbers)
+    return Box(shape.sourceline, box, label, count, numbers)
 
 
 def write(dataset: Dataset, folder: Path) -> None:

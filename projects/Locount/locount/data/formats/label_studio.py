@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs, quote, urlsplit
@@ -11,13 +12,15 @@ from urllib.parse import parse_qs, quote, urlsplit
 import msgspec
 from lxml import etree
 
+from ...errors import DatasetError, Problem
 from ...texts import JSON_ERRORS, TextError, read_utf8
-from ..counts import uncounted
-from ..errors import DatasetError, Problem
-from .dataset import Dataset, Reading, corners
-from .entries import BoxEntry, ImageEntry, Place, build_dataset, image_entry
-from .reading import split_files
-from .writing import xml_bytes
+from ..counts import MAX_COUNT
+from .dataset import Dataset, corners
+from .entries import Box, Entries, T
+from .folders import split_files
+from .index_cache import file_stamp
+from .table_place import Annotations, TablePlace
+from .xml_files import xml_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +45,7 @@ class _Rectangle(msgspec.Struct):
 
 
 class _Number(msgspec.Struct):
-    number: int
+    number: Annotated[int, msgspec.Meta(ge=-MAX_COUNT, le=MAX_COUNT)]
 
 
 class _Result(msgspec.Struct):
@@ -65,32 +68,42 @@ class _Task(msgspec.Struct):
     annotations: list[_Annotation]
 
 
-def read(source: str, reading: Reading) -> Dataset:
-    """Read ``SPLIT.json`` files, or one."""
-    problems: list[Problem] = []
-    entries: dict[str, list[ImageEntry]] = {}
-    passed_over: Counter[str] = Counter()
-    for name, (path, images) in split_files(source, ".json", reading).items():
-        entries[name] = []
-        for i, raw in enumerate(_raw_tasks(path)):
-            place = Place(path, None, f"task [{i}]")
-            try:
-                task = msgspec.json.decode(raw, type=_Task)
-            except JSON_ERRORS as error:
-                text = f"{error}: export the project anew, as JSON (not JSON-MIN)"
-                problems.append(place.problem(text))
-                continue
-            image = _image(place, task, images, reading.count, problems, passed_over)
-            if image is not None:
-                entries[name].append(image)
+class LabelStudio(TablePlace):
+    """``SPLIT.json`` files, or one. A table's lines are the positions of tasks and results."""
+
+    format = "label-studio"
+    has_lines = False
+    relative = True
+    numbers_are_counts = True
+
+    def find_splits(self) -> dict[str, tuple[str, str]]:
+        return split_files(self.path, ".json", self.reading)
+
+    def read(self, split: str) -> Annotations:
+        (path, images), count = self.splits[split], self.reading.count
+        table, problems = self.cached_table(
+            split, [file_stamp(path)], lambda: _read(path, count).result(), count
+        )
+        return Annotations(table, [path] * len(table.images), images, problems)
+
+    def problem(
+        self, annotations: Annotations, image: int, text: str, line: int | None = None
+    ) -> Problem:
+        result = "" if line is None else f", result [{line}]"
+        element = f"task [{annotations.table.image_line[image]}]{result}"
+        return Problem(annotations.files[image], None, f"{element}: {text}")
+
+
+def _read(path: str, count: str) -> Entries:
+    entries, passed_over = Entries(), Counter()
+    for i, raw in enumerate(_raw_tasks(path)):
+        reader = _TaskReader(entries, path, i, count, passed_over)
+        entries.attempt(path, None, reader.read, raw, element=reader.element)
     if passed_over:
         texts = ", ".join(f"{name} ({number})" for name, number in passed_over.items())
-        logger.warning("%s: these answers are not read: %s", source, texts)
-    boxes = [box for images in entries.values() for image in images for box in image.boxes]
-    hint = uncounted(name for box in boxes for name in box.numbers)
-    if hint and reading.count and all(box.count is None for box in boxes):
-        problems.append(Problem(source, None, f"{hint}; --count-attribute '' reads none"))
-    return build_dataset(source, entries, None, problems, reading)
+        logger.warning("%s: these answers are not read: %s", path, texts)
+        entries.complete = False
+    return entries
 
 
 def _raw_tasks(path: str) -> list[msgspec.Raw]:
@@ -104,99 +117,87 @@ def _raw_tasks(path: str) -> list[msgspec.Raw]:
         ) from error
 
 
-def _image(
-    place: Place,
-    task: _Task,
-    image_root: str,
-    count_name: str,
-    problems: list[Problem],
-    passed_over: Counter[str],
-) -> ImageEntry | None:
-    reference = _reference(place, task, problems)
-    if reference is None:
-        return None
-    finished = [annotation for annotation in task.annotations if not annotation.was_cancelled]
-    if len(finished) != 1:
-        text = f"has {len(finished)} annotations: leave one; it may be submitted without a box"
-        problems.append(place.problem(text))
-        return None
-    results = finished[0].result
-    counts, regions, numbers = {}, [], defaultdict(list)
-    for i, result in enumerate(results):
-        where = place._replace(element=f"{place.element}, result [{i}]")
-        if (result.type, result.from_name) == ("number", count_name):
-            value = _decode(where, result.value, _Number, problems)
-            counts[result.id] = value.number if value else None
-        elif result.type in _ANSWERS:
-            passed_over[f"{result.type} of {result.from_name or 'no control'}"] += 1
-            if result.type == "number":
-                numbers[result.id].append(result.from_name)
-        else:
-            regions.append((where, result))
-    size = next(((r.original_width, r.original_height) for _, r in regions), None)
-    boxes = []
-    for where, result in regions:
-        box = _box(where, result, size, counts, problems)
-        if box is not None:
-            boxes.append(box._replace(numbers=tuple(numbers[result.id])))
-    known = {result.id for _, result in regions}
-    problems += [
-        place.problem(f"a count belongs to the region {key!r}, which is not there: delete it")
-        for key in counts.keys() - known
-    ]
-    name = _image_name(reference)
-    size = None if size is None or None in size else size
-    return image_entry(place, image_root, name, size, boxes, problems, relative=True)
+class _TaskReader:
+    """Reads a task into entries; ``read`` raises a ValueError where all of it is wrong."""
+
+    def __init__(
+        self, entries: Entries, path: str, number: int, count: str, passed_over: Counter[str]
+    ) -> None:
+        self.entries, self.path, self.number, self.count = entries, path, number, count
+        self.passed_over, self.element = passed_over, f"task [{number}]"
+
+    def attempt(self, i: int, read: Callable[..., T], *args) -> T | None:
+        element = f"{self.element}, result [{i}]"
+        return self.entries.attempt(self.path, None, read, *args, element=element)
+
+    def read(self, raw: msgspec.Raw) -> None:
+        task = _decode(raw, _Task, "{}: export the project anew, as JSON (not JSON-MIN)")
+        name = _image_name(_reference(task))
+        finished = [annotation for annotation in task.annotations if not annotation.was_cancelled]
+        if len(finished) != 1:
+            number = len(finished)
+            text = f"has {number} annotations: leave one; it may be submitted without a box"
+            raise ValueError(text)
+        counts: dict[str, _Number | None] = {}
+        regions, numbers = {}, defaultdict(list)
+        for i, result in enumerate(finished[0].result):
+            if (result.type, result.from_name) == ("number", self.count):
+                counts[result.id] = self.attempt(i, _decode, result.value, _Number)
+            elif result.type in _ANSWERS:
+                self.passed_over[f"{result.type} of {result.from_name or 'no control'}"] += 1
+                if result.type == "number":
+                    numbers[result.id].append(result.from_name)
+            else:
+                regions[i] = result
+        sizes = [(r.original_width, r.original_height) for r in regions.values()]
+        size = sizes[0] if sizes else (None, None)
+        boxes = []
+        for i, result in regions.items():
+            count = counts.get(result.id)
+            if count is not None or result.id not in counts:  # else it has a problem already
+                of_tools = tuple(numbers[result.id])
+                boxes.append(self.attempt(i, _box, i, result, size, count, of_tools))
+        for key in counts.keys() - {result.id for result in regions.values()}:
+            text = f"a count belongs to the region {key!r}, which is not there: delete it"
+            self.entries.problems.append(Problem(self.path, None, f"{self.element}: {text}"))
+        self.entries.add(name, self.number, None if None in size else size, boxes)
 
 
-def _reference(place: Place, task: _Task, problems: list[Problem]) -> str | None:
-    """The task's text for its image; None after a problem."""
-    if "image" in task.data:
-        try:
-            return msgspec.json.decode(task.data["image"], type=str)
-        except JSON_ERRORS as error:
-            problems.append(place.problem(f"the image of its data can't be read ({error})"))
-            return None
-    keys = ", ".join(map(repr, task.data)) or "nothing"
-    text = (
-        f"its data has no key 'image' but {keys}: rename the key of the photo to 'image' in this "
-        "file"
-    )
-    problems.append(place.problem(text))
-    return None
-
-
-def _box(
-    place: Place,
-    result: _Result,
-    size: tuple[float | None, float | None],
-    counts: dict[str, int | None],
-    problems: list[Problem],
-) -> BoxEntry | None:
-    if result.type != "rectanglelabels":
-        text = f"{result.type!r} is not a rectangle with a label: draw one in its place"
-        problems.append(place.problem(text))
-        return None
-    value = _decode(place, result.value, _Rectangle, problems)
-    if value is None or (result.id in counts and counts[result.id] is None):
-        return None
-    if value.rotation or result.image_rotation:
-        problems.append(place.problem("is rotated: draw an upright rectangle in its place"))
-        return None
-    if (result.original_width, result.original_height) != size:
-        problems.append(place.problem("the image has another original size in an earlier result"))
-        return None
-    box = (value.x, value.y, value.x + value.width, value.y + value.height)
-    fractions = tuple(percent / 100 for percent in box)
-    return BoxEntry(place, fractions, value.rectanglelabels[0], counts.get(result.id))
-
-
-def _decode(place: Place, raw: msgspec.Raw, kind: type, problems: list[Problem]):
+def _decode(raw: msgspec.Raw, kind: type[T], text: str = "can't be read ({}): correct it") -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
     except JSON_ERRORS as error:
-        problems.append(place.problem(f"the value can't be read ({error}): correct it"))
-        return None
+        raise ValueError(text.format(error)) from error
+
+
+def _reference(task: _Task) -> str:
+    """The task's text for its image."""
+    if "image" in task.data:
+        return _decode(task.data["image"], str, "the image of its data can't be read ({})")
+    raise ValueError(
+        f"its data has no key 'image' but {', '.join(map(repr, task.data)) or 'nothing'}: rename "
+        "the key of the photo to 'image' in this file"
+    )
+
+
+def _box(
+    line: int,
+    result: _Result,
+    size: tuple[float | None, float | None],
+    count: _Number | None,
+    numbers: tuple[str, ...],
+) -> Box:
+    """In fractions of the image."""
+    if result.type != "rectanglelabels":
+        raise ValueError(f"{result.type!r} is not a rectangle with a label: draw one in its place")
+    value = _decode(result.value, _Rectangle)
+    if value.rotation or result.image_rotation:
+        raise ValueError("is rotated: draw an upright rectangle in its place")
+    if (result.original_width, result.original_height) != size:
+        raise ValueError("the image has another original size in an earlier result")
+    box = (value.x, value.y, value.x + value.width, value.y + value.height)
+    fractions = tuple(percent / 100 for percent in box)
+    return Box(line, fractions, value.rectanglelabels[0], count and count.number, numbers)
 
 
 def _image_name(reference: str) -> str:

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-import posixpath
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 from detectron2.structures import BoxMode
 
 from ...errors import InputError, listing
-from ..images import IMAGE_SUFFIXES
 from .dataset import Corners, Dataset, Split, corners
-
-if TYPE_CHECKING:
-    from .registry import Format
 
 # How far from a whole number a coordinate may be to be taken for it: formats of fractions of the
 # image, with six digits, miss whole pixels by less.
@@ -62,36 +55,6 @@ def reduce_dataset(
             f"the same:\n{listing(refused)}"
         )
     return dataset, list(found.values())
-
-
-def name_problems(dataset: Dataset, aim: Format) -> Iterator[str]:
-    """Names that a format can't write so that they are read again as they were."""
-    if not dataset.classes:
-        yield "no category at all, because no box is left: list them in a file, --categories"
-    for name in dataset.classes:
-        if not aim.is_category(name):
-            yield f"the category {name!r}: rename it"
-    for split_name, split in dataset.splits.items():
-        if not aim.is_split(split_name):
-            yield f"the split {split_name!r}: give another name with --split"
-        first: dict[str, str] = {}
-        for name, number in Counter(split.names).items():
-            if number > 1:
-                yield f"the image {name!r} is there {number} times: join its entries in the source"
-        for name in split.names:
-            parts = name.split("/")
-            if not name.isprintable() or name != name.strip() or posixpath.isabs(name):
-                yield f"the image {name!r}: rename it"
-            elif ".." in parts:
-                yield f"the image {name!r}: it is not in the folder of images; move it there"
-            elif aim.by_stem and not name.lower().endswith(IMAGE_SUFFIXES):
-                yield f"the image {name!r}: make it one of {', '.join(IMAGE_SUFFIXES)}"
-            elif aim.by_stem and any(part.startswith(".") or part == "__MACOSX" for part in parts):
-                yield f"the image {name!r}: such files are not looked at; rename it"
-            elif (
-                aim.by_stem and (other := first.setdefault(os.path.splitext(name)[0], name)) != name
-            ):
-                yield f"the image {name!r} beside {other!r}: rename one of them"
 
 
 def is_plain_name(text: str) -> bool:

@@ -1,18 +1,28 @@
-"""The table of formats."""
+"""The table of formats, which dataset names and ``locount convert`` share."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ...errors import InputError
-from ..locount_txt import is_category_name
-from . import coco, cvat, label_studio, locount, sku110k, voc, yolo
-from .dataset import Dataset, Reading
+from ..mending import Changes
+from ..names import DatasetName, Option, flag
+from . import coco, cvat, label_studio, voc, yolo
+from .base import Place, Reading, Source
+from .dataset import Dataset
 from .limits import LOSSES, is_plain_name
-from .reading import root_tag
+from .locount import source as locount
+from .locount.categories import is_category_name
+from .sku110k import source as sku110k
+from .xml_files import root_tag
+
+_MEND = {"mend": Option("mend", flag)}
+_MEND_AND_COUNT = {**_MEND, "count": Option("count=NAME", str)}
 
 
 class Format(NamedTuple):
@@ -20,24 +30,41 @@ class Format(NamedTuple):
 
     Attributes:
         title: for messages.
-        read: from a path, as a :class:`Reading` says.
+        open: a place in this format.
         write: the annotations of a dataset, into an empty folder.
         images: where in that folder the images of a split belong.
         holds: keys of ``LOSSES``.
+        options: of its dataset names.
+        suffix: of its files, where each holds a split; such a file can be read alone.
         sign: whether a folder has what only this format has.
         is_category, is_split: whether it can hold a text as such a name.
         by_stem: an image and its annotation file have the same path but for the suffix.
     """
 
     title: str
-    read: Callable[[str, Reading], Dataset]
+    open: Callable[[str, Reading], Place]
     write: Callable[[Dataset, Path], None]
     images: Callable[[str], str]
     holds: frozenset[str]
+    options: Mapping[str, Option] = MappingProxyType(_MEND_AND_COUNT)
+    suffix: str = ""
     sign: Callable[[Path], bool] = lambda folder: False
     is_category: Callable[[str], object] = is_plain_name
     is_split: Callable[[str], object] = re.compile(r"\w[\w.-]*").fullmatch
     by_stem: bool = False
+
+    def source(self, name: DatasetName, mend: bool = False, count: str | None = None) -> Source:
+        """What ``PREFIX:ROOT:SPLIT`` or, of a single file, ``PREFIX:FILE:IMAGE_ROOT`` names."""
+        form = f"{name.prefix}:ROOT:SPLIT, such as {name.prefix}:datasets/shelves:train"
+        if self.suffix:
+            form += f", or {name.prefix}:FILE{self.suffix}:IMAGE_ROOT"
+        path, part = name.two_parts(form)
+        reading = Reading(part, mend=Changes(path) if mend else None)
+        if self.suffix and not os.path.isdir(path):
+            reading.split, reading.image_root = Path(path).stem, part
+        if count is not None:
+            reading.count = count
+        return self.open(path, reading).source(reading.split)
 
 
 def _holds(pattern: str) -> Callable[[Path], bool]:
@@ -52,24 +79,38 @@ _EVERYTHING = frozenset(LOSSES)
 
 FORMATS = {
     "coco": Format(
-        "COCO json", coco.read, coco.write, str, _EVERYTHING, is_category=lambda name: name.strip()
+        "COCO json",
+        coco.CocoFolder,
+        coco.write,
+        str,
+        _EVERYTHING,
+        suffix=".json",
+        is_category=lambda name: name.strip(),
     ),
     "cvat": Format(
-        "CVAT for images", cvat.read, cvat.write, str, _EVERYTHING - {"crowds"}, sign=_is_cvat
+        "CVAT for images",
+        cvat.Cvat,
+        cvat.write,
+        str,
+        _EVERYTHING - {"crowds"},
+        suffix=".xml",
+        sign=_is_cvat,
     ),
     "label-studio": Format(
         "Label Studio json",
-        label_studio.read,
+        label_studio.LabelStudio,
         label_studio.write,
         str,
         _EVERYTHING - {"crowds", "category-list"},
+        suffix=".json",
     ),
     "locount": Format(
         "Locount txt",
-        locount.read,
+        locount.LocountFolder,
         locount.write,
         lambda split: f"Locount_Images{split.capitalize()}",
         _EVERYTHING - {"crowds", "fractions"},
+        options=_MEND,
         sign=_holds("Locount_Images*"),
         is_category=lambda name: is_plain_name(name) and is_category_name(name),
         is_split=re.compile(r"\w+").fullmatch,
@@ -77,15 +118,16 @@ FORMATS = {
     ),
     "sku110k": Format(
         "SKU-110K csv",
-        sku110k.read,
+        sku110k.Sku110kFolder,
         sku110k.write,
         lambda split: "images",
         frozenset(),
+        options=_MEND,
         sign=_holds("annotations/annotations_*.csv"),
     ),
     "voc": Format(
         "Pascal VOC",
-        voc.read,
+        voc.Voc,
         voc.write,
         lambda split: "JPEGImages",
         _EVERYTHING - {"crowds", "category-list"},
@@ -94,10 +136,11 @@ FORMATS = {
     ),
     "yolo": Format(
         "YOLO txt",
-        yolo.read,
+        yolo.Yolo,
         yolo.write,
         lambda split: f"images/{split}",
         _EVERYTHING - {"crowds"},
+        options=_MEND,
         sign=yolo.has_files,
         by_stem=True,
     ),
@@ -111,7 +154,7 @@ def guess_format(path: Path) -> str:
         InputError: if there is none or there are several.
     """
     if path.is_file():
-        names = {".xml": ["cvat"], ".json": ["coco", "label-studio"]}.get(path.suffix, [])
+        names = [name for name, f in FORMATS.items() if f.suffix and f.suffix == path.suffix]
     else:
         names = [name for name, f in FORMATS.items() if f.sign(path)]
     if len(names) != 1:

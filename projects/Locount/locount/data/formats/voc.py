@@ -6,21 +6,22 @@ import logging
 import os
 import posixpath
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from lxml import etree
 
-from ...errors import InputError, listing
-from ...texts import TextError, read_lines
+from ...errors import InputError, Problem, listing
+from ...texts import read_lines
 from ..counts import is_number_attribute
-from ..errors import DatasetError, Problem
 from ..image_paths import image_path
 from ..images import IMAGE_SUFFIXES
-from .dataset import Dataset, Reading, corners
-from .entries import BoxEntry, ImageEntry, Place, build_dataset, image_entry
-from .reading import count_or_problem, numbers_or_problem, read_xml, root_tag
-from .writing import number, xml_bytes
+from .dataset import Dataset, corners
+from .entries import Box, Entries, count_of, number, numbers_of
+from .index_cache import file_stamp
+from .table_place import Annotations, TablePlace
+from .xml_files import read_xml, root_tag, xml_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -44,27 +45,39 @@ class _Part(NamedTuple):
     images: str
 
 
-def read(source: str, reading: Reading) -> Dataset:
-    """Read the images that the lists in ``ImageSets/Main`` name; without lists, all XML files."""
-    reading.fixed(f"{source}/JPEGImages, or beside the XML files")
-    problems: list[Problem] = []
-    parts = _listed_parts(source, problems)
-    if problems and not parts:
-        raise DatasetError(f"The lists of {source} can't be read:", problems)
-    parts = parts or _parts_without_lists(source, reading.split)
-    if not parts:
-        raise InputError(
-            f"{source} is not in a layout of Pascal VOC: it needs ImageSets/Main/train.txt with "
-            "the name of each image without its suffix, Annotations and JPEGImages; or a folder "
-            "for each split, or one for all, with images and their XML files"
+class Voc(TablePlace):
+    """The images that the lists in ``ImageSets/Main`` name; without lists, all XML files."""
+
+    format = "voc"
+    images_are = "JPEGImages, or beside the XML files"
+
+    def find_splits(self) -> dict[str, _Part]:
+        parts = _listed_parts(self.path) or _parts_without_lists(self.path, self.reading.split)
+        if not parts:
+            raise InputError(
+                f"{self.path} is not in a layout of Pascal VOC: it needs ImageSets/Main/train.txt "
+                "with the name of each image without its suffix, Annotations and JPEGImages; or a "
+                "folder for each split, or one for all, with images and their XML files"
+            )
+        if self.reading.split is None:
+            _check_overlap(parts, self.path)
+        return parts
+
+    def read(self, split: str) -> Annotations:
+        part, count = self.splits[split], self.reading.count
+        files, problems = [], []
+        for stem in part.stems:
+            try:
+                files.append(image_path(part.annotations, f"{stem}.xml"))
+            except ValueError as error:
+                problems.append(Problem(part.annotations, None, f"{stem!r}: {error}"))
+        stamps = [file_stamp(path) for path in files]
+        table, found = self.cached_table(
+            split, stamps, lambda: _read(files, part, count).result(), count
         )
-    if reading.split is None:
-        _check_overlap(parts, source)
-    entries = {
-        name: [e for stem in p.stems if (e := _image(p, stem, reading.count, problems)) is not None]
-        for name, p in parts.items()
-    }
-    return build_dataset(source, entries, None, problems, reading)
+        read = [i for i, name in enumerate(table.images.tolist()) if name]
+        files = [files[i] for i in read]
+        return Annotations(table.of_images(read), files, part.images, [*problems, *found])
 
 
 def has_files(source: Path) -> bool:
@@ -75,20 +88,15 @@ def has_files(source: Path) -> bool:
     return any(file is not None and root_tag(file) == "annotation" for file in files)
 
 
-def _listed_parts(source: str, problems: list[Problem]) -> dict[str, _Part]:
+def _listed_parts(source: str) -> dict[str, _Part]:
     folder = os.path.join(source, "ImageSets", "Main")
     entries = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     parts = {}
-    for entry in entries:
-        name, suffix = os.path.splitext(entry)
+    for name, suffix in map(os.path.splitext, entries):
         if suffix != ".txt":
             continue
-        path = os.path.join(folder, entry)
-        try:
-            lines = [stripped for line in read_lines(path) if (stripped := line.strip())]
-        except TextError as error:
-            problems.append(Problem(path, None, error.reason))
-            continue
+        path = os.path.join(folder, f"{name}{suffix}")
+        lines = [stripped for line in read_lines(path) if (stripped := line.strip())]
         if not ("_" in name and lines and all(map(_CLASS_LINE.fullmatch, lines))):
             places = (os.path.join(source, part) for part in ("Annotations", "JPEGImages"))
             parts[name] = _Part(lines, *places)
@@ -128,53 +136,43 @@ def _check_overlap(parts: dict[str, _Part], source: str) -> None:
                 )
 
 
-def _image(part: _Part, stem: str, count: str, problems: list[Problem]) -> ImageEntry | None:
-    try:
-        path = image_path(part.annotations, f"{stem}.xml")
-    except ValueError as error:
-        problems.append(Problem(part.annotations, None, f"{stem!r}: {error}"))
-        return None
-    root = read_xml(path, problems)
-    if root is None:
-        return None
-    place = Place(path, root.sourceline)
+def _read(files: Sequence[str], part: _Part, count: str) -> Entries:
+    """Each file's image; without a name after a problem."""
+    entries = Entries()
+    for path in files:
+        stem = os.path.splitext(os.path.relpath(path, part.annotations))[0].replace(os.sep, "/")
+        root = read_xml(path, entries.problems)
+        line = 0 if root is None else root.sourceline
+        found = None if root is None else entries.attempt(path, line, _name_and_size, root, stem)
+        name, size = found or ("", None)
+        objects = root.iterfind("object") if name else ()
+        boxes = [entries.attempt(path, e.sourceline, _box, e, count) for e in objects]
+        entries.add(name, line, size, boxes)
+    return entries
+
+
+def _name_and_size(root: etree._Element, stem: str) -> tuple[str, tuple[float, ...]]:
     filename = (root.findtext("filename") or "").strip().replace("\\", "/")
-    if os.path.splitext(posixpath.basename(filename))[0] != posixpath.basename(stem):
+    base = posixpath.basename(filename)
+    if os.path.splitext(base)[0] != posixpath.basename(stem):
         text = f"filename is {filename!r}: write the name of the image, {stem} with its suffix"
-        problems.append(place.problem(text))
-        return None
-    size = numbers_or_problem(
-        place, {key: root.findtext(f"size/{key}") for key in ("width", "height")}, problems
-    )
-    if size is None:
-        return None
-    boxes = [
-        box
-        for element in root.iterfind("object")
-        if (box := _box(Place(path, element.sourceline, "object"), element, count, problems))
-        is not None
-    ]
-    name = posixpath.join(posixpath.dirname(stem), posixpath.basename(filename))
-    return image_entry(place, part.images, name, tuple(size), boxes, problems)
+        raise ValueError(text)
+    size = numbers_of({key: root.findtext(f"size/{key}") for key in ("width", "height")})
+    return posixpath.join(posixpath.dirname(stem), base), size
 
 
-def _box(
-    place: Place, element: etree._Element, count_name: str, problems: list[Problem]
-) -> BoxEntry | None:
-    texts = {key: element.findtext(f"bndbox/{key}") for key in _CORNERS}
-    box = numbers_or_problem(place, texts, problems)
+def _box(element: etree._Element, count_name: str) -> Box:
+    box = numbers_of({key: element.findtext(f"bndbox/{key}") for key in _CORNERS})
     # CVAT writes attributes as <attributes><attribute><name>count</name><value>3</value>...
     attributes = {
         (a.findtext("name") or "").strip(): a.findtext("value") or ""
         for a in element.iterfind("attributes/attribute")
     }
     attributes |= {child.tag: child.text or "" for child in element if child.tag not in _ELEMENTS}
-    count, known = count_or_problem(place, attributes.pop(count_name, None), problems)
-    if box is None or not known:
-        return None
+    count = count_of(attributes.pop(count_name, None))
     category = (element.findtext("name") or "").strip()
     numbers = tuple(name for name, text in attributes.items() if is_number_attribute(name, text))
-    return BoxEntry(place, tuple(box), category, count, numbers)
+    return Box(element.sourceline, box, category, count, numbers)
 
 
 def write(dataset: Dataset, folder: Path) -> None:

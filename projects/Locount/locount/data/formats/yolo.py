@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
+from ...errors import DatasetError, Problem
 from ...texts import TextError, read_lines, read_yaml
-from ..errors import DatasetError, Problem
 from ..images import IMAGE_SUFFIXES
-from ..locount_layout import scan
-from .dataset import Dataset, Reading, corners
-from .entries import BoxEntry, ImageEntry, Place, build_dataset
-from .reading import numbers_or_problem, parse_number, parse_whole
-from .writing import number
+from .dataset import Dataset, corners
+from .entries import Box, Entries, count_of, number, numbers_of, parse_number, parse_whole
+from .folders import scan
+from .index_cache import file_stamp
+from .table_place import Annotations, TablePlace
 
 logger = logging.getLogger(__name__)
 
@@ -31,17 +31,49 @@ _CURE = (
 )
 
 
-def read(source: str, reading: Reading) -> Dataset:
-    """Read the splits of ``data.yaml``, of CVAT's ``obj.data``, or what ``classes.txt`` lies by."""
-    reading.fixed(f"the folders that {_LIST} names", counts="the seventh column has the counts")
-    path, content = _read_list(source, reading.split)
-    classes = _classes(path, content)
-    problems: list[Problem] = []
-    entries = {
-        name: _images(places, classes, problems)
-        for name, places in _splits(path, content, problems).items()
-    }
-    return build_dataset(source, entries, classes, problems, reading)
+class Yolo(TablePlace):
+    """The splits of ``data.yaml``, of CVAT's ``obj.data``, or what ``classes.txt`` lies by."""
+
+    format = "yolo"
+    relative = True
+    lists_categories = True
+    images_are = f"the folders that {_LIST} names"
+    counts_are = "the seventh column has the counts"
+
+    def find_splits(self) -> dict[str, list[str]]:
+        """The folders of images, and lists of images, of each split."""
+        path, content = _read_list(self.path, self.reading.split)
+        self.names = _classes(path, content)
+        return _splits(path, content)
+
+    def read(self, split: str) -> Annotations:
+        problems: list[Problem] = []
+        places, found = self.splits[split], {}
+        for place in places:
+            find = _of_folder if os.path.isdir(place) else _of_list
+            found |= find(place, problems)
+        folders = [place for place in places if os.path.isdir(place)]
+        folders += [os.path.dirname(i) for i in found] if len(folders) < len(places) else []
+        root = os.path.commonpath(folders) if folders else ""
+
+        texts = [*dict.fromkeys(filter(None, found.values()))]
+        table, wrong = self.cached_table(
+            split,
+            map(file_stamp, texts),
+            lambda: _read(texts, self.names).result(),
+            "\0".join(self.names),
+        )
+        broken = {problem.path for problem in wrong if problem.line is None}
+        found = {image: text for image, text in found.items() if text not in broken}
+        names = [os.path.relpath(image, root).replace(os.sep, "/") for image in found]
+        position = {text: i for i, text in enumerate(texts)}
+        return Annotations(
+            table.of_images([position.get(text) for text in found.values()], names),
+            [text or image for image, text in found.items()],
+            root,
+            [*problems, *wrong],
+            [file_stamp(image) for image in found],
+        )
 
 
 def has_files(source: Path) -> bool:
@@ -60,19 +92,17 @@ def _read_list(source: str, split: str | None) -> tuple[str, dict]:
     if os.path.exists(darknet):
         pairs = (line.partition("=") for line in read_lines(darknet))
         content = {key.strip(): value.strip() for key, equals, value in pairs if equals}
-        list_of_names = _find([source], content.get("names", "obj.names"))
+        splits = {key: content[key] for key in _SPLITS if key in content}
+        list_of_names, found = _find([source], content.get("names", "obj.names")), darknet
         if list_of_names is None:
             raise DatasetError(f"{darknet}: there is no file {content.get('names')!r}: {_CURE}")
-        splits = {key: content[key] for key in _SPLITS if key in content}
-        return darknet, {"names": _name_list(list_of_names), **splits}
-    if os.path.exists(names):
+    elif os.path.exists(names):
         images = "images" if os.path.isdir(os.path.join(source, "images")) else "."
-        return names, {"names": _name_list(names), split or "train": images}
-    raise DatasetError(f"{source} holds neither {_LIST} nor obj.data nor {_NAMES}: {_CURE}")
-
-
-def _name_list(path: str) -> list[str]:
-    return [line.strip() for line in read_lines(path) if line.strip()]
+        list_of_names, found, splits = names, names, {split or "train": images}
+    else:
+        raise DatasetError(f"{source} holds neither {_LIST} nor obj.data nor {_NAMES}: {_CURE}")
+    listed = [line.strip() for line in read_lines(list_of_names) if line.strip()]
+    return found, {"names": listed, **splits}
 
 
 def _classes(path: str, content: dict) -> list[str]:
@@ -94,8 +124,7 @@ def _classes(path: str, content: dict) -> list[str]:
     return [name.strip() for name in names.values()]
 
 
-def _splits(path: str, content: dict, problems: list[Problem]) -> dict[str, list[str]]:
-    """The folders of images, and lists of images, of each split."""
+def _splits(path: str, content: dict) -> dict[str, list[str]]:
     source, base = os.path.dirname(path), content.get("path") or ""
     if not isinstance(base, str):
         raise DatasetError(f"{path}: path is {base!r}: write the folder of the dataset")
@@ -173,34 +202,13 @@ def _not_there(path: str, bases: Sequence[str], key: object, value: object) -> s
     )
 
 
-def _images(
-    places: Sequence[str], classes: Sequence[str], problems: list[Problem]
-) -> list[ImageEntry]:
-    found = [
-        image
-        for place in places
-        for image in (
-            _of_folder(place, problems) if os.path.isdir(place) else _of_list(place, problems)
-        )
-    ]
-    folders = [p for p in places if os.path.isdir(p)]
-    folders += [os.path.dirname(image) for image, _ in found] if len(folders) < len(places) else []
-    root = os.path.commonpath(folders) if folders else ""
-    entries = []
-    for image, text in found:
-        name = os.path.relpath(image, root).replace(os.sep, "/")
-        boxes = _boxes(text, classes, problems) if text else []
-        entries.append(ImageEntry(Place(text or image), image, name, None, boxes, True))
-    return entries
-
-
 def _labels_of(path: str) -> str:
     """The folder or file of labels for one of images: ``labels`` for the last ``images``."""
     head, images, tail = f"{path}{os.sep}".rpartition(f"{os.sep}images{os.sep}")
     return os.path.join(f"{head}{os.sep}labels", tail).rstrip(os.sep) if images else path
 
 
-def _of_folder(folder: str, problems: list[Problem]) -> Iterator[tuple[str, str | None]]:
+def _of_folder(folder: str, problems: list[Problem]) -> dict[str, str | None]:
     """The images below a folder, each with its text if it has one."""
     labels = _labels_of(folder)
     images, found = scan(folder, IMAGE_SUFFIXES)
@@ -211,19 +219,13 @@ def _of_folder(folder: str, problems: list[Problem]) -> Iterator[tuple[str, str 
         for key in texts.keys() - images.keys()
         if os.path.basename(texts[key].path) != _NAMES
     ]
-    for key, stamp in images.items():
-        yield stamp.path, texts[key].path if key in texts else None
+    return {stamp.path: texts[key].path if key in texts else None for key, stamp in images.items()}
 
 
-def _of_list(path: str, problems: list[Problem]) -> Iterator[tuple[str, str | None]]:
+def _of_list(path: str, problems: list[Problem]) -> dict[str, str | None]:
     """The images that a file names, one a line, from its own folder on."""
-    folder = os.path.dirname(path)
-    try:
-        lines = read_lines(path)
-    except TextError as error:
-        problems.append(Problem(path, None, error.reason))
-        return
-    for i, line in enumerate(lines, 1):
+    folder, found = os.path.dirname(path), {}
+    for i, line in enumerate(_lines(path, problems), 1):
         if not (name := line.strip()):
             continue
         image = _find([folder, os.path.dirname(folder)], name)
@@ -231,46 +233,48 @@ def _of_list(path: str, problems: list[Problem]) -> Iterator[tuple[str, str | No
         if image is None or not inside or not os.path.isfile(image):
             text = f"{name!r} is not an image below {folder}: correct it, or delete the line"
             problems.append(Problem(path, i, text))
-            continue
-        text = f"{os.path.splitext(_labels_of(image))[0]}.txt"
-        yield image, text if os.path.exists(text) else None
+        elif image in found:
+            problems.append(Problem(path, i, f"{name!r} is there already: delete the line"))
+        else:
+            text = f"{os.path.splitext(_labels_of(image))[0]}.txt"
+            found[image] = text if os.path.exists(text) else None
+    return found
 
 
-def _boxes(path: str, classes: Sequence[str], problems: list[Problem]) -> list[BoxEntry]:
+def _lines(path: str, problems: list[Problem]) -> list[str]:
     try:
-        lines = read_lines(path)
+        return read_lines(path)
     except TextError as error:
         problems.append(Problem(path, None, error.reason))
         return []
-    boxes = [
-        _box(Place(path, i), line.split(), classes, problems)
-        for i, line in enumerate(lines, 1)
-        if line.strip()
-    ]
-    return [box for box in boxes if box is not None]
 
 
-def _box(
-    place: Place, fields: list[str], classes: Sequence[str], problems: list[Problem]
-) -> BoxEntry | None:
+def _read(texts: Sequence[str], classes: Sequence[str]) -> Entries:
+    """The boxes of each text, as of an image without a name."""
+    entries = Entries(classes)
+    for path in texts:
+        lines = enumerate(_lines(path, entries.problems), 1)
+        boxes = [
+            entries.attempt(path, i, _box, i, line.split(), classes)
+            for i, line in lines
+            if line.strip()
+        ]
+        entries.add("", 0, None, boxes)
+    return entries
+
+
+def _box(line: int, fields: list[str], classes: Sequence[str]) -> Box:
     if len(fields) == 6 or (len(fields) == 7 and parse_number(fields[5]) != 1):
-        text = f"confidence is {fields[5]!r}: this is a prediction; write {_COLUMNS}"
-    elif len(fields) not in (5, 7):
-        text = f"{len(fields)} columns: write {_COLUMNS}"
-    elif (category := parse_whole(fields[0])) is None or not 0 <= category < len(classes):
-        text = f"class is {fields[0]!r}: write a number from 0 to {len(classes) - 1}"
-    elif len(fields) == 7 and parse_whole(fields[6]) is None:
-        text = f"the count is {fields[6]!r}: write a whole number from 1 on"
-    else:
-        values = numbers_or_problem(place, dict(zip(_BOX, fields[1:5], strict=True)), problems)
-        if values is None:
-            return None
-        x, y, width, height = values
-        box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-        count = parse_whole(fields[6]) if len(fields) == 7 else None
-        return BoxEntry(place, box, classes[category], count)
-    problems.append(place.problem(text))
-    return None
+        raise ValueError(f"confidence is {fields[5]!r}: this is a prediction; write {_COLUMNS}")
+    if len(fields) not in (5, 7):
+        raise ValueError(f"{len(fields)} columns: write {_COLUMNS}")
+    category = parse_whole(fields[0])
+    if category is None or not 0 <= category < len(classes):
+        raise ValueError(f"class is {fields[0]!r}: write a number from 0 to {len(classes) - 1}")
+    count = count_of(fields[6] if len(fields) == 7 else None)
+    x, y, width, height = numbers_of(dict(zip(_BOX, fields[1:5], strict=True)))
+    box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    return Box(line, box, classes[category], count)
 
 
 def write(dataset: Dataset, folder: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from detectron2.structures import BoxMode
 from torchvision.ops import box_iou
 
-from ..errors import Problem
+from ...errors import Problem
 from .findings import Dataset, annotation_name, annotation_problem
 
 # Two boxes of different objects hardly ever overlap so much.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..errors import Problem
+from ...errors import Problem
 
 # What can be found, and how bad it is. "error": the data can't be used, or the figures of an
 # evaluation would be wrong. "warning": somebody should look.

@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
-from locount.errors import InputError
-
-from ..coco_checks import images_by_id, is_integer, mended_annotation
-from ..coco_json import CocoJson
+from ...coco import BOX
+from ...errors import InputError
+from ...texts import read_json
+from ..coco_json import CocoJson, mended_xywh
+from ..formats.base import Source
 from ..image_paths import image_path
 from ..mending import Changes
 from .mending import copy_image
 
 
 def fix_coco(
-    source: CocoJson, unreadable: Collection[str], turned: Collection[str], folder: Path
+    sources: Sequence[Source], unreadable: Collection[str], turned: Collection[str], folder: Path
 ) -> Changes:
     """Write the copy into an empty folder: the file, and a folder of the images that it names.
 
     Args:
+        sources: one of a COCO file.
         unreadable, turned: paths of images to leave out, and to set upright.
 
     Raises:
         InputError: for an image name that leads out of the folder of images.
     """
+    source: CocoJson = sources[0].json
     changes = Changes(os.path.dirname(os.path.abspath(source.json_file)))
-    images = _fix_images(source, unreadable, turned, folder, changes)
-    content = {**source.content, "images": images}
-    content["annotations"] = _fix_annotations(source, images, changes)
+    content = read_json(source.json_file)
+    images, annotations = content["images"], content["annotations"]
+    kept = _fix_images(source, images, unreadable, turned, folder, changes)
+    by_id = _by_id(kept)
+    gone = _by_id(images).keys() - by_id.keys()
+    annotations = _fix_annotations(source, annotations, by_id, gone, changes)
+    content |= {"images": kept, "annotations": annotations}
     with open(folder / os.path.basename(source.json_file), "w", encoding="utf-8") as file:
         json.dump(content, file)
     return changes
@@ -38,15 +47,16 @@ def fix_coco(
 
 def _fix_images(
     source: CocoJson,
+    images: list,
     unreadable: Collection[str],
     turned: Collection[str],
     folder: Path,
     changes: Changes,
-) -> list[dict]:
+) -> list:
     target_root = folder / os.path.basename(os.path.abspath(source.image_root))
     kept, copied = [], set()
-    for i, image in enumerate(source.content["images"]):
-        name = image.get("file_name")
+    for i, image in enumerate(images):
+        name = image.get("file_name") if isinstance(image, dict) else None
         try:
             path = image_path(source.image_root, name) if isinstance(name, str) else None
         except ValueError as error:
@@ -69,16 +79,22 @@ def _fix_images(
     return kept
 
 
-def _fix_annotations(source: CocoJson, kept_images: list[dict], changes: Changes) -> list[dict]:
-    all_images, images = images_by_id(source.content["images"]), images_by_id(kept_images)
+def _fix_annotations(
+    source: CocoJson, annotations: list, images: dict, gone: Collection, changes: Changes
+) -> list:
+    """
+    Args:
+        images: those that are kept, by their ids.
+        gone: ids of the others.
+    """
     kept, seen = [], set()
-    for i, before in enumerate(source.content["annotations"]):
-        image_id = before.get("image_id")
-        known = is_integer(image_id) and image_id in all_images
-        if known and image_id not in images:
+    for i, before in enumerate(annotations):
+        image_id = before.get("image_id") if isinstance(before, dict) else None
+        image_id = image_id if isinstance(image_id, int | float | str) else None
+        if image_id in gone:
             after, why = None, "the image can't be read"
         else:
-            after, why = _mended_annotation(before, images[image_id] if known else None, seen)
+            after, why = _mended_annotation(before, images.get(image_id), seen)
         if why:
             text = json.dumps(after) if after else ""
             where = f"annotations[{i}]"
@@ -88,13 +104,35 @@ def _fix_annotations(source: CocoJson, kept_images: list[dict], changes: Changes
     return kept
 
 
-def _mended_annotation(before: dict, image: dict | None, seen: set[str]) -> tuple[dict | None, str]:
+def _mended_annotation(before: Any, image: dict | None, seen: set[str]) -> tuple[Any, str]:
     """The annotation as it should be, None if it goes, and why; "" if it stays as it is."""
-    after, why = mended_annotation(before, image)
-    if after is None:
+    box = before.get("bbox") if isinstance(before, dict) else None
+    if not BOX.fits(box) or not all(map(isfinite, box)):
+        return before, ""
+    mended, why = mended_xywh(box, _size(image))
+    if mended is None:
         return None, why
+    after = before
+    if why:
+        after = {**before, "bbox": mended}
+        if before.get("area") == box[2] * box[3]:  # of the box, and not of a mask
+            after["area"] = mended[2] * mended[3]
     said = json.dumps({k: v for k, v in after.items() if k != "id"}, sort_keys=True)
     if said in seen:
         return None, ", ".join(filter(None, [why, "says the same as an earlier annotation"]))
     seen.add(said)
     return after, why
+
+
+def _size(image: dict | None) -> tuple[int, int]:
+    """Height and width that an image entry says; (0, 0) where it says none."""
+    size = tuple((image or {}).get(key) for key in ("height", "width"))
+    return size if all(isinstance(n, int | float) and n > 0 for n in size) else (0, 0)
+
+
+def _by_id(images: list) -> dict:
+    return {
+        image["id"]: image
+        for image in images
+        if isinstance(image, dict) and isinstance(image.get("id"), int | float | str)
+    }

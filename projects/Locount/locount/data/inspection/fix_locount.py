@@ -7,18 +7,19 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from ...errors import DatasetError
 from ...texts import TextError, read_lines
-from ..category_list import CATEGORIES_FILE
-from ..errors import DatasetError
-from ..locount_folder import LocountFolder
-from ..locount_index import read_images, read_texts
-from ..locount_txt import parse_line
+from ..formats.base import Source
+from ..formats.folders import scan
+from ..formats.locount.categories import CATEGORIES_FILE
+from ..formats.locount.txt import parse_line
+from ..images import IMAGE_SUFFIXES
 from ..mending import Changes, mended_box
 from .mending import copy_image, copy_tree
 
 
 def fix_locount(
-    splits: Sequence[LocountFolder],
+    splits: Sequence[Source],
     unreadable: Collection[str],
     turned: Collection[str],
     folder: Path,
@@ -29,7 +30,7 @@ def fix_locount(
         splits: of one root.
         unreadable, turned: paths of images to leave out, and to set upright.
     """
-    changes = Changes(splits[0].root)
+    changes = Changes(splits[0].path)
     for split in splits:
         _fix_split(split, unreadable, turned, folder, changes)
     _write_categories(splits[0], folder, changes)
@@ -37,20 +38,21 @@ def fix_locount(
 
 
 def _fix_split(
-    split: LocountFolder,
+    split: Source,
     unreadable: Collection[str],
     turned: Collection[str],
     folder: Path,
     changes: Changes,
 ) -> None:
-    images, texts = read_images(split.folders), read_texts(split.folders)
-    size_of = dict(zip(images.files, map(tuple, images.sizes.tolist()), strict=True))
-    # The loader finds the images whose header can't be read, decoding finds the others.
+    folders = split.place.splits[split.split]
+    images, texts = scan(folders.images, IMAGE_SUFFIXES)[0], scan(folders.texts, (".txt",))[0]
+    text_size = {stamp.path: (0, 0) for stamp in texts.values()}
+    for record in split.survey().records:
+        text_size[record["annotation_file"]] = record["height"], record["width"]
     gone = set()
-    for key, stamp in images.files.items():
-        if stamp.path in unreadable or not size_of[key][0]:
-            gone |= {stamp.path, *([texts.files[key].path] if key in texts.files else [])}
-    text_size = {stamp.path: size_of.get(key, (0, 0)) for key, stamp in texts.files.items()}
+    for key, stamp in images.items():
+        if stamp.path in unreadable:
+            gone |= {stamp.path, *([texts[key].path] if key in texts else [])}
 
     def copy(source: str, target: str) -> None:
         if source in gone:
@@ -61,7 +63,7 @@ def _fix_split(
         else:
             copy_image(source, target, turned, changes)
 
-    for source in split.folders:
+    for source in folders:
         copy_tree(source, folder / os.path.basename(source), copy)
 
 
@@ -101,9 +103,9 @@ def _mended_line(line: str, size: tuple[int, int], seen: set) -> tuple[str | Non
     return (",".join(map(str, row)), why) if why else (line, "")
 
 
-def _write_categories(split: LocountFolder, folder: Path, changes: Changes) -> None:
+def _write_categories(split: Source, folder: Path, changes: Changes) -> None:
     """The same categories as before, although some of their boxes may be gone."""
-    source = os.path.join(split.root, CATEGORIES_FILE)
+    source = os.path.join(split.path, CATEGORIES_FILE)
     if os.path.exists(source):
         shutil.copy2(source, folder / CATEGORIES_FILE)
         return

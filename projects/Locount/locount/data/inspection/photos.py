@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import DatasetError, Problem
+from ...errors import DatasetError, Problem
 from ..images import UPRIGHT, open_picture, orientation_text
 from .findings import Dataset, Finding
 
@@ -56,8 +56,8 @@ def gradient_hash(pixels: np.ndarray) -> bytes | None:
     Returns:
         None if the picture gets brighter nowhere or everywhere: that says nothing.
     """
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    coarse = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA)
+    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    coarse = cv2.resize(gray, (9, 8), interpolation=cv2.INTER_AREA)
     brighter = coarse[:, 1:] > coarse[:, :-1]
     if brighter.all() or not brighter.any():
         return None

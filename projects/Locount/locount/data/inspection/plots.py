@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from locount.counting import SCALE_SIDES
-from locount.plotting import png
-
+from ...counting import SCALE_SIDES
+from ...visualization.plotting import png
 from .boxes import BoxTable
 from .statistics import Statistics
 

@@ -12,12 +12,10 @@ import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from tabulate import tabulate
 
-from locount.errors import InputError, listing
-from locount.files import to_csv, to_json, write_bytes
-
-from ..datasets import PREFIXES, source_of
-from ..errors import DatasetError
-from ..survey import Survey
+from ...errors import DatasetError, InputError, listing
+from ...files import to_csv, to_json, write_bytes
+from ..formats.base import Survey
+from ..formats.named import PREFIXES, source_of
 from .boxes import BoxTable, box_problems, box_table
 from .findings import SEVERITIES, Dataset, Finding
 from .photos import image_findings
@@ -121,7 +119,8 @@ def inspect_datasets(names: Sequence[str], *, decode: bool = True) -> Report:
         classes = survey.metadata.get("thing_classes", [])
         groups = survey.metadata.get("thing_groups", [])
         datasets.append(Dataset(name, survey.records, classes, groups))
-        findings += [Finding(name, "unusable", problem) for problem in survey.problems]
+        kinds = dict.fromkeys(survey.unreadable, "unreadable image")
+        findings += [Finding(name, kinds.get(p.path, "unusable"), p) for p in survey.problems]
         findings += [Finding(name, "number that is not a count", hint) for hint in survey.hints]
     tables = {dataset.name: box_table(dataset.records) for dataset in datasets}
     for dataset in datasets:
@@ -145,9 +144,7 @@ def _survey(name: str) -> Survey:
         records = DatasetCatalog.get(name)
         return Survey(records, MetadataCatalog.get(name).as_dict(), [])
     try:
-        if hasattr(source, "survey"):
-            return source.survey()
-        return Survey(source.load(), source.metadata(), [])
+        return source.survey()
     except DatasetError as error:
         # Without a list of problems there is nothing to report on.
         if not error.problems:

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from locount.counting import COUNT_RANGES, SCALE_SIDES
-
+from ...counting import COUNT_RANGES, SCALE_SIDES
 from .boxes import BoxTable
 from .findings import Dataset
 

@@ -1,0 +1,25 @@
+"""COCO files with counts: read, checked and written in one place, for evaluation and for data."""
+
+from .checks import EDGE_TOLERANCE, outside
+from .columns import BOX, Table
+from .faults import Faults
+from .reading import COUNT, Ahead, CocoFile, Source, read_results, read_truth
+from .writing import dataset_to_coco, result, results, xywh
+
+__all__ = [
+    "read_truth",
+    "read_results",
+    "Ahead",
+    "CocoFile",
+    "Table",
+    "Faults",
+    "Source",
+    "dataset_to_coco",
+    "result",
+    "results",
+    "xywh",
+    "outside",
+    "BOX",
+    "COUNT",
+    "EDGE_TOLERANCE",
+]

@@ -1,0 +1,305 @@
+"""Reading ground truth and results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from os import PathLike, fspath
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from ..texts import JSON_ERRORS, TextError, read_arrays, read_utf8
+from .checks import (
+    NO_AREA,
+    check_ids,
+    check_names,
+    check_objects,
+    check_sizes,
+    check_visible,
+    lookup,
+)
+from .columns import (
+    BOX,
+    FLAG,
+    ID,
+    INTEGER,
+    NUMBER,
+    TEXT,
+    Field,
+    Table,
+    decode_json,
+    flat_table,
+    read_table,
+)
+from .faults import Faults
+
+Source = str | PathLike | dict | list
+
+COUNT = "count"
+
+
+class Ahead(PathLike):
+    """A file that is being read in a thread while something else is done."""
+
+    def __init__(self, path: str | PathLike) -> None:
+        self.path = path
+        pool = ThreadPoolExecutor(1)
+        self._text = pool.submit(read_utf8, path)
+        pool.shutdown(wait=False)
+
+    def __fspath__(self) -> str:
+        return fspath(self.path)
+
+    def text(self) -> bytes:
+        """The content, once; errors as of :func:`locount.texts.read_utf8`."""
+        future, self._text = self._text, None
+        return future.result()
+
+
+LISTS = ("images", "categories", "annotations")
+CATEGORY = {"id": Field(INTEGER), "name": Field(TEXT, optional=True)}
+OBJECT = {"image_id": Field(ID), "category_id": Field(INTEGER), "bbox": Field(BOX)}
+ANNOTATION = {
+    **OBJECT,
+    "iscrowd": Field(FLAG, default=0, required=False),
+    "id": Field(INTEGER, optional=True),
+    "area": Field(NUMBER, default=NO_AREA, required=False),
+}
+DETECTION = {**OBJECT, "score": Field(NUMBER), COUNT: Field(INTEGER, optional=True)}
+
+
+@dataclass(frozen=True)
+class CocoFile:
+    """The entries of a COCO file whose form is right, and what is wrong with the others.
+
+    Attributes:
+        image_order, category_order: places of the images and categories by ascending ids.
+        image, category: of each annotation, its places in that order; -1 where it is in neither.
+        counts: of each annotation, 1 where the file has none.
+        sizes: N x 2, height and width of the image of each annotation; 0 where that is not known.
+        faults: what makes the file unusable.
+        invisible: faults of boxes that no detector can find: they have no area, or lie outside
+            their images.
+    """
+
+    images: Table
+    categories: Table
+    annotations: Table
+    image_order: np.ndarray
+    category_order: np.ndarray
+    image: np.ndarray
+    category: np.ndarray
+    counts: np.ndarray
+    sizes: np.ndarray
+    faults: Faults
+    invisible: Faults
+
+    @property
+    def category_names(self) -> list[str]:
+        """By ascending ids; a category without a name is called by its id."""
+        names = self.categories.columns.get("name", self.categories["id"])
+        return names[self.category_order].astype(str).tolist()
+
+
+def read_truth(
+    source: Source,
+    count: str = COUNT,
+    *,
+    of_pixels: bool = False,
+    mend: Callable[[Table, np.ndarray], None] | None = None,
+) -> CocoFile:
+    """Read a COCO dictionary with "images", "categories" and "annotations", from a file or parsed.
+
+    Annotations need "image_id", "category_id" and "bbox" (XYWH). "id" and the count are in all of
+    them or in none; without a count each is 1. Where "iscrowd" is missing it is 0, and the "area"
+    that of the box. "ignore" means nothing, as in pycocotools.
+
+    Args:
+        count: what the count is called, as a key or among the "attributes", where CVAT writes it.
+        of_pixels: there must be images, with file names and sizes, and categories.
+        mend: corrects the table of annotations, given with the sizes of their images (N x 2, height
+            and width, 0 where not known), before it is checked.
+
+    Raises:
+        DatasetError: for what is no COCO file; all else is among the faults.
+    """
+    faults = Faults(_name(source, "ground truth"))
+    data = read_lists(source, faults)
+    size = {key: Field(INTEGER, optional=not of_pixels) for key in ("height", "width")}
+    name = {"file_name": Field(TEXT)} if of_pixels else {}
+    images = read_table(data["images"], "images", {"id": Field(ID), **size, **name}, faults)
+    categories = read_table(data["categories"], "categories", CATEGORY, faults)
+    for table in (images, categories):
+        if of_pixels and not len(table) and not table.others:
+            faults.add(table.name, None, "is empty: there is nothing to train or test on")
+        check_ids(table, faults)
+    check_sizes(images, faults)
+    if "name" in categories.columns:
+        check_names(categories, faults)
+
+    fields = ANNOTATION | {count: Field(INTEGER, optional=True)}
+    annotations = flat_table(data["annotations"], "annotations", fields)
+    if annotations is None:
+        entries = _with_counts(data["annotations"], count, faults)
+        annotations = read_table(entries, "annotations", fields, faults)
+    if "id" in annotations.columns:
+        check_ids(annotations, faults)
+    image_order, image = _order_and_places(images, annotations["image_id"])
+    category_order, category = _order_and_places(categories, annotations["category_id"])
+    sizes = np.zeros((len(annotations), 2), np.int64)
+    if {"height", "width"} <= images.columns.keys() and len(images):
+        both = np.stack([images["height"], images["width"]], axis=1)[image_order]
+        sizes = np.where(image[:, None] < 0, 0, both[image])
+    if mend is not None:
+        mend(annotations, sizes)
+    check_objects(annotations, _all_ids(images), _all_ids(categories), count, faults)
+    invisible = Faults(faults.path)
+    check_visible(annotations, sizes, invisible)
+    counts = annotations.columns.get(count, np.ones(len(annotations), np.int64))
+    orders = (image_order, category_order, image, category)
+    return CocoFile(images, categories, annotations, *orders, counts, sizes, faults, invisible)
+
+
+def read_results(
+    source: Source, image_ids: np.ndarray, category_ids: np.ndarray
+) -> tuple[Table, np.ndarray, np.ndarray, np.ndarray]:
+    """Read a list of detections of some images and categories, from a file or parsed.
+
+    Each needs "image_id", "category_id", "bbox" (XYWH) and "score"; "count" is in all or in none,
+    which means 1. A file ``*.npz`` holds arrays of these names instead, (N,) and (N, 4) for boxes.
+    No detections at all are legal.
+
+    Args:
+        image_ids, category_ids: ascending.
+
+    Returns:
+        The table; of each detection the places of image and category in the ids, and the count.
+
+    Raises:
+        DatasetError: listing all that is wrong.
+    """
+    faults = Faults(_name(source, "detections"))
+    if isinstance(source, str | PathLike) and fspath(source).endswith(".npz"):
+        columns = _load_npz(source, faults)
+        table = Table("detections", np.arange(len(columns["score"])), columns, [])
+    else:
+        entries = _load(source, faults)
+        table = flat_table(entries, "detections", DETECTION)
+        if table is None:
+            table = read_table(entries, "detections", DETECTION, faults)
+    places = check_objects(table, image_ids, category_ids, COUNT, faults)
+    faults.raise_if_any()
+    return table, *places, table.columns.get(COUNT, np.ones(len(table), np.int64))
+
+
+def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
+    """The three lists of a COCO file, those of a file not yet decoded.
+
+    Raises:
+        DatasetError: for what is no JSON object with these keys.
+    """
+    data = _load(source, faults)
+    if isinstance(data, msgspec.Raw):
+        try:
+            data = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        except JSON_ERRORS:
+            data = decode_json(data, faults)
+    if not isinstance(data, dict):
+        faults.stop(None, f"holds no object with {', '.join(LISTS)}")
+    for key in LISTS:
+        if key not in data:
+            text = f'has no "{key}": a COCO file is an object with the lists {", ".join(LISTS)}'
+            faults.add(None, None, text)
+    faults.raise_if_any()
+    return data
+
+
+def _name(source: Source, otherwise: str) -> str:
+    return fspath(source) if isinstance(source, str | PathLike) else otherwise
+
+
+def _load(source: Source, faults: Faults) -> dict | list | msgspec.Raw:
+    """The JSON of a file, not yet decoded, or what the caller has parsed."""
+    if not isinstance(source, str | PathLike):
+        return source
+    try:
+        return msgspec.Raw(source.text() if isinstance(source, Ahead) else read_utf8(source))
+    except TextError as error:
+        faults.stop(None, error.reason)
+
+
+def _with_counts(entries: Any, count: str, faults: Faults) -> Any:
+    """The annotations with the counts that are among their attributes as keys."""
+    if isinstance(entries, msgspec.Raw):
+        if b'"attributes"' not in bytes(entries):
+            return entries
+        entries = decode_json(entries, faults)
+    if not isinstance(entries, list | tuple):
+        return entries
+    result = []
+    for i, entry in enumerate(entries):
+        attributes = entry.get("attributes") if isinstance(entry, dict) else None
+        if isinstance(attributes, dict) and count in attributes:
+            value = _whole(attributes[count])
+            if count not in entry:
+                entry = {**entry, count: value}
+            elif entry[count] != value:
+                text = (
+                    f'"{count}" is {entry[count]!r}, and {value!r} in its attributes: correct one'
+                )
+                faults.add("annotations", i, text)
+        result.append(entry)
+    return result
+
+
+def _whole(value: Any) -> Any:
+    """A number that labelling tools write as 7.0 or "7" as an integer; all else as it is."""
+    try:
+        number = float(value) if isinstance(value, str) else value
+        return int(number) if isinstance(number, float) and number == int(number) else value
+    except (ValueError, OverflowError):
+        return value
+
+
+def _all_ids(table: Table) -> np.ndarray:
+    """The ids of a list, ascending, those of entries included that are wrong otherwise."""
+    if not table.others:
+        return np.sort(table["id"])
+    known = table["id"].tolist()
+    known += [e["id"] for e in table.others if isinstance(e, dict) and ID.fits(e.get("id"))]
+    kind = str if any(isinstance(i, str) for i in known) else int
+    known = [i for i in known if isinstance(i, str) == (kind is str)]
+    return np.sort(ID.column(known, len(known)))
+
+
+def _order_and_places(table: Table, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The places of the table's entries by ascending ids; and of ``ids`` in that order, or -1."""
+    order = np.argsort(table["id"], kind="stable")
+    place, found = lookup(ids, table["id"][order])
+    return order, np.where(found, place, np.int32(-1))
+
+
+def _load_npz(source: str | PathLike, faults: Faults) -> dict[str, np.ndarray]:
+    try:
+        arrays = read_arrays(source, DETECTION)
+    except TextError as error:
+        faults.stop(None, error.reason)
+    letters = {ID: "iuU", INTEGER: "iu", NUMBER: "iuf", BOX: "iuf"}
+    num = max((len(a) for a in arrays.values() if a.ndim), default=0)
+    for key, field in DETECTION.items():
+        shape = (num, 4) if field.kind is BOX else (num,)
+        if key not in arrays:
+            if not field.optional:
+                faults.add(key, None, f"is missing: add the array, shape {shape}")
+            continue
+        array = arrays[key]
+        if array.dtype.kind not in letters[field.kind] or array.shape != shape:
+            found = f"has type {array.dtype} and shape {array.shape}"
+            faults.add(key, None, f"{found}; each entry must be {field.kind.wanted}, shape {shape}")
+        elif array.dtype.kind != "U":
+            arrays[key] = array.astype(field.kind.dtype or np.int64)
+    faults.raise_if_any()
+    return arrays

@@ -1,0 +1,48 @@
+"""Which detection found which ground truth, blind to counts at IoU 0.50."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..matching.engine import Matcher
+from . import cause_kernels
+
+
+@dataclass(frozen=True)
+class Matches:
+    """M pairs of a detection and the ground truth that it took, and the G' boxes that none took.
+
+    All are places in ``dt`` and ``gt`` of the matcher.
+    """
+
+    dt: np.ndarray  # (M,)
+    gt: np.ndarray  # (M,)
+    missed: np.ndarray  # (G',)
+
+    def above(self, scores: np.ndarray, threshold: float) -> Matches:
+        """With the detections of at least this score alone, as if there were no others.
+
+        Args:
+            scores: of all detections of the matcher.
+        """
+        # Better detections are matched first, whatever comes behind them.
+        kept = scores[self.dt] >= threshold
+        return Matches(
+            self.dt[kept], self.gt[kept], np.sort(np.append(self.missed, self.gt[~kept]))
+        )
+
+
+def blind_matches(matcher: Matcher, *, max_dets: int) -> Matches:
+    """Of the first ``max_dets`` detections of each image and category; crowds are left out."""
+    m = matcher
+    partner = np.empty(len(m.paired), np.int32)
+    m.over_categories(
+        lambda first, last: cause_kernels.blind_partners(
+            first, last, m.paired_start, m.pair_start, m.pair_gt, m.gt.crowd, partner
+        )
+    )
+    found = (partner >= 0) & (m.rank[m.paired] < max_dets)
+    dt, gt = m.paired[found], partner[found]
+    return Matches(dt, gt, np.setdiff1d(np.flatnonzero(~m.gt.crowd), gt))

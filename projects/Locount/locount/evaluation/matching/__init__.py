@@ -1,0 +1,1 @@
+"""Detections matched with annotations, at all thresholds at once."""

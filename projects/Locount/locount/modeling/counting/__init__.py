@@ -1,0 +1,1 @@
+"""Counting: counters, their loss, decoding and matching."""

@@ -1,0 +1,3 @@
+from .detector import CountingDETR
+
+__all__ = ["CountingDETR"]

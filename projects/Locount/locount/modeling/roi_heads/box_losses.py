@@ -1,0 +1,65 @@
+"""Balanced L1, a loss of box regression beside Detectron2's."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ...config.checks import BALANCED_L1
+from ..layers.suppression import SuppressingOutputLayers
+
+
+def balanced_l1(
+    input: Tensor, target: Tensor, alpha: float = 0.5, gamma: float = 1.5, beta: float = 1.0
+) -> Tensor:
+    """Balanced L1 loss (Pang et al., "Libra R-CNN", CVPR 2019), element by element.
+
+    It is defined by its gradient in d = |input - target|, which for accurate boxes rises faster
+    than that of smooth L1, and for inaccurate ones is held at γ:
+
+        α ln(b d / β + 1)   where d < β
+        γ                   elsewhere
+
+    with b = exp(γ / α) - 1, so that it is continuous at β. The paper has β = 1.
+
+    Args:
+        input, target: of one shape.
+        alpha: α, above 0.
+        gamma: γ, above 0.
+        beta: β, above 0.
+
+    Returns:
+        Of the shape of the input.
+    """
+    difference = (input - target).abs()
+    b = math.expm1(gamma / alpha)
+    accurate = alpha * ((difference + beta / b) * torch.log1p(difference * (b / beta)) - difference)
+    inaccurate = gamma * difference + beta * (gamma / b - alpha)
+    return torch.where(difference < beta, accurate, inaccurate)
+
+
+class BoxLossFastRCNNOutputLayers(SuppressingOutputLayers):
+    """Fast R-CNN's output layers, whose ``box_reg_loss_type`` can also be "balanced_l1"."""
+
+    def box_reg_loss(self, proposal_boxes, gt_boxes, pred_deltas, gt_classes):
+        """As in the base class: summed over the foreground, divided by the number R of regions.
+
+        Balanced L1 compares the deltas, as smooth L1 does, with the constants of its paper.
+
+        Args:
+            proposal_boxes, gt_boxes: R x 4.
+            pred_deltas: R x 4, or R x 4K, of each class.
+            gt_classes: R.
+        """
+        if self.box_reg_loss_type != BALANCED_L1:
+            return super().box_reg_loss(proposal_boxes, gt_boxes, pred_deltas, gt_classes)
+        foreground = ((gt_classes >= 0) & (gt_classes < self.num_classes)).nonzero()[:, 0]
+        deltas = pred_deltas[foreground].unflatten(1, (-1, 4))
+        of_class = gt_classes[foreground] if deltas.shape[1] > 1 else 0
+        deltas = deltas[torch.arange(len(foreground), device=deltas.device), of_class]
+        targets = self.box2box_transform.get_deltas(
+            proposal_boxes[foreground], gt_boxes[foreground]
+        )
+        return balanced_l1(deltas, targets).sum() / max(gt_classes.numel(), 1)
