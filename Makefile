@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 # Where the results of `make demo` go.
 DEMO ?= output/demo
 
-.PHONY: demo test lint format bench soak locks
+.PHONY: demo test lint format bench soak locks docs
 
 $(INSTALLED): constraints.txt setup.cfg packaging/detectron2/pyproject.toml $(wildcard packaging/detectron2/build_backend/*.py)
 	$(PYTHON) -m venv $(VENV)
@@ -54,6 +54,11 @@ LOCK := uv pip compile -q -c constraints.txt --generate-hashes --universal --pyt
 locks:
 	$(LOCK) packaging/locks/build.in -o packaging/locks/build.txt
 	$(LOCK) requirements.txt --no-emit-package detectron2 --no-emit-package locount -o packaging/locks/requirements.txt
+
+docs: $(INSTALLED)
+	$(BIN)/pip install -c constraints.txt -e ".[docs]"
+	$(BIN)/mkdocs build --strict
+	@echo "the site    output/site/index.html"
 
 bench: $(INSTALLED)
 	$(BIN)/pip install -c constraints.txt -e ".[bench]"

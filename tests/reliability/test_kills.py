@@ -66,7 +66,7 @@ def test_two_at_the_same_time_leave_what_one_leaves(jobs, command, tmp_path):
     for job in ended:
         assert "Traceback" not in job["output"]
         if job["status"]:
-            assert "in use by another run" in job["output"] or "is there already" in job["output"]
+            assert "in use by another run" in job["output"] or "already exists" in job["output"]
     assert command.results(out) == command.results(tmp_path / "one/out")
 
 

@@ -174,7 +174,7 @@ def test_a_killed_run_is_made_up_for_and_other_folders_are_left_alone(tmp_path, 
     (out / "Locount_ImagesTrain/000001.jpg").touch()
     (out / "Locount_ImagesTest").mkdir()
     (out / "Locount_ImagesTest/mine.jpg").touch()
-    with pytest.raises(InputError, match="Locount_ImagesTest is there already"):
+    with pytest.raises(InputError, match="Locount_ImagesTest already exists"):
         make_shelf(out, "test", Series(1, 5))
     assert make_shelf(out, "train", Series(1, 5))
     assert not make_shelf(out, "train", Series(1, 5))

@@ -1,4 +1,4 @@
-"""Show what stands where on shelves: rows, facings, shares of the length, gaps."""
+"""Show what is where on shelves: rows, facings, shares of the length, gaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tell what there is too little of on a shelf."""
+"""List what is running out on shelves."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Evaluation:
 
     Attributes:
         dataset: its name in the config, or the folder's where the config does not name it.
-        kind: what to say behind the name; empty for a plain evaluation.
+        kind: what to say after the name; empty for a plain evaluation.
     """
 
     dataset: str
@@ -75,7 +75,8 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """
+    """What a report shows from the folder of a training or evaluation.
+
     Attributes:
         log: the lines of metrics.json by ascending iteration; empty without the file.
         last_checkpoint: its file name, None if there is none.
@@ -91,7 +92,8 @@ class RunFolder:
 
 
 def read_run_folder(path: Path, dataset: str | None = None) -> RunFolder:
-    """
+    """Read the folder of a training or evaluation.
+
     Args:
         dataset: only the evaluations of this one, named as in the config or as its folder.
 
@@ -104,7 +106,7 @@ def read_run_folder(path: Path, dataset: str | None = None) -> RunFolder:
         known = [e.dataset for e in evaluations]
         evaluations = [e for e in evaluations if dataset in (e.dataset, e.folder.name)]
         if not evaluations:
-            raise InputError(f"{path} has no results of {dataset!r}, but of:\n{listing(known)}")
+            raise InputError(f"{path} has no results on {dataset!r}, only on:\n{listing(known)}")
     notes: list[str] = []
     log = _read_log(path / "metrics.json", notes)
     checkpoint = _lines(path / "last_checkpoint", notes)
@@ -140,7 +142,7 @@ def _find_evaluations(path: Path, datasets: Sequence[str]) -> tuple[list[Evaluat
             found.append(Evaluation(names[0] if names else folder.name, text, folder))
     if not found:
         raise InputError(
-            f"{path} holds no results to report: evaluate with `train_net.py --eval-only` and this "
+            f"{path} has no results to report: evaluate with `train_net.py --eval-only` and this "
             f"OUTPUT_DIR first\n{listing(incomplete or [f'no folder {path}/inference/<dataset>'])}"
         )
     return found, incomplete

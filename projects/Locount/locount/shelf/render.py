@@ -98,7 +98,7 @@ class _Standing(NamedTuple):
 
 
 class _Unit(NamedTuple):
-    """What is boxed by itself before alike neighbours are boxed together.
+    """What is boxed by itself before alike neighbors are boxed together.
 
     Attributes:
         standing: the pile that it is of.
@@ -175,7 +175,7 @@ def _has_one_above(pile: Pile, i: int) -> bool:
 def _in_drawing_order(
     standing: list[_Standing], units: list[_Unit], look: Plain
 ) -> list[tuple[_Standing, list[int]]]:
-    """The piles and which of their sprites are drawn: of units with a box, and behind these."""
+    """The piles and which of their sprites are drawn: of units with a box, and those behind."""
     shown: dict[int, set[int]] = {}
     for unit in units:
         positions = shown.setdefault(id(unit.standing), set())
@@ -202,7 +202,7 @@ def _draw(plane: np.ndarray, standing: _Standing, positions: list[int], light: f
 
 
 def _variants(pile: Pile, rng: np.random.Generator) -> list[int]:
-    """The colouring of each item."""
+    """The coloring of each item."""
     n = pile.item.variants
     if n > 2:
         return rng.integers(0, n, pile.count).tolist()
@@ -236,7 +236,7 @@ def _box(points: np.ndarray, camera: Camera, least: float) -> tuple[int, int, in
 def _merge(
     kept: list[tuple[_Unit, tuple[int, int, int, int]]], rule: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Boxes, categories, counts, rows and facings, alike neighbours boxed together where the rule
+    """Boxes, categories, counts, rows and facings, alike neighbors boxed together where the rule
     says so."""
     boxes = np.array([box for _, box in kept], int).reshape(-1, 4)
     items = [unit.standing.pile.item for unit, _ in kept]

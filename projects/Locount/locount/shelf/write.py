@@ -118,7 +118,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text)
     if match is None:
-        raise InputError(f"The size {text!r} is none: write WIDTHxHEIGHT, such as 640x360")
+        raise InputError(f"{text!r} is not a size: write WIDTHxHEIGHT, such as 640x360")
     return int(match[1]), int(match[2])
 
 
@@ -133,7 +133,9 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
     """
     series.check()
     if not re.fullmatch(r"[a-z][a-z0-9_]*", split):
-        raise InputError(f"The split {split!r} is no name: write it in lower case, such as train")
+        raise InputError(
+            f"The split {split!r} is not a name: write it in lower case, such as train"
+        )
     if not out.is_dir() and os.path.lexists(out):
         raise InputError(f"{out} is a file: name a folder that is new or empty")
     with locked_folder(out):

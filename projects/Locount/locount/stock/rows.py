@@ -25,8 +25,10 @@ MAX_SLOPE = 0.36
 # As many neighbors on one line weigh as much as a slope of 1, or a difference of slopes of 1.
 SLOPE_COST = 4.0
 # A photo seems turned if its columns have this many times as many neighbors on one line as its
-# rows, and half as many as there are boxes.
+# rows, and half as many as there are boxes. Few boxes don't tell: groups one below the other are
+# columns too.
 TURNED = 3.0
+TURNED_LEAST = 8
 _NEIGHBORS = 6  # of a box to its right that may be next to it in its row
 
 
@@ -89,7 +91,9 @@ def find_rows(boxes: np.ndarray) -> Rows:
     if n == 0:
         return Rows(*np.zeros((3, 0), int), (0.0, 0.0), False)
     slopes, evidence = _fit_slopes(boxes)
-    turned = max(_fit_slopes(b)[1] for b in _turns(boxes)) > max(TURNED * evidence, n / 2)
+    turned = n >= TURNED_LEAST and max(_fit_slopes(b)[1] for b in _turns(boxes)) > max(
+        TURNED * evidence, n / 2
+    )
     (tops,), (ends,), across = _upright(boxes, np.array([slopes]))
     line = _joined(n, _beside(tops, ends, across))
     below = _supporters(boxes, tops, ends, line)

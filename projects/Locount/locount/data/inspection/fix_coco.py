@@ -82,7 +82,8 @@ def _fix_images(
 def _fix_annotations(
     source: CocoJson, annotations: list, images: dict, gone: Collection, changes: Changes
 ) -> list:
-    """
+    """Correct the annotations of a file, and list the changes.
+
     Args:
         images: those that are kept, by their ids.
         gone: ids of the others.
@@ -125,7 +126,7 @@ def _mended_annotation(before: Any, image: dict | None, seen: set[str]) -> tuple
 
 
 def _size(image: dict | None) -> tuple[int, int]:
-    """Height and width that an image entry says; (0, 0) where it says none."""
+    """Height and width that an image entry says; (0, 0) if it has none."""
     size = tuple((image or {}).get(key) for key in ("height", "width"))
     return size if all(isinstance(n, int | float) and n > 0 for n in size) else (0, 0)
 
