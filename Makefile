@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 # Where the results of `make demo` go.
 DEMO ?= output/demo
 
-.PHONY: demo test lint format bench docs
+.PHONY: demo test lint format bench soak locks docs
 
 $(INSTALLED): constraints.txt setup.cfg packaging/detectron2/pyproject.toml $(wildcard packaging/detectron2/build_backend/*.py)
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +35,11 @@ demo: $(INSTALLED)
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
 
+# Damages, kills, full disks and hostile clients: docs/reliability.md.
+MINUTES ?= 30
+soak: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/soak.py --minutes $(MINUTES)
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,6 +47,13 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The hashes of all versions in constraints.txt: docs/install.md. Takes uv.
+LOCK := uv pip compile -q -c constraints.txt --generate-hashes --universal --python-version 3.11 \
+  --no-header --no-annotate --no-emit-index-url
+locks:
+	$(LOCK) packaging/locks/build.in -o packaging/locks/build.txt
+	$(LOCK) requirements.txt --no-emit-package detectron2 --no-emit-package locount -o packaging/locks/requirements.txt
 
 docs: $(INSTALLED)
 	$(BIN)/pip install -c constraints.txt -e ".[docs]"

@@ -3,12 +3,17 @@ import shutil
 from pathlib import Path
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 import torch
 from detectron2.structures import Boxes, Instances
 
 from locount.config import load_config
+
+# A busy machine is no fault.
+hypothesis.settings.register_profile("locount", deadline=None)
+hypothesis.settings.load_profile("locount")
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 

@@ -1,11 +1,12 @@
 import json
 import os
 import stat
+import time
 
 import pytest
 
 from locount.errors import InputError
-from locount.files import new_folder, to_csv, to_json, write_bytes
+from locount.files import locked_folder, new_folder, to_csv, to_json, write_bytes
 
 
 def test_file_is_replaced_whole(tmp_path):
@@ -79,3 +80,33 @@ def test_an_empty_folder_may_be_taken_but_nothing_else(tmp_path):
             pass
     assert sorted(os.listdir(tmp_path)) == ["empty", "file", "full"]
     assert os.listdir(full) == ["old"]
+
+
+def test_a_folder_is_one_process_s_and_not_its_forked_ones(tmp_path):
+    out = tmp_path / "new/out"
+    with locked_folder(out):
+        with pytest.raises(InputError, match="in use by another run"), locked_folder(out):
+            pass
+        child = os.fork()
+        if child == 0:  # outlives the lock
+            time.sleep(1)
+            os._exit(0)
+    with locked_folder(out):
+        pass
+    os.waitpid(child, 0)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(InputError, match=r"can't write to .*file/out"),
+        locked_folder(tmp_path / "file/out"),
+    ):
+        pass
+
+
+def test_what_a_killed_process_left_of_a_durable_file_is_removed(tmp_path):
+    (tmp_path / ".model.pth.unfinished-1234").touch()
+    (tmp_path / ".other.pth.unfinished-1234").touch()
+    write_bytes(tmp_path / "model.pth", b"x", durable=True)
+    assert sorted(os.listdir(tmp_path)) == [".other.pth.unfinished-1234", "model.pth"]

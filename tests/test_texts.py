@@ -82,7 +82,11 @@ def test_json_may_hold_whole_characters_outside_the_first_plane(write):
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("a: &x [1]\nb: *x", "aliases .* line 2"),
+        (
+            "\n".join(f"- &a{i} [{f'*a{i - 1}, ' * 9}]" for i in range(1, 20)).replace("*a0", "x"),
+            "repeat too",
+        ),
+        ("a: &x [*x]", "repeat too"),
         ("[" * 60 + "]" * 60, "nested too deeply"),
         ("!!python/object/apply:os.getcwd []", "could not determine a constructor"),
         ("a: 1\nb: 2\na: 3", "'a' is there twice.* line 3"),
@@ -93,6 +97,11 @@ def test_json_may_hold_whole_characters_outside_the_first_plane(write):
 def test_yaml_is_plain_data(write, text, word):
     with pytest.raises(TextError, match=word):
         read_yaml(write(text.encode()))
+
+
+def test_aliases_that_stand_for_little_are_read(write):
+    # As yacs dumps a list that two keys share.
+    assert read_yaml(write(b"a: &x [1, 2]\nb: *x")) == {"a": [1, 2], "b": [1, 2]}
 
 
 def test_only_regular_files_are_read(tmp_path):

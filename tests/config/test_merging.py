@@ -106,7 +106,13 @@ def test_a_config_yaml_of_an_earlier_version_works_where_what_is_gone_did_nothin
 
 
 @pytest.mark.parametrize(
-    "text", ["", "just text", "MODEL: [", "_BASE_: nowhere.yaml", "A: !!python/object:os.system {}"]
+    "text",
+    [
+        *("", "just text", "MODEL: [", "[]", "A: !!python/object:os.system {}", "A: 1\nA: 2"),
+        *("_BASE_: nowhere.yaml", "_BASE_: config.yaml", "_BASE_: [1]", "_BASE_: {a: b}"),
+        *("_BASE_: http://localhost/a.yaml", "_BASE_: [a.yaml, detectron2://a.yaml]"),
+        "MODEL: &m\n  A: *m",
+    ],
 )
 def test_a_file_that_is_no_config_is_named(tmp_path, text):
     path = tmp_path / "config.yaml"

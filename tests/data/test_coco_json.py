@@ -184,3 +184,8 @@ def test_empty_lists_are_errors(source):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"gone\.json: can't be read"):
         CocoJson(str(tmp_path / "gone.json"), str(tmp_path)).load()
+
+
+def test_without_a_category_what_is_wrong_is_said(source, content):
+    content["categories"] = []
+    assert any('"category_id" is 30' in text for text in complaints(source(content)))

@@ -30,7 +30,7 @@ WIDTH, HEIGHT = 100, 80
 EXAMPLES = int(os.environ.get("LOCOUNT_FUZZ", 25))
 damages = settings(
     max_examples=EXAMPLES,
-    deadline=5000,
+    deadline=60_000,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -54,6 +54,11 @@ SHELF = Dataset(("bowl", "cup"), {"train": Split(RECORDS, ["a.jpg", "b/c.jpg"])}
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("LOCOUNT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def tried(record_property):
+    record_property("tried", EXAMPLES)
 
 
 @pytest.fixture(params=FORMATS)

@@ -12,7 +12,7 @@ from PIL import Image
 from locount.cli import main
 from locount.errors import InputError
 from locount.files import new_folder, to_csv
-from locount.inference import Predictor, predictor
+from locount.inference import Predictor, predictor, run
 from locount.inference.inputs import expand_inputs, video_frames
 from locount.inference.journal import Detection, Entry, Journal
 
@@ -133,6 +133,14 @@ def test_a_photo_is_taken_as_viewers_show_it_or_as_it_is_stored(predict, tmp_pat
     assert lines["tagged.png",] == lines["shown.png",] != []
     assert lines["tagged.png", "--as-stored"] == lines["stored.png",]
     assert "1 new photos were turned" in capsys.readouterr().err
+
+
+def test_a_large_photo_is_drawn_smaller_with_its_boxes(predict, shelf, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "LARGE_PICTURE", 600)  # a quarter of a photo's
+    assert predict(shelf / "a.jpg") == 0
+    image = images(tmp_path / "out")[str(shelf / "a.jpg")]
+    assert (image["width"], image["height"]) == (60, 40)
+    assert cv2.imread(str(tmp_path / "out/pictures" / image["picture"])).shape[1] == 30
 
 
 def test_what_a_folder_holds_beside_photos_is_said(predict, shelf, capsys):

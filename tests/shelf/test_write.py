@@ -160,5 +160,30 @@ def test_an_interrupted_run_leaves_no_data(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     # Below a file: permissions would not stop root.
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="can't be written"):
+    with pytest.raises(InputError, match="can't write to"):
         make_shelf(tmp_path / "file" / "out", "train", Series(1, 5))
+
+
+def test_a_killed_run_is_made_up_for_and_other_folders_are_left_alone(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    monkeypatch.setattr(write, "_render_split", kill)
+    with pytest.raises(KilledError):
+        make_shelf(out, "train", Series(1, 5))
+    monkeypatch.undo()
+    (out / "Locount_ImagesTrain").mkdir()  # as far as it may have come
+    (out / "Locount_ImagesTrain/000001.jpg").touch()
+    (out / "Locount_ImagesTest").mkdir()
+    (out / "Locount_ImagesTest/mine.jpg").touch()
+    with pytest.raises(InputError, match="Locount_ImagesTest already exists"):
+        make_shelf(out, "test", Series(1, 5))
+    assert make_shelf(out, "train", Series(1, 5))
+    assert not make_shelf(out, "train", Series(1, 5))
+    assert (out / "Locount_ImagesTest/mine.jpg").exists()
+
+
+class KilledError(Exception):
+    pass
+
+
+def kill(*arguments):
+    raise KilledError

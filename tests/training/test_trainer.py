@@ -50,7 +50,7 @@ def test_resuming_goes_on_with_the_momentum(cfg):
 
 def test_a_detector_that_cannot_be_augmented_fails_before_training(cfg):
     cfg.TEST.AUG.ENABLED = True
-    cfg.MODEL.META_ARCHITECTURE = "RetinaNet"
+    cfg.MODEL.META_ARCHITECTURE, cfg.MODEL.COUNT_HEAD.STRATEGY = "RetinaNet", "none"
     cfg.MODEL.RETINANET.IN_FEATURES = ["p4", "p5"]
     with pytest.raises(InputError, match=r"TEST\.AUG\.ENABLED False"):
         Trainer(cfg)

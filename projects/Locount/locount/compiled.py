@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from numba import njit
@@ -24,7 +25,10 @@ class _Cache(FunctionCache):
 def _compiled(**options) -> Callable:
     def compile_later(function: Callable) -> Callable:
         dispatcher = njit(nogil=True, error_model="numpy", **options)(function)
-        dispatcher._cache = _Cache(function)  # as the option cache=True, with numba's own
+        # As the option cache=True, with numba's own. Where no folder can be written, neither beside
+        # the module nor the user's cache nor $NUMBA_CACHE_DIR, each run compiles.
+        with contextlib.suppress(RuntimeError):
+            dispatcher._cache = _Cache(function)
         return dispatcher
 
     return compile_later

@@ -23,7 +23,7 @@ import msgspec
 from .errors import InputError, printable
 
 # In the names of temporary files and folders: shows what a killed process left.
-_UNFINISHED = ".unfinished-"
+UNFINISHED = ".unfinished-"
 # What spreadsheets take for a formula, numbers excepted.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
@@ -47,6 +47,45 @@ def locked(handle: int, path: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_UN)
 
 
+@contextlib.contextmanager
+def locked_folder(path: str | os.PathLike) -> Iterator[None]:
+    """Hold the lock of a folder, which is made if there is none; processes forked here do not.
+
+    Temporary files that killed processes left in it are removed.
+
+    Raises:
+        InputError: if another process holds it, or there can't be such a folder.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise InputError(
+            f"can't write to {path} ({error.strerror}): name a folder that you may write to"
+        ) from error
+    _held.add(handle)
+    try:
+        with locked(handle, Path(path)):
+            remove_unfinished_files(Path(path))
+            yield
+    finally:
+        _held.discard(handle)
+        os.close(handle)
+
+
+_held: set[int] = set()
+
+
+def _close_held() -> None:
+    for handle in _held:
+        os.close(handle)
+    _held.clear()
+
+
+# A worker that outlives its killed parent for a moment would keep the lock.
+os.register_at_fork(after_in_child=_close_held)
+
+
 def _lock(handle: int) -> bool:
     """False if another process holds the lock; True also where the disk has no locks."""
     try:
@@ -58,19 +97,19 @@ def _lock(handle: int) -> bool:
 
 def remove_unfinished_files(folder: Path) -> None:
     """Remove the temporary files of killed processes; only for who has the folder to itself."""
-    for path in folder.glob(f".*{_UNFINISHED}*"):
+    for path in folder.glob(f".*{UNFINISHED}*"):
         if path.is_file():
             path.unlink(missing_ok=True)
 
 
-def _remove_unfinished_folders(path: Path) -> None:
-    """Those that killed processes left of ``path``; the ones at work hold a lock."""
-    for folder in path.parent.glob(f".{glob.escape(path.name[:50])}{_UNFINISHED}*"):
+def _remove_unfinished(path: Path) -> None:
+    """What killed processes left of ``path``; those at work hold a lock."""
+    for left in path.parent.glob(f".{glob.escape(path.name[:50])}{UNFINISHED}*"):
         with contextlib.suppress(OSError):
-            handle = os.open(folder, os.O_RDONLY)
+            handle = os.open(left, os.O_RDONLY)
             try:
                 if _lock(handle):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    left.unlink() if left.is_file() else shutil.rmtree(left, ignore_errors=True)
             finally:
                 os.close(handle)
 
@@ -84,12 +123,16 @@ def new_file(path: Path, mode: str = "wb", *, durable: bool = False) -> Iterator
     Args:
         mode: "wb" or "w".
         durable: the content is on the disk before it replaces anything, so that a machine that
-            stops loses neither the old file nor the new one.
+            stops loses neither the old file nor the new one. What killed processes left of it is
+            removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if durable:
+        _remove_unfinished(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_temporary_prefix(path))
     try:
         with os.fdopen(handle, mode) as file:
+            _lock(handle)
             yield file
             if durable:
                 file.flush()
@@ -104,7 +147,7 @@ def new_file(path: Path, mode: str = "wb", *, durable: bool = False) -> Iterator
 
 def _temporary_prefix(path: Path) -> str:
     # Cut, because a long name can't take more letters.
-    return f".{path.name[:50]}{_UNFINISHED}"
+    return f".{path.name[:50]}{UNFINISHED}"
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
@@ -184,7 +227,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     require_new(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_unfinished_folders(path)
+    _remove_unfinished(path)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_temporary_prefix(path)))
     handle = os.open(temporary, os.O_RDONLY)
     try:

@@ -19,6 +19,7 @@ def set_up_messages() -> None:
     anything about them. Those of our own lines are, and ``python -W`` shows all.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s")
+    logging.raiseExceptions = False  # a log that can't be written is no reason to say more
     logging.getLogger("locount").setLevel(logging.INFO)
     # It says where no CUDA toolkit is, which only those need who compile.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)

@@ -19,12 +19,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-import yaml
 from detectron2.config import CfgNode, get_cfg
 
 from .config import add_locount_config, check_config
-from .config.merging import flatten, merge, renewed
+from .config.merging import merge_saved
 from .errors import InputError, listing
+from .texts import parse_yaml
 
 # Under which a model file holds its parts, beside "model": texts, the first in YAML, the second in
 # Markdown.
@@ -173,19 +173,15 @@ def stored_config(path: str) -> CfgNode:
         )
     cfg = get_cfg()
     add_locount_config(cfg)
-    known = dict(flatten(cfg))
     try:
-        saved = renewed(dict(flatten(CfgNode(yaml.safe_load(text)))), f"The config in {path}: ")
-        merge(cfg, {key: value for key, value in saved.items() if key in known})
+        unknown = merge_saved(cfg, _nodes(text), "")
         check_config(cfg)
-    except Exception as error:  # assertions of yacs, YAML's errors, recursion without end
-        lines = str(error).splitlines() or [type(error).__name__]
-        reason = " ".join(map(str.strip, lines if isinstance(error, InputError) else lines[:1]))
+    except ValueError as error:
+        reason = " ".join(map(str.strip, str(error).splitlines()))
         raise InputError(
             f"The config in {path} can't be used ({reason.removesuffix('.')}): name another one "
             "with --config-file."
         ) from error
-    unknown = [f"{key}: {value}" for key, value in saved.items() if key not in known]
     if unknown:
         logger.warning(
             "The config in %s has keys of another version, which are left out:\n%s",
@@ -194,6 +190,13 @@ def stored_config(path: str) -> CfgNode:
         )
     cfg.MODEL.DEVICE = get_cfg().MODEL.DEVICE
     return cfg
+
+
+def _nodes(text: str) -> dict:
+    nodes = parse_yaml(text)
+    if not isinstance(nodes, dict):
+        raise ValueError("it holds no keys and values")
+    return nodes
 
 
 def _check_archive(path: str) -> bool:

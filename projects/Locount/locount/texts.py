@@ -23,6 +23,7 @@ from .errors import InputError
 MAX_BYTES = 2 << 30
 MAX_YAML_BYTES = 1 << 20  # PyYAML takes a minute for ten times as much
 _MAX_YAML_DEPTH = 50
+_MAX_YAML_NODES = 1_000_000
 _CURE = "write it as UTF-8 text"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # What json and msgspec raise for damaged and for too deeply nested JSON.
@@ -177,14 +178,16 @@ def parse_json(data: bytes) -> Any:
 
 
 class _YamlLoader(yaml.SafeLoader):
-    """Plain data only; no aliases, which can blow up a small file; every key once."""
+    """Plain data only; aliases (*name) as far as they don't blow it up; every key once."""
 
     depth = 0
 
+    def get_single_node(self) -> Any:
+        root = super().get_single_node()
+        _check_size(root)
+        return root
+
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.MarkedYAMLError(problem="aliases (*name) are not read", problem_mark=mark)
         if self.depth == _MAX_YAML_DEPTH:
             raise yaml.YAMLError("it is nested too deeply")
         self.depth += 1
@@ -203,18 +206,41 @@ class _YamlLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _check_size(root: yaml.Node | None) -> None:
+    """Every alias counts as all that it stands for; one within itself has no end."""
+    waiting, size = [root], 0
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.CollectionNode):
+            mapping = isinstance(node, yaml.MappingNode)
+            size += len(node.value)
+            if size > _MAX_YAML_NODES:
+                raise yaml.YAMLError("it holds too much, or its aliases (*name) repeat too much")
+            waiting += [part for pair in node.value for part in pair] if mapping else node.value
+
+
 def read_yaml(path: str | os.PathLike) -> Any:
     """The content of a YAML file as plain data.
 
     Raises:
-        TextError: as :func:`read_utf8`; for no YAML, tags of objects, aliases, and repeated keys.
+        TextError: as :func:`read_utf8`, and for what :func:`parse_yaml` refuses.
     """
     text = read_text(path, MAX_YAML_BYTES)
     try:
+        return parse_yaml(text)
+    except ValueError as error:
+        raise TextError(path, f"can't be read as YAML ({error}): correct it") from error
+
+
+def parse_yaml(text: str) -> Any:
+    """
+    Raises:
+        ValueError: for no YAML, tags of objects, aliases that repeat too much, and repeated keys.
+    """
+    try:
         return yaml.load(text, _YamlLoader)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
-        reason = " ".join(str(error).split())
-        raise TextError(path, f"can't be read as YAML ({reason}): correct it") from error
+        raise ValueError(" ".join(str(error).split())) from error
 
 
 def read_csv(path: str | os.PathLike) -> Iterator[tuple[int, list[str]]]:

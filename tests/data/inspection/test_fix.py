@@ -155,3 +155,19 @@ def test_sources_that_have_no_copy(coco, make_shelf, tmp_path):
     with pytest.raises(InputError, match="at a time"):
         write_fixed(inspect_datasets([coco([]), make_shelf({"a": ""})]), tmp_path / "fixed")
     assert not (tmp_path / "fixed").exists()
+
+
+def test_files_that_links_lead_to_are_copied_only_if_they_are_the_datasets(
+    make_shelf, tmp_path, noise
+):
+    name = make_shelf({"a": "5,5,40,40,cup,3\n"})
+    images = tmp_path / "shelf" / "Locount_ImagesTrain"
+    (tmp_path / "secret").write_text("secret")
+    (images / "linked").symlink_to(tmp_path / "secret")
+    noise("b").save(tmp_path / "b.jpg")
+    (images / "b.jpg").symlink_to(tmp_path / "b.jpg")
+    out = tmp_path / "fixed"
+    write_fixed(inspect_datasets([name]), out)
+    copied = out / "Locount_ImagesTrain"
+    assert (copied / "linked").is_symlink()
+    assert not (copied / "b.jpg").is_symlink()

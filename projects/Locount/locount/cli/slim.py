@@ -6,7 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..errors import InputError
 from .options import add_config_file
 
 
@@ -26,13 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from ..checkpoint import slim_checkpoint
+    from ..texts import read_text
 
     before = args.checkpoint.stat().st_size if args.checkpoint.is_file() else 0
     has_config = slim_checkpoint(
         args.checkpoint,
         args.output,
         config_file=args.config_file,
-        card=None if args.card is None else _read_card(args.card),
+        card=None if args.card is None else read_text(args.card),
     )
     print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB of {before / 1e6:.1f} MB")
     if not has_config:
@@ -42,10 +42,3 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 0
-
-
-def _read_card(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} can't be read ({error}): --card takes text in UTF-8.") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .options import add_config_file, add_opts, add_output
+from .options import add_config_file, add_opts, add_output, at_least_1
 
 # What suits photos of one's own, and the weights that come with locount.
 CONFIG = "Photos/clcnet_s2_cls10_lite0"
@@ -62,6 +62,14 @@ def add_processes(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="where the processes meet; for several machines tcp://ADDRESS:PORT of the first "
         "(default: any free port of this machine)",
+    )
+    parser.add_argument(
+        "--patience",
+        type=at_least_1,
+        default=30,
+        metavar="MINUTES",
+        help="how long a process waits for the others before it ends with an error; more than the "
+        "evaluation of one dataset takes (default: %(default)s)",
     )
 
 

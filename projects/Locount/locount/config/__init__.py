@@ -10,11 +10,18 @@ import torch
 from detectron2.config import CfgNode, get_cfg
 
 from ..errors import InputError
-from .checks import check_config, check_switches
+from .checks import building, check_config, check_switches
 from .merging import file_keys, merge, option_keys
 from .nodes import NODES
 
-__all__ = ["add_locount_config", "check_config", "load_config", "named_keys", "without_missing_gpu"]
+__all__ = [
+    "add_locount_config",
+    "building",
+    "check_config",
+    "load_config",
+    "named_keys",
+    "without_missing_gpu",
+]
 
 
 def add_locount_config(cfg: CfgNode) -> None:

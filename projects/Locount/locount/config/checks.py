@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
-from detectron2.config import CfgNode
+from detectron2.config import CfgNode, get_cfg
 
 from ..counting import CountPartition
 from ..errors import InputError, listing
+from . import detectron2_keys
 from .architectures import READ_WITH, is_read, parts_of, readers_of, registries
 from .nodes import NODES, YOLO
 
@@ -18,6 +20,9 @@ from .nodes import NODES, YOLO
 BOX_LOSSES = ("smooth_l1", "giou", "diou", "ciou")
 BALANCED_L1 = "balanced_l1"
 BALANCED_L1_HEADS = ("CLCNetROIHeads", "FasterRCNNROIHeads")
+
+# Of counts in one layer, for each of which it has weights.
+MAX_BINS = 10_000
 
 WORDS = {
     bool: "True or False",
@@ -34,16 +39,36 @@ RENAMED = {"BoxLossRPN": "ChunkedRPN", "BoxLossROIHeads": "FasterRCNNROIHeads"}
 
 
 def check_config(cfg: CfgNode) -> None:
-    """Check every key of the project's nodes, and what they have to do with one another.
+    """Check every key, and what they have to do with one another.
 
     Raises:
         InputError: listing every key that does not fit, its value, and what is allowed.
     """
     problems = [problem for node in NODES for problem in node_problems(cfg, node)]
-    problems += _name_problems(cfg)
+    problems += _detectron2_problems(cfg)
+    if not problems:
+        problems = _name_problems(cfg)
     if not problems:
         problems = [*_unread_problems(cfg), *_problems_between_keys(cfg)]
     _raise(problems)
+
+
+@contextlib.contextmanager
+def building(what: str = "model") -> Iterator[None]:
+    """In the block something is built of a config: what :func:`check_config` does not know of.
+
+    Raises:
+        InputError: for whatever goes wrong.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # Detectron2, timm and torch raise whatever they come across
+        raise InputError(
+            f"The config does not fit together: no {what} can be built of it "
+            f"({type(error).__name__}: {error}). See that the keys which you set suit one another."
+        ) from error
 
 
 def check_switches(cfg: CfgNode, named: Collection[str], options: Collection[str]) -> None:
@@ -98,17 +123,49 @@ def get(cfg: CfgNode, key: str) -> Any:
 
 def node_problems(cfg: CfgNode, node: str) -> list[str]:
     """What is wrong with the values of one of the project's nodes, each by itself."""
+    fields = msgspec.structs.fields(NODES[node])
+    problems = (value_problem(cfg, f"{node}.{field.name}", field.type) for field in fields)
+    return list(filter(None, problems))
+
+
+def value_problem(cfg: CfgNode, key: str, kind: Any) -> str | None:
+    """What is wrong with the value of a key that is to be of a type."""
+    value = get(cfg, key)
+    try:
+        msgspec.convert(value, kind)
+        fits = value != math.inf
+    except msgspec.ValidationError:
+        fits = False
+    return None if fits else f"{key} is {value!r}; it must be {allowed(kind)}."
+
+
+def _detectron2_problems(cfg: CfgNode) -> list[str]:
+    """What is wrong with the values of Detectron2's keys, each by itself."""
     problems = []
-    for field in msgspec.structs.fields(NODES[node]):
-        value = get(cfg, node)[field.name]
-        try:
-            msgspec.convert(value, field.type)
-            fits = value != math.inf
-        except msgspec.ValidationError:
-            fits = False
-        if not fits:
-            problems.append(f"{node}.{field.name} is {value!r}; it must be {allowed(field.type)}.")
-    return problems
+    for key, default in flatten(get_cfg()):
+        value = get(cfg, key)
+        if isinstance(value, CfgNode) or value == default:
+            continue
+        if key in detectron2_keys.KEYS:
+            problems.append(value_problem(cfg, key, detectron2_keys.KEYS[key]))
+        elif not detectron2_keys.same_kind(value, default):
+            problems.append(
+                f"{key} is {value!r}; it must be {WORDS[type(default)]}{_like(default)}."
+            )
+    return list(filter(None, problems))
+
+
+def _like(default: Any) -> str:
+    return f" like {list(default)}" if isinstance(default, list | tuple) else ""
+
+
+def flatten(node: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Every key of nested nodes, such as "MODEL.FCOS.NORM", with its value."""
+    for key, value in node.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def allowed(kind: Any) -> str:
@@ -147,7 +204,13 @@ def count_partition(cfg: CfgNode, num_stages: int) -> CountPartition:
     """
     head = cfg.MODEL.COUNT_HEAD
     try:
-        return CountPartition(head.MAX_COUNT, head.BASE, num_stages)
+        partition = CountPartition(head.MAX_COUNT, head.BASE, num_stages)
+        if partition.num_bins[-1] > MAX_BINS:
+            raise ValueError(
+                f"The last stage would have {partition.num_bins[-1]} bins of counts, "
+                f"over {MAX_BINS}."
+            )
+        return partition
     except ValueError as error:
         stages = f" or the number of stages, which is {_stages_key(cfg)} ({num_stages})"
         raise InputError(
@@ -185,7 +248,14 @@ def _unread_problems(cfg: CfgNode) -> list[str]:
 
 def _problems_between_keys(cfg: CfgNode) -> Iterator[str]:
     names = list(parts_of(cfg).values())
+    yield from detectron2_keys.feature_problems(cfg, parts_of(cfg))
     yield from _box_loss_problems(cfg, names)
+    solver = cfg.SOLVER
+    if solver.NESTEROV and (solver.OPTIMIZER != "SGD" or solver.MOMENTUM == 0):
+        yield (
+            "SOLVER.NESTEROV is True, which needs SOLVER.OPTIMIZER SGD and a SOLVER.MOMENTUM above "
+            f"0, and they are {solver.OPTIMIZER} and {solver.MOMENTUM}."
+        )
     if "CLCNetROIHeads" in names:
         yield from _cascade_problems(cfg.MODEL)
     if cfg.MODEL.COUNT_HEAD.STRATEGY != "none":

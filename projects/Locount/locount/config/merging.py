@@ -10,15 +10,14 @@ import contextlib
 import difflib
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import yaml
 from detectron2.config import CfgNode
-from detectron2.utils.file_io import PathManager
 
 from ..config_files import get_config_file
 from ..errors import InputError, listing
-from .checks import RENAMED, allowed, get, project_keys
+from ..texts import TextError, read_yaml
+from .checks import RENAMED, allowed, flatten, get, project_keys
 
 # Nodes and keys of earlier versions, and what to write instead.
 GONE = {
@@ -41,6 +40,10 @@ GONE_DEFAULTS = {
     "MODEL.REPPOINTS.TRANSFORM": "moment",
 }
 
+# The key of the files that a file is based on, and how many they can be.
+BASE = "_BASE_"
+MAX_FILES = 50
+
 logger = logging.getLogger(__name__)
 
 
@@ -51,7 +54,7 @@ def find_config(config_file: str | os.PathLike) -> str:
         InputError: if it is neither.
     """
     name = os.fspath(config_file)
-    return name if PathManager.isfile(name) else get_config_file(name)
+    return name if os.path.isfile(name) else get_config_file(name)
 
 
 def file_keys(config_file: str | os.PathLike) -> dict[str, object]:
@@ -63,13 +66,67 @@ def file_keys(config_file: str | os.PathLike) -> dict[str, object]:
     Raises:
         InputError: for a file that is missing or is not a config.
     """
+    return dict(flatten(read_nodes(config_file)))
+
+
+def read_nodes(config_file: str | os.PathLike) -> dict:
+    """The nodes of a YAML file, over those of the files that its ``_BASE_`` names.
+
+    Raises:
+        InputError: as :func:`file_keys`.
+    """
+    return _read(find_config(config_file), [])
+
+
+def _read(path: str, read: list[str]) -> dict:
+    read.append(path)
+    if len(read) > MAX_FILES:
+        raise InputError(f"{read[0]} is based on itself, or on over {MAX_FILES} files: see _BASE_.")
     try:
-        config_file = find_config(config_file)
-        loaded = CfgNode.load_yaml_with_base(config_file, allow_unsafe=False)
-        return dict(flatten(loaded))
-    except (OSError, yaml.YAMLError, UnicodeError, TypeError, AttributeError) as error:
-        text = " ".join(str(error).split())
-        raise InputError(f"{config_file} can't be read as the YAML of a config: {text}") from error
+        content = read_yaml(path)
+    except TextError as error:
+        raise InputError(f"{read[0]}: {BASE}: {error}" if read[1:] else str(error)) from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no keys and values, so it is not a config.")
+    bases = content.pop(BASE, [])
+    nodes: dict = {}
+    for base in bases if isinstance(bases, list) else [bases]:
+        if not isinstance(base, str) or "://" in base:
+            raise InputError(
+                f"{path}: {BASE} is {base!r}; it must be the path of a file, from this one, or a "
+                "list of such paths."
+            )
+        base = os.path.join(os.path.dirname(path), os.path.expanduser(base))
+        _lay_over(nodes, _read(base, read))
+    _lay_over(nodes, content)
+    return nodes
+
+
+def _lay_over(nodes: dict, others: dict) -> None:
+    for key, value in others.items():
+        if isinstance(value, dict) and isinstance(nodes.get(key), dict):
+            _lay_over(nodes[key], value)
+        else:
+            nodes[key] = value
+
+
+def merge_saved(cfg: CfgNode, saved: Mapping, source: str) -> list[str]:
+    """Give keys of a config the values of one that another version may have saved.
+
+    Args:
+        saved: its nodes.
+        source: of it, for messages.
+
+    Returns:
+        The keys that this version does not have, with their values; they are left out.
+
+    Raises:
+        InputError: as :func:`merge`.
+    """
+    known = dict(flatten(cfg))
+    values = renewed(dict(flatten(saved)), source)
+    merge(cfg, {key: value for key, value in values.items() if key in known}, source)
+    return [f"{key}: {value}" for key, value in values.items() if key not in known]
 
 
 def option_keys(opts: Sequence[object]) -> dict[str, object]:
@@ -138,16 +195,7 @@ def _set(cfg: CfgNode, key: str, value: object) -> str | None:
             value = float(value)  # 1 for 1.0
     try:
         cfg.merge_from_list([key, value])
-    except (ValueError, AssertionError):
+    except (ValueError, AssertionError, TypeError, RecursionError, MemoryError):
         field = project_keys().get(key)
         return f"{key} is {value!r}; it must be {allowed(field.type if field else type(present))}."
     return None
-
-
-def flatten(node: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Every key of nested nodes, such as "MODEL.FCOS.NORM", with its value."""
-    for key, value in node.items():
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

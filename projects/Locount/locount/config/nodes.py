@@ -44,10 +44,12 @@ class CountHead(Struct):
         ),
     ] = "none"
     MAX_COUNT: Annotated[
-        AtLeast1,
+        int,
         Meta(
+            ge=1,
+            le=2000,  # decoding compares every count with every other one
             description="Classification: the largest count that can be told apart (α). A larger "
-            "one in the training data is an error."
+            "one in the training data is an error.",
         ),
     ] = 56
     BASE: Annotated[

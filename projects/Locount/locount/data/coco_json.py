@@ -157,14 +157,14 @@ class CocoJson:
         chosen = np.flatnonzero(annotations)
         ids = file.annotations.columns.get("id")
         columns = {
-            "bbox": file.annotations["bbox"],
-            "category_id": class_ids[file.category],
-            "count": file.counts,
-            "iscrowd": file.annotations["iscrowd"],
-            **({} if ids is None else {"id": ids}),
+            "bbox": file.annotations["bbox"][chosen],
+            "category_id": class_ids[file.category[chosen]],
+            "count": file.counts[chosen],
+            "iscrowd": file.annotations["iscrowd"][chosen],
+            **({} if ids is None else {"id": ids[chosen]}),
         }
         by_image: dict[int, list[dict]] = defaultdict(list)
-        values = [column[chosen].tolist() for column in columns.values()]
+        values = [column.tolist() for column in columns.values()]
         for image, *row in zip(file.image[chosen].tolist(), *values, strict=True):
             entry = dict(zip(columns, row, strict=True))
             by_image[image].append({**entry, "bbox_mode": BoxMode.XYWH_ABS})

@@ -35,8 +35,8 @@ FORMATS = tuple(
 )
 # How files in these formats are called, in lower case.
 PICTURE_SUFFIXES = tuple(sorted(k for k, name in Image.EXTENSION.items() if name in FORMATS))
-# Pillow's bound against files that are small and unpack to gigabytes.
-MAX_PIXELS = 178_956_970
+# Of a picture: a small file can unpack to gigabytes.
+MAX_PIXELS = 110_000_000
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # of half of it
 
 UPRIGHT = 1  # EXIF orientation

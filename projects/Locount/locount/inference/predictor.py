@@ -23,7 +23,7 @@ from .. import config_files
 from ..calibration import Calibration
 from ..checkpoint import load_weights
 from ..class_names import find_classes
-from ..config import device_of
+from ..config import building, device_of
 from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
 from ..export.engines import ENGINES, make_engine
@@ -117,7 +117,8 @@ class Predictor:
                 f"There is no GPU {cfg.MODEL.DEVICE!r}: torch sees {torch.cuda.device_count()}."
             )
         self.cfg = cfg
-        self.model = build_model(cfg.clone()).eval()  # models may change their config
+        with building():
+            self.model = build_model(cfg.clone()).eval()  # models may change their config
         load_weights(self.model, cfg.MODEL.WEIGHTS)
         if amp:
             mixed_precision.prepare(self.model)

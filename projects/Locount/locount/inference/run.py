@@ -6,12 +6,13 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 from detectron2.config import CfgNode
+from detectron2.structures import Instances
 from detectron2.utils.file_io import PathManager
 
 from ..data.images import UPRIGHT
@@ -26,7 +27,7 @@ from .prediction import Prediction
 from .predictor import Predictor
 
 JPEG_QUALITY = 90
-# Larger ones are drawn one at a time.
+# Larger ones are drawn one at a time, and in so many pixels.
 LARGE_PICTURE = 30_000_000
 # What the name of a picture keeps of its photo's name.
 STEM_LETTERS = 50
@@ -189,7 +190,8 @@ class Run:
             stem = Path(recorded_name(prediction.name)).stem[:STEM_LETTERS]
             picture = f"{image_id:06d}_{stem}.jpg"
             try:
-                drawn = draw_prediction(prediction, prediction.pixels, self._level)
+                small = _for_drawing(prediction)
+                drawn = draw_prediction(small, small.pixels, self._level)
                 _, jpeg = cv2.imencode(".jpg", drawn, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
             except Exception as error:  # of one photo: the others go on
                 return Failure(prediction.name, f"its picture can't be drawn ({error})")
@@ -200,6 +202,19 @@ class Run:
 def _is_large(numbered: tuple[int, Prediction]) -> bool:
     pixels = numbered[1].pixels
     return pixels is not None and pixels.size > 3 * LARGE_PICTURE
+
+
+def _for_drawing(prediction: Prediction) -> Prediction:
+    """A large photo in fewer pixels, with its boxes."""
+    share = (LARGE_PICTURE / (prediction.height * prediction.width)) ** 0.5
+    if share >= 1:
+        return prediction
+    pixels = cv2.resize(prediction.pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    fields = prediction.instances.get_fields()
+    boxes = fields["pred_boxes"].clone()
+    boxes.scale(pixels.shape[1] / prediction.width, pixels.shape[0] / prediction.height)
+    instances = Instances(pixels.shape[:2], **{**fields, "pred_boxes": boxes})
+    return replace(prediction, instances=instances, pixels=pixels)
 
 
 def _is_there(path: Path) -> bool:

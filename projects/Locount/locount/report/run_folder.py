@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import yaml
 from detectron2.config import CfgNode, get_cfg
 
 from ..config import add_locount_config
+from ..config.merging import merge_saved, read_nodes
 from ..errors import InputError, listing
+from ..texts import JSON_ERRORS, TextError, parse_json, read_lines, read_utf8
 
 GROUND_TRUTH = "locount_ground_truth.json"
 DETECTIONS = "locount_instances_results.json"
@@ -62,8 +62,10 @@ class Evaluation:
     def photos(self) -> dict[int | str, Photo]:
         """The images of the ground truth by their ids."""
         try:
-            data = msgspec.json.decode(self.ground_truth.read_bytes(), type=_Images)
-        except msgspec.MsgspecError as error:
+            data = msgspec.json.decode(read_utf8(self.ground_truth), type=_Images)
+        except (msgspec.MsgspecError, *JSON_ERRORS) as error:
+            if isinstance(error, TextError):
+                raise
             raise InputError(
                 f"{self.ground_truth}: {error}; an image needs an id, and file_name, height and "
                 "width are a text and two integers"
@@ -105,17 +107,16 @@ def read_run_folder(path: Path, dataset: str | None = None) -> RunFolder:
         evaluations = [e for e in evaluations if dataset in (e.dataset, e.folder.name)]
         if not evaluations:
             raise InputError(f"{path} has no results on {dataset!r}, only on:\n{listing(known)}")
-    log, unread = _read_log(path / "metrics.json")
-    checkpoint = path / "last_checkpoint"
+    notes: list[str] = []
+    log = _read_log(path / "metrics.json", notes)
+    checkpoint = _lines(path / "last_checkpoint", notes)
     return RunFolder(
         path=path,
         cfg=cfg,
         evaluations=evaluations,
         log=log,
-        last_checkpoint=checkpoint.read_text("utf-8", "replace").strip()
-        if checkpoint.is_file()
-        else None,
-        notes=incomplete + unread,
+        last_checkpoint=checkpoint[0].strip() if checkpoint else None,
+        notes=incomplete + notes,
     )
 
 
@@ -124,15 +125,8 @@ def _read_config(path: Path) -> CfgNode:
         raise InputError(f"{path} is missing: name the OUTPUT_DIR of a run of train_net.py")
     cfg = get_cfg()
     add_locount_config(cfg)
-    cfg.set_new_allowed(True)  # a run of another version has keys that are unknown here
-    try:
-        cfg.merge_from_file(str(path))
-        return cfg
-    except (KeyError, ValueError, AssertionError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} is not a config of this project ({error}): restore the file that train_net.py "
-            "wrote"
-        ) from error
+    merge_saved(cfg, read_nodes(str(path)), f"{path}: ")
+    return cfg
 
 
 def _find_evaluations(path: Path, datasets: Sequence[str]) -> tuple[list[Evaluation], list[str]]:
@@ -159,20 +153,29 @@ def _letters(name: str) -> str:
     return "".join(filter(str.isalnum, name))
 
 
-def _read_log(path: Path) -> tuple[list[dict], list[str]]:
-    """The lines with an iteration, and what is wrong with others: a killed run leaves half a line.
+def _read_log(path: Path, notes: list[str]) -> list[dict]:
+    """The lines with an iteration; others are noted: a killed run leaves half a line.
 
     An iteration that was run again after a crash is taken from its last line.
     """
-    if not path.is_file():
-        return [], []
-    lines, notes = {}, []
-    for number, text in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+    entries: dict[int, dict] = {}
+    for number, text in enumerate(_lines(path, notes), 1):
         try:
-            entry = json.loads(text)  # not msgspec: Detectron2 writes NaN
+            entry = parse_json(text.encode())  # not msgspec: Detectron2 writes NaN
             iteration = int(entry["iteration"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             notes.append(f"{path}:{number}: no line of Detectron2's log, left out ({error!r})")
             continue
-        lines[iteration] = lines.get(iteration, {}) | entry
-    return [lines[iteration] for iteration in sorted(lines)], notes
+        entries[iteration] = entries.get(iteration, {}) | entry
+    return [entries[iteration] for iteration in sorted(entries)]
+
+
+def _lines(path: Path, notes: list[str]) -> list[str]:
+    """Of a file that a report can do without."""
+    if not path.is_file():
+        return []
+    try:
+        return read_lines(path)
+    except TextError as error:
+        notes.append(f"{error}; left out")
+        return []

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import functools
-import json
 import multiprocessing
 import os
 import re
-import tempfile
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
+import msgspec
 from tqdm import tqdm
 
 from ..errors import InputError
-from ..files import usable_cpus
+from ..files import (
+    UNFINISHED,
+    locked_folder,
+    new_folder,
+    require_new,
+    to_json,
+    usable_cpus,
+    write_bytes,
+    write_json,
+)
+from ..texts import read_json
 from .categories import Goods
 from .render import RENDERER_VERSION, STYLES, render
 from .rules import RULES
@@ -27,8 +37,19 @@ _MANIFEST = "shelf.json"
 _CATEGORIES = "categories.txt"  # of the Locount layout
 # A worker imports for seconds before its first picture.
 PICTURES_PER_WORKER = 200
-_UNFINISHED = ".unfinished-"  # what a killed run leaves is not data
 _SIDES = (320, 4096)
+
+
+class _Manifest(msgspec.Struct, omit_defaults=True):
+    """
+    Attributes:
+        splits: what describes each one that is complete.
+        unfinished: the one at work, or that a killed run was at.
+    """
+
+    renderer: int
+    splits: dict[str, dict[str, int | str]]
+    unfinished: str | None = None
 
 
 class Series(NamedTuple):
@@ -115,8 +136,15 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
         raise InputError(
             f"The split {split!r} is not a name: write it in lower case, such as train"
         )
+    if not out.is_dir() and os.path.lexists(out):
+        raise InputError(f"{out} is a file: name a folder that is new or empty")
+    with locked_folder(out):
+        return _make(out, split, series)
+
+
+def _make(out: Path, split: str, series: Series) -> bool:
     manifest = _read_manifest(out)
-    present = manifest["splits"].get(split)
+    present = manifest.splits.get(split)
     if present == series.described():
         return False
     if present is not None:
@@ -124,74 +152,72 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
             f"{out} holds another split {split!r} ({present}): "
             "remove the folder or name another one"
         )
-    styles = {other.get("style", DEFAULT_STYLE) for other in manifest["splits"].values()}
+    styles = {other.get("style", DEFAULT_STYLE) for other in manifest.splits.values()}
     if styles - {series.style}:
         raise InputError(
             f"{out} holds shelves of the style {styles.pop()!r}, which have other categories than "
             f"{series.style!r}: name another folder"
         )
-    manifest["splits"][split] = series.described()
+    folders = [out / f"Locount_{kind}{split.title()}" for kind in ("Images", "GtTxts")]
+    was_killed = manifest.unfinished == split
+    for folder in folders:
+        if not was_killed:
+            require_new(folder)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out, prefix=_UNFINISHED) as temporary:
-            folder = Path(temporary)
-            _render_split(folder, split, series)
-            (folder / _CATEGORIES).write_text(
-                "\n".join([*(g.name for g in series.goods), ""]), encoding="utf-8"
-            )
-            (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
-            # Images last but one: a folder has the split when it has its images.
-            names = (f"Locount_GtTxts{split.title()}", _CATEGORIES, f"rows_{split}.json")
-            for name in (*names, f"Locount_Images{split.title()}", _MANIFEST):
-                os.replace(folder / name, out / name)
+        manifest.unfinished = split
+        _write_manifest(out, manifest)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        with new_folder(folders[0]) as images, new_folder(folders[1]) as texts:
+            write_json(out / f"rows_{split}.json", _render_split(images, texts, series))
+            names = "".join(f"{g.name}\n" for g in series.goods)
+            write_bytes(out / _CATEGORIES, names.encode())
+        manifest.splits[split], manifest.unfinished = series.described(), None
+        _write_manifest(out, manifest)
     except OSError as error:
         raise InputError(f"{out} can't be written ({error}): name a folder that can") from error
     return True
 
 
-def _read_manifest(out: Path) -> dict:
-    empty = {"renderer": RENDERER_VERSION, "splits": {}}
-    if not out.exists():
-        return empty
-    if not out.is_dir():
-        raise InputError(f"{out} is a file: name a folder that is new or empty")
-    names = {e.name for e in out.iterdir() if not e.name.startswith(_UNFINISHED)}
+def _write_manifest(out: Path, manifest: _Manifest) -> None:
+    write_bytes(out / _MANIFEST, to_json(manifest), durable=True)
+
+
+def _read_manifest(out: Path) -> _Manifest:
+    names = {e.name for e in out.iterdir() if UNFINISHED not in e.name}
     if not names:
-        return empty
+        return _Manifest(RENDERER_VERSION, {})
     if _MANIFEST not in names:
         raise InputError(f"{out} is not empty: name a folder that is new or empty")
     try:
-        manifest = json.loads((out / _MANIFEST).read_text())
-        version, splits = manifest["renderer"], dict(manifest["splits"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        manifest = msgspec.convert(read_json(out / _MANIFEST), _Manifest)
+    except ValueError as error:
         raise InputError(f"{out / _MANIFEST} can't be read ({error}): remove {out}") from error
-    if version != RENDERER_VERSION:
+    if manifest.renderer != RENDERER_VERSION:
         raise InputError(
-            f"{out} was made by version {version} of the renderer, this is {RENDERER_VERSION}: "
-            "remove it or name another folder"
+            f"{out} was made by version {manifest.renderer} of the renderer, this is "
+            f"{RENDERER_VERSION}: remove it or name another folder"
         )
-    return {"renderer": version, "splits": splits}
+    return manifest
 
 
-def _render_split(root: Path, split: str, series: Series) -> None:
-    """Render with all cores into the two folders of a split."""
-    images = root / f"Locount_Images{split.title()}"
-    texts = root / f"Locount_GtTxts{split.title()}"
-    images.mkdir()
-    texts.mkdir()
+def _render_split(images: Path, texts: Path, series: Series) -> dict[str, dict[str, list[int]]]:
+    """Render with all cores into the two folders of a split.
+
+    Returns:
+        By the names of the files, what :func:`_write_picture` returns.
+    """
     draw = functools.partial(_write_picture, images, texts, series)
     bar = functools.partial(
         tqdm, total=series.images, desc=f"Shelves of seed {series.seed}", unit="image", leave=False
     )
     workers = min(usable_cpus(), -(-series.images // PICTURES_PER_WORKER))
     if workers == 1:
-        rows = dict(bar(map(draw, range(series.images))))
-    else:
-        # Started afresh: a fork of a process with threads, as torch's, can wait forever.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
-            rows = dict(bar(pool.map(draw, range(series.images), chunksize=8)))
-    (root / f"rows_{split}.json").write_text(json.dumps(rows))
+        return dict(bar(map(draw, range(series.images))))
+    # Started afresh: a fork of a process with threads, as torch's, can wait forever.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
+        return dict(bar(pool.map(draw, range(series.images), chunksize=8)))
 
 
 def _one_thread() -> None:

@@ -31,8 +31,9 @@ from ..config.checks import check_switches, project_keys
 from ..config.merging import merge, option_keys
 from ..data import check_datasets, fill_num_classes, register_datasets
 from ..errors import InputError
-from ..files import to_csv, write_bytes, write_json
+from ..files import locked_folder, to_csv, write_bytes, write_json
 from ..messages import set_up_messages
+from ..texts import read_json
 from .trainer import Trainer
 
 # Of the table. AR and ARlc are at the most detections that the config gives for an image; MAE-cv is
@@ -221,8 +222,19 @@ def compare(
         row: {"config": cfg.dump(), "variants": list(comparison.variants), "data": data}
         for row, cfg in configs.items()
     }
-    done = {row: _finished(folders[row], of[row]) for row in rows}
-    waiting = [row for row in rows if done[row] is None]
+    with locked_folder(output_dir):
+        return _run(folders, of, comparison, output_dir, jobs)
+
+
+def _run(
+    folders: dict[Row, Path],
+    of: dict[Row, dict],
+    comparison: Comparison,
+    output_dir: Path,
+    jobs: int,
+) -> list[dict]:
+    done = {row: _finished(folders[row], of[row]) for row in folders}
+    waiting = [row for row in folders if done[row] is None]
     with concurrent.futures.ProcessPoolExecutor(
         jobs,
         mp_context=multiprocessing.get_context("spawn"),
@@ -266,8 +278,8 @@ def _finished(folder: Path, of: dict) -> list[dict] | None:
     path = folder / "results.json"
     if not path.is_file():
         return None
-    stored = msgspec.json.decode(path.read_bytes())
-    if stored["of"] != of:
+    stored = read_json(path)
+    if not isinstance(stored, dict) or stored.get("of") != of:
         return None
     # JSON has no NaN: an undefined metric is stored as null. Older results lack newer metrics.
     missing = dict.fromkeys(METRICS, math.nan) | {"diverged": ""}
@@ -286,6 +298,11 @@ def _run_row(row: Row, comparison: Comparison, folder: Path, of: dict, gpu: int)
     if comparison.threads:
         torch.set_num_threads(comparison.threads)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, for a process; its log is in the folder
+    with locked_folder(folder):
+        return _run_alone(row, comparison, folder, of, gpu)
+
+
+def _run_alone(row: Row, comparison: Comparison, folder: Path, of: dict, gpu: int) -> list[dict]:
     cfg = comparison.config(row, str(folder))
     if cfg.MODEL.DEVICE == "cuda":
         torch.cuda.set_device(gpu % torch.cuda.device_count())  # "cuda" is that one from now on

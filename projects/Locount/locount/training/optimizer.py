@@ -9,7 +9,7 @@ from detectron2.config import CfgNode
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from torch import nn
 
-from ..config.checks import node_problems
+from ..config import check_config
 from ..errors import InputError
 
 # Names of parameters that SOLVER.BACKBONE_MULTIPLIER is for: of what a backbone builds its pyramid
@@ -28,7 +28,7 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     Raises:
         InputError: for a value that has no meaning, or a multiplier for a model without a backbone.
     """
-    _check(cfg)
+    check_config(cfg)
     solver = cfg.SOLVER
     groups = get_default_optimizer_params(
         model,
@@ -55,30 +55,6 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
 
     optimizer.register_step_pre_hook(clip_all)  # after a GradScaler has divided its factor out
     return optimizer
-
-
-def _check(cfg: CfgNode) -> None:
-    solver = cfg.SOLVER
-    clip = solver.CLIP_GRADIENTS
-    for problem in node_problems(cfg, "SOLVER"):
-        raise InputError(problem)
-    for key, value, holds, allowed in (
-        (
-            "NESTEROV",
-            solver.NESTEROV,
-            not solver.NESTEROV or solver.OPTIMIZER == "SGD",
-            "False with SOLVER.OPTIMIZER ADAMW",
-        ),
-        (
-            "CLIP_GRADIENTS.CLIP_TYPE",
-            clip.CLIP_TYPE,
-            clip.CLIP_TYPE in ("value", "norm", "full_model"),
-            '"value", "norm" (of each parameter) or "full_model"',
-        ),
-        ("CLIP_GRADIENTS.CLIP_VALUE", clip.CLIP_VALUE, clip.CLIP_VALUE > 0, "above 0"),
-    ):
-        if not holds:
-            raise InputError(f"SOLVER.{key} is {value!r}; allowed is {allowed}.")
 
 
 def _backbone(model: nn.Module) -> set[nn.Parameter]:

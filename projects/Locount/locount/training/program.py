@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
 from argparse import Namespace
+from datetime import timedelta
 
 from detectron2.config import CfgNode
 from detectron2.engine import default_setup, launch
@@ -18,6 +20,7 @@ from ..checkpoint import Checkpointer, load_weights
 from ..config import named_keys
 from ..data import check_datasets, fill_num_classes
 from ..errors import InputError, printable
+from ..files import locked_folder
 from ..messages import set_up_messages
 from ..model_choice import open_config
 from .trainer import Trainer
@@ -33,11 +36,11 @@ def run(args: Namespace) -> int:
     """:func:`main` in each process, and the exit status.
 
     It is 1 for a training that diverged, which has left checkpoints, or figures that are not those
-    of TEST.EXPECTED_RESULTS, and 2 for input that can't be used.
+    of TEST.EXPECTED_RESULTS, and 2 for input that can't be used or a disk that can't be written to.
 
     Args:
         args: those of :func:`main`, and of ``launch``: num_gpus (processes of this machine),
-            num_machines, machine_rank, dist_url.
+            num_machines, machine_rank, dist_url; and patience, in minutes.
     """
     try:
         launch(
@@ -47,6 +50,7 @@ def run(args: Namespace) -> int:
             machine_rank=args.machine_rank,
             dist_url=args.dist_url,
             args=(args,),
+            timeout=timedelta(minutes=args.patience),
         )
     except SystemExit as end:
         return end.code
@@ -59,14 +63,14 @@ def _in_process(args: Namespace) -> None:
     set_up_messages()  # of a process that was started here
     try:
         main(args)
-    except (InputError, FloatingPointError) as error:
+    except (InputError, FloatingPointError, OSError) as error:
         command = "eval" if args.eval_only else "train"
         print(f"locount {command}: {printable(str(error), keep=chr(10))}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, InputError) else 1)
+        sys.exit(1 if isinstance(error, FloatingPointError) else 2)
 
 
 def main(args: Namespace) -> dict | None:
-    """Train, or evaluate.
+    """Train, with OUTPUT_DIR locked, or evaluate.
 
     Args:
         args: config_file and weights as ``choose`` returns them, opts (keys and values in turn),
@@ -80,6 +84,14 @@ def main(args: Namespace) -> dict | None:
         FloatingPointError: if the training diverges.
     """
     cfg = setup(args)
+    locks = comm.is_main_process() and not args.eval_only
+    with locked_folder(cfg.OUTPUT_DIR) if locks else contextlib.nullcontext():
+        _set_up_run(cfg, Namespace(**{**vars(args), "config_file": args.config_file or ""}))
+        check_datasets(cfg, _datasets(args, cfg))
+        return _run(args, cfg)
+
+
+def _run(args: Namespace, cfg: CfgNode) -> dict | None:
     if not args.eval_only:
         trainer = Trainer(cfg)
         trainer.resume_or_load(resume=args.resume)
@@ -97,17 +109,19 @@ def main(args: Namespace) -> dict | None:
 
 
 def setup(args: Namespace) -> CfgNode:
-    """The config of this run, with its datasets read and checked against it."""
+    """The config of this run, with its number of classes."""
     cfg = open_config(args.config_file, args.weights, args.opts)
-    datasets = cfg.DATASETS.TEST if args.eval_only else (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST)
+    datasets = _datasets(args, cfg)
     if args.eval_only and not datasets:
         raise InputError("There is nothing to evaluate on: name the data, with --data DATASET.")
     if args.config_file is not None:  # the config in a model file has the number of its classes
         fill_num_classes(cfg, datasets, named_keys(args.config_file, args.opts))
     cfg.freeze()
-    _set_up_run(cfg, Namespace(**{**vars(args), "config_file": args.config_file or ""}))
-    check_datasets(cfg, datasets)
     return cfg
+
+
+def _datasets(args: Namespace, cfg: CfgNode) -> tuple[str, ...]:
+    return cfg.DATASETS.TEST if args.eval_only else (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST)
 
 
 def _set_up_run(cfg: CfgNode, args: Namespace) -> None:

@@ -12,10 +12,12 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, build_detection_test_loader
 from detectron2.engine import DefaultTrainer, HookBase, hooks, train_loop
 from detectron2.evaluation import DatasetEvaluator
+from detectron2.utils import comm
 from torch import nn
 
 from ..checkpoint import Checkpointer, load_weights
 from ..class_names import CHECKPOINT_KEY, Classes
+from ..config import building
 from ..counting import IGNORED_COUNT
 from ..data import LocountDatasetMapper
 from ..errors import InputError
@@ -98,7 +100,13 @@ class Trainer(DefaultTrainer):
     def train(self):
         """As in the base class; what stops it with a message of its own is logged only so."""
         logging.getLogger(train_loop.__name__).addFilter(_without_traceback)
-        return super().train()
+        results = super().train()
+        if self.start_iter >= self.max_iter and comm.is_main_process():
+            # Killed between the last periodic checkpoint and this one, which no step writes now.
+            final = os.path.join(self.cfg.OUTPUT_DIR, "model_final.pth")
+            if not os.path.isfile(final):
+                self.checkpointer.save("model_final", iteration=self.max_iter - 1)
+        return results
 
     def run_step(self) -> None:
         with self._watch.step(self.iter):
@@ -117,6 +125,11 @@ class Trainer(DefaultTrainer):
             writers = [i for i, h in enumerate(built) if isinstance(h, hooks.PeriodicWriter)]
             built.insert(writers[0] if writers else len(built), evaluation)
         return built
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        with building():
+            return super().build_model(cfg)
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
@@ -183,7 +196,7 @@ def _check_optimizer(optimizer: torch.optim.Optimizer, saved: dict) -> None:
 def _without_traceback(record: logging.LogRecord) -> bool:
     """Detectron2 logs what stops a training with its traceback; the message is enough."""
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, (FloatingPointError, InputError)):
+    if isinstance(error, (FloatingPointError, InputError, OSError)):
         record.msg, record.args, record.exc_info = f"{record.getMessage()} {error}", (), None
     return True
 

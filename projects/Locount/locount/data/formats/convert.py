@@ -80,7 +80,13 @@ def convert(
         turned = [problem for root in folders if root for problem in _turned(_photos_below(root))]
         if not turned:
             raise
-        raise DatasetError(error.title, (*turned, *error.problems), error.max_errors) from error
+        others = Problem(
+            os.fspath(source),
+            None,
+            f"{len(error.problems)} boxes or sizes do not fit, which may come of the orientation: "
+            "see to these photos first",
+        )
+        raise DatasetError(error.title, (*turned, others), error.max_errors) from error
     for problem in _turned(
         {r["file_name"]: None for p in dataset.splits.values() for r in p.records}
     ):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 from tqdm import tqdm
 
+from ..images import IMAGE_SUFFIXES
 from ..mending import Changes
 from .orientation import upright
+
+_OF_DATASETS = (*IMAGE_SUFFIXES, ".txt")
 
 
 def copy_image(source: str, target: str, turned: Collection[str], changes: Changes) -> None:
@@ -23,11 +27,22 @@ def copy_image(source: str, target: str, turned: Collection[str], changes: Chang
 
 
 def copy_tree(source: str, target: Path, copy: Callable[[str, str], None]) -> None:
-    """Call ``copy`` with the path of every file below ``source`` and its place below ``target``."""
+    """Call ``copy`` with the path of every file below ``source`` and its place below ``target``.
+
+    What is reached by links that lead elsewhere is copied only if it is a photo or annotations:
+    other files are not the dataset's, so their links stay links.
+    """
+    root = os.path.realpath(source)
     with tqdm(desc=f"copying {source}", unit=" files", disable=None) as bar:
 
         def copy_and_tell(path: str, to: str) -> None:
-            copy(path, to)
+            real = os.path.realpath(path)
+            if os.path.splitext(path)[1].lower() in _OF_DATASETS or real.startswith(
+                f"{root}{os.sep}"
+            ):
+                copy(path, to)
+            else:
+                os.symlink(real, to)
             bar.update()
 
         shutil.copytree(source, target, copy_function=copy_and_tell)
