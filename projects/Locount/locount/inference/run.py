@@ -185,7 +185,7 @@ class Run:
         prediction = prediction.counting(self._score, self._predictor.cfg.PREDICT.MAX_OVERLAP)
         stamp = self._stamps.pop(prediction.name)
         picture = None
-        if self._pictures:
+        if self._pictures and prediction.pixels is not None:
             stem = Path(recorded_name(prediction.name)).stem[:STEM_LETTERS]
             picture = f"{image_id:06d}_{stem}.jpg"
             try:

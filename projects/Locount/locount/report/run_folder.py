@@ -164,7 +164,8 @@ def _read_log(path: Path) -> tuple[list[dict], list[str]]:
     """
     if not path.is_file():
         return [], []
-    lines, notes = {}, []
+    lines: dict[int, dict] = {}
+    notes: list[str] = []
     for number, text in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
         try:
             entry = json.loads(text)  # not msgspec: Detectron2 writes NaN

@@ -198,8 +198,7 @@ def _one_thread() -> None:
 
 
 def _write_picture(images: Path, texts: Path, series: Series, index: int) -> None:
-    _, seed, *how = series
-    picture = render(seed, index, *how)
+    picture = render(series.seed, index, *series[2:])
     stem = f"{index + 1:06d}"
     jpeg = cv2.imencode(".jpg", picture.image, [cv2.IMWRITE_JPEG_QUALITY, picture.quality])[1]
     (images / f"{stem}.jpg").write_bytes(jpeg.tobytes())

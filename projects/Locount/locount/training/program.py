@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from argparse import Namespace
+from typing import cast
 
 from detectron2.config import CfgNode
 from detectron2.engine import default_setup, launch
@@ -49,7 +50,7 @@ def run(args: Namespace) -> int:
             args=(args,),
         )
     except SystemExit as end:
-        return end.code
+        return cast(int, end.code)
     except ProcessExitedException as end:  # one of several processes, which has said why
         return end.exit_code
     return 0
