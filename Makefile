@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 # Where the results of `make demo` go.
 DEMO ?= output/demo
 
-.PHONY: demo test lint format bench
+.PHONY: demo test lint format bench docs
 
 $(INSTALLED): constraints.txt setup.cfg packaging/detectron2/pyproject.toml $(wildcard packaging/detectron2/build_backend/*.py)
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +20,7 @@ demo: $(INSTALLED)
 	$(BIN)/locount make-shelf $(DEMO)/shelves --images 100 --size 640x360 --seed 3 --split test
 	$(BIN)/locount predict $$(ls $(DEMO)/shelves/Locount_ImagesTest/* | head -n 24) --weights shelf \
 	  --output $(DEMO)/stock
+	$(BIN)/locount rows $(DEMO)/stock --output $(DEMO)/rows
 	$(BIN)/locount eval --weights shelf --data locount:$(DEMO)/shelves:test --output $(DEMO)/evaluation
 	$(BIN)/locount report $(DEMO)/evaluation --output $(DEMO)/report.html
 	$(BIN)/locount train --config-file Shelf/clcnet_s2_cls10_shelf --data shelf:200:1 \
@@ -27,6 +28,7 @@ demo: $(INSTALLED)
 	@echo
 	@echo "pictures with boxes and counts     $(DEMO)/stock/pictures/"
 	@echo "what stands on each shelf photo    $(DEMO)/stock/inventory.csv, totals.csv"
+	@echo "rows, shares, gaps of each photo   $(DEMO)/rows/shelf.html"
 	@echo "metrics, errors, best and worst    $(DEMO)/report.html"
 	@echo "a training's losses                $(DEMO)/training/metrics.json, or: $(BIN)/tensorboard --logdir $(DEMO)"
 
@@ -41,6 +43,11 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(INSTALLED)
+	$(BIN)/pip install -c constraints.txt -e ".[docs]"
+	$(BIN)/mkdocs build --strict
+	@echo "the site    output/site/index.html"
 
 bench: $(INSTALLED)
 	$(BIN)/pip install -c constraints.txt -e ".[bench]"

@@ -97,6 +97,45 @@ def test_output_files(files, tmp_path):
     assert metrics["AP"] == pytest.approx(100)
 
 
+def test_compare(files, tmp_path, capsys):
+    gt, dt = files()
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(DT[:1]))
+    command = ["evaluate", gt, dt, "--compare", str(other), "--draws", "5"]
+    assert main([*command, "--json", "--output", str(tmp_path / "out")]) == 0
+    differences = json.loads(capsys.readouterr().out)["differences"]
+    # With its second box missed too, other has 51 of 101 points of AP, as both have in APlc50.
+    rows = {row["figure"]: row for row in differences["figures"]}
+    half = pytest.approx(100 * 50 / 101)
+    assert [rows["AP"][k] for k in ("difference", "low", "high")] == [half] * 3
+    assert [rows["APlc50"][k] for k in ("difference", "low", "high")] == [0, 0, 0]
+    assert differences["draws"] == 5
+    table = list(csv.DictReader((tmp_path / "out" / "differences.csv").open()))
+    assert [row["figure"] for row in table] == list(rows)
+    assert float(table[0]["other"]) == pytest.approx(100 * 51 / 101)
+    assert main(command) == 0
+    assert "| AP | 100.000 | 50.495 | 49.505 |" in " ".join(capsys.readouterr().out.split())
+
+
+def test_compare_refuses_detections_of_other_photos(files, tmp_path, capsys):
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps([DT[0] | {"image_id": 5}]))
+    assert main(["evaluate", *files(), "--compare", str(other)]) == 2
+    assert f'{other}: detections[0]: "image_id" is 5' in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_suspects(files, tmp_path, capsys):
+    # Of the box of 20 a detection says 5.
+    assert main(["evaluate", *files(), "--suspects", "--output", str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    assert "1 suspect annotations (count: 1)" in out
+    assert "annotated 20, detected 5" in out
+    (row,) = csv.DictReader((tmp_path / "out" / "suspects.csv").open())
+    assert (row["kind"], row["annotation"], row["score"]) == ("count", "1", "0.8")
+    assert main(["evaluate", *files(), "--suspects", "--score", "0.85", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["suspects"] == []
+
+
 def test_no_ground_truth_makes_files_all_the_same(files, tmp_path):
     paths = files(gt=GT | {"annotations": []})
     assert main(["evaluate", *paths, "--errors", "--output", str(tmp_path / "out")]) == 0
@@ -114,7 +153,16 @@ def test_bad_input_has_status_2_and_writes_nothing(files, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("arguments", [[], ["DT", "--self-test"], ["DT", "--max-dets", "0"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["DT", "--self-test"],
+        ["DT", "--max-dets", "0"],
+        ["DT", "--draws", "5"],
+        ["--self-test", "--suspects"],
+    ],
+)
 def test_wrong_arguments_have_status_2(files, capsys, arguments):
     gt, dt = files()
     assert main(["evaluate", gt, *(dt if a == "DT" else a for a in arguments)]) == 2

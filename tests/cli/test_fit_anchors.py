@@ -33,4 +33,4 @@ def test_the_printed_lines_are_a_config_with_the_printed_recall(photos, capsys):
 
 def test_wrong_input_has_status_2(photos, capsys):
     assert main(["fit-anchors", "nothing", "--config-file", CONFIG]) == 2
-    assert "'nothing' is no dataset" in capsys.readouterr().err
+    assert "'nothing' is not a dataset" in capsys.readouterr().err

@@ -112,7 +112,7 @@ def test_tiles_are_part_of_a_run(predict, shelf, tmp_path, capsys):
     assert predict(shelf, "--tiles", "auto") == 2
     assert "tiles: 40x40 before" in capsys.readouterr().err
     assert predict(shelf, "--tiles", "many", output=tmp_path / "other") == 2
-    assert "The tiles 'many' are none" in capsys.readouterr().err
+    assert "'many' does not name tiles" in capsys.readouterr().err
 
 
 def test_the_threshold_holds(predict, shelf, tmp_path):

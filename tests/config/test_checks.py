@@ -114,13 +114,13 @@ def test_all_problems_are_listed():
 )
 def test_a_key_that_the_model_does_not_read_is_named_with_where_it_has_a_meaning(path, opts, where):
     message = refused(path, *opts)
-    assert message.startswith(f"{opts[0]} is {opts[1]!r}, but none of ")
+    assert message.startswith(f"{opts[0]} is {opts[1]!r}, but is not read by ")
     assert f"leave it at {project_keys()[opts[0]].default!r}" in message
     assert where in message.partition("It has a meaning for")[2]
 
 
 def test_detectron2s_own_heads_do_not_read_the_counting():
-    with pytest.raises(InputError, match=r"none of .*StandardROIHeads reads it"):
+    with pytest.raises(InputError, match=r"is not read by .*StandardROIHeads"):
         load(CLCNET, "MODEL.ROI_HEADS.NAME", "StandardROIHeads")
 
 
@@ -281,7 +281,7 @@ def test_one_stage_keys_that_do_not_fit_each_other_are_named(path, opts, words):
 def test_what_changes_after_loading_is_checked_when_the_model_is_built(name):
     cfg = load(f"Shelf/{name}_small")
     cfg.MODEL.COUNT_HEAD.MATCHING = "negative"
-    with pytest.raises(InputError, match=r"COUNT_HEAD.MATCHING is 'negative', but none of"):
+    with pytest.raises(InputError, match=r"COUNT_HEAD.MATCHING is 'negative', but is not read by"):
         build_model(cfg)
 
 

@@ -102,7 +102,7 @@ def test_a_config_yaml_of_an_earlier_version_works_where_what_is_gone_did_nothin
         cfg = load_config(str(path))
     assert cfg.MODEL.PROPOSAL_GENERATOR.NAME == "ChunkedRPN"
     assert cfg.MODEL.ROI_HEADS.NAME == "FasterRCNNROIHeads"
-    assert "MODEL.ROI_HEADS.NAME: BoxLossROIHeads is called FasterRCNNROIHeads now" in caplog.text
+    assert "MODEL.ROI_HEADS.NAME: BoxLossROIHeads is now called FasterRCNNROIHeads" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_image_predicted_twice_counts_once(register, caplog):
     name = register(dataset)
     with caplog.at_level(logging.WARNING):
         twice = run(name, [*dataset, dataset[0]], [*outputs, outputs[1]])
-    assert "1 predictions for images that had some already" in caplog.text
+    assert "1 predictions for images that already had some" in caplog.text
     same(twice, run(name, dataset, outputs))
 
 

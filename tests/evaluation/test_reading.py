@@ -143,8 +143,8 @@ def test_problems_of_different_kinds_are_listed_together():
 def test_broken_file_is_an_error(tmp_path, content):
     path = tmp_path / "dt.json"
     path.write_text(content)
-    assert "is no valid JSON" in problems(truth(), path)
-    assert "is no valid JSON" in problems(path, found())
+    assert "is not valid JSON" in problems(truth(), path)
+    assert "is not valid JSON" in problems(path, found())
 
 
 def test_missing_file_is_an_error(tmp_path):

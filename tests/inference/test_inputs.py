@@ -46,7 +46,7 @@ def test_inputs_without_a_photo_are_all_named(folder):
     (folder / "empty").mkdir()
     with pytest.raises(InputError) as error:
         expand_inputs(["none.jpg", "a.png", "*.gif", "empty"])
-    for line in ("none.jpg: no such", "*.gif: matches no file", "empty: holds no photo"):
+    for line in ("none.jpg: no such", "*.gif: matches no file", "empty: contains no photo"):
         assert line in str(error.value)
 
 

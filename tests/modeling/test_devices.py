@@ -95,9 +95,9 @@ def test_it_trains_and_predicts(name, opts, photos, tmp_path):
         assert all(p.is_cuda for p in (*trainer.model.parameters(), *predictor.model.parameters()))
         waits.clear()
         pixels = np.random.default_rng(0).integers(256, size=(64, 64, 3), dtype=np.uint8)
-        found, waits_of_photo = predictor(pixels), waits.copy()
+        found, waits_of_photo = predictor(pixels).everything, waits.copy()
         predictor.model.to("cpu")
-        expected = predictor(pixels)
+        expected = predictor(pixels).everything
     print(f"{name} waits in a step {step.of_step.total()} times, {dict(step.of_step)}")
     print(f"{name} waits for a photo {waits_of_photo.total()} times, {dict(waits_of_photo)}")
     assert math.isfinite(trainer.storage.latest()["total_loss"][0])

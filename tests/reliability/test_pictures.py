@@ -50,7 +50,7 @@ def test_a_postscript_file_starts_no_program(tmp_path, monkeypatch, suffix):
     monkeypatch.setattr("subprocess.Popen", lambda *args, **kwargs: started.append(args))
     path = tmp_path / f"loop{suffix}"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n{} loop\n")
-    with pytest.raises(DatasetError, match=r"none of .*JPEG"):
+    with pytest.raises(DatasetError, match=r"is not one of .*JPEG"):
         open_picture(path)
     assert list(read_image_sizes([str(path)])[1]) == [0]
     assert "can't be read" in inspect_photo(str(path)).error

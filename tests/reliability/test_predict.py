@@ -239,7 +239,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     with new_folder(out) as second:  # of another process
         assert at_work.exists()
         (second / "file").touch()
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         first.__exit__(None, None, None)
     assert [path.name for path in out.iterdir()] == ["file"]
     assert not at_work.exists()
@@ -266,5 +266,5 @@ def test_numbers_stay_as_they_are_in_a_table():
 
 def test_a_folder_of_nothing_but_other_files_says_what_is_there(tmp_path):
     (tmp_path / "a.heic").touch()
-    with pytest.raises(InputError, match=r"holds no photo .* but 1 \.heic"):
+    with pytest.raises(InputError, match=r"contains no photo .* but 1 \.heic"):
         expand_inputs([str(tmp_path)])

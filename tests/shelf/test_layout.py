@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from locount.shelf.camera import choose_camera
-from locount.shelf.categories import CATALOGUE, CLASSES, DRAWN_PITCH, MAX_COUNT, MIN_PITCH
+from locount.shelf.categories import CATALOG, CLASSES, DRAWN_PITCH, MAX_COUNT, MIN_PITCH
 from locount.shelf.layout import GAP, Item, View, choose_item, fill_shelf, pile_up, queue_step
 
 VIEW = View(tilt=0.2, yaw=0.3, scale=1.0)
@@ -16,18 +16,18 @@ def item(name, **changes):
 
 
 def steps(pile):
-    """How far each item stands from the one drawn before it."""
+    """How far each item is from the one drawn before it."""
     return np.abs(np.diff(pile.feet, axis=0))
 
 
 @pytest.fixture(scope="module")
 def shelves():
-    """What stands on 80 shelves of several heights."""
+    """What is on 80 shelves of several heights."""
     shelves = []
     for seed in range(80):
         rng = np.random.default_rng(seed)
         view = View(0.05 + 0.2 * rng.random(), rng.random() - 0.5, 1.0)
-        goods = rng.permutation(len(CATALOGUE))[:8].tolist()
+        goods = rng.permutation(len(CATALOG))[:8].tolist()
         height = 60 + 180 * rng.random()
         placed = list(fill_shelf(rng, goods, view, (0, 640), (20, 620), height))
         shelves.append((view, height, placed))

@@ -7,7 +7,7 @@ import pytest
 
 from locount.shelf import render as renderer
 from locount.shelf.camera import Camera
-from locount.shelf.categories import CATALOGUE, CLASSES, GOODS, GROUPS, MAX_COUNT
+from locount.shelf.categories import CATALOG, CLASSES, GOODS, GROUPS, MAX_COUNT
 from locount.shelf.layout import Item, Placed, View, choose_item, pile_up
 from locount.shelf.render import render
 from locount.shelf.scene import Shelf
@@ -80,7 +80,7 @@ def test_names_can_be_written_and_groups_have_several_members():
 
 
 FORMS = [
-    ("plain" if goods in CATALOGUE else "varied", category, form)
+    ("plain" if goods in CATALOG else "varied", category, form)
     for category, goods in enumerate(GOODS)
     for form in ["single", *goods.piles]
 ]
@@ -179,7 +179,7 @@ def test_a_pile_by_each_rule(form, rule, counts):
     camera = Camera(640, 360, zoom=1.0, roll=0.0, perspective=(0.0, 0.0), lens=0.0)
     units = renderer._units(standing(form, 5, 2), rule)
     kept = list(zip(units, renderer._boxes(units, camera, 0.6), strict=True))
-    boxes, categories, found = renderer._merge(kept, rule)
+    boxes, categories, found, *_ = renderer._merge(kept, rule)
     assert found.tolist() == counts
     assert set(categories.tolist()) == {CLASSES.index("Can")}
     if (form, rule) == ("block", "row"):

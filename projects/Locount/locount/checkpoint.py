@@ -33,7 +33,7 @@ from .model_file import (
     stored_config,
 )
 
-# Which config keys are behind a parameter that does not fit. Tried in turn on "name: problem"; a
+# Which config keys decide on a parameter that does not fit. Tried in turn on "name: problem"; a
 # problem that starts with "(" is about the shape.
 CONFIG_KEYS = (
     (r"(^|\.)count_pred\.", "MODEL.COUNT_HEAD.{STRATEGY,MAX_COUNT,BASE}"),
@@ -84,7 +84,8 @@ class Checkpointer(DetectionCheckpointer, _TensorFiles):
         self._parts = {} if cfg is None else {CONFIG_KEY: cfg.dump()}
 
     def save(self, name: str, **parts: Any) -> None:
-        """
+        """Write a checkpoint, whole or not at all.
+
         Raises:
             InputError: if the file can't be written. What was there before still is.
         """
@@ -131,7 +132,7 @@ class Checkpointer(DetectionCheckpointer, _TensorFiles):
         try:
             loaded = super()._load_file(filename)
         except (AssertionError, TypeError) as error:
-            raise InputError(f"{filename} holds no weights of a model.") from error
+            raise InputError(f"{filename} has no weights of a model.") from error
         check_weights(filename, loaded["model"])
         return loaded
 
@@ -157,7 +158,7 @@ class Checkpointer(DetectionCheckpointer, _TensorFiles):
             self.path,
         )
         if problems:
-            self.logger.warning("Left out, or trained from their beginning:\n%s", listing(problems))
+            self.logger.warning("Left out, or trained from scratch:\n%s", listing(problems))
 
 
 def slim_checkpoint(
@@ -173,8 +174,8 @@ def slim_checkpoint(
     Args:
         config_file: for a checkpoint without config, or in place of its own. Where it does not name
             the number of classes, that is the checkpoint's.
-        card: what whoever gets the file should know of it, in Markdown; by default the one in the
-            checkpoint.
+        card: what those who get the file should know about it, in Markdown; by default the one in
+            the checkpoint.
 
     Returns:
         Whether the output holds a config.
@@ -237,7 +238,8 @@ def load_weights(model: nn.Module, path: str) -> None:
     """Load a checkpoint all of whose weights fit the model, and that has all of the model's.
 
     To start a training from other weights it is right to leave out what does not fit, as
-    :class:`Checkpointer` does, and to go on with random numbers in its place. To predict it is not.
+    :class:`Checkpointer` does, and to continue with random numbers in its place. For prediction it
+    is not.
 
     Args:
         path: a file, a name of :func:`find_weights`, or an address that Detectron2 knows.
@@ -282,7 +284,7 @@ class _WholeFiles:
 
 
 def _unwritten(path: str | Path, error: OSError | RuntimeError) -> Exception:
-    """What to raise after ``error``; torch hides that of the file behind one of its own."""
+    """What to raise after ``error``; torch hides that of the file in one of its own."""
     cause = error if isinstance(error, OSError) else error.__context__
     if not isinstance(cause, OSError):
         return error
@@ -290,7 +292,7 @@ def _unwritten(path: str | Path, error: OSError | RuntimeError) -> Exception:
 
 
 def _of_any_machine(cfg: CfgNode) -> CfgNode:
-    """The config with Detectron2's defaults for what a slim checkpoint does not tell."""
+    """The config with Detectron2's defaults for what a slim checkpoint does not say."""
     cfg, defaults = cfg.clone(), get_cfg()
     for key in OF_THE_MACHINE:
         node, default = cfg, defaults
@@ -314,7 +316,7 @@ def _problems(incompatible: Any) -> list[str]:
 
 
 def _config_keys(problems: list[str]) -> list[str]:
-    """The config keys behind ``problems``, in the order of CONFIG_KEYS."""
+    """The config keys that decide on ``problems``, in the order of CONFIG_KEYS."""
     matches = {
         next((keys for pattern, keys in CONFIG_KEYS if re.search(pattern, problem)), "MODEL")
         for problem in problems

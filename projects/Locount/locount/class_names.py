@@ -37,7 +37,7 @@ class Classes:
 
     @classmethod
     def of_dataset(cls, name: str) -> Classes | None:
-        """Those of a registered dataset; None if its metadata tells no names."""
+        """Those of a registered dataset; None if its metadata has no names."""
         metadata = MetadataCatalog.get(name)
         names = metadata.get("thing_classes")
         if names is None:
@@ -75,19 +75,19 @@ class Classes:
             )
             raise InputError(
                 "The checkpoint was trained on other classes than DATASETS.TRAIN has: "
-                f"{difference}. Restore their order, or start anew without --resume."
+                f"{difference}. Restore their order, or start over without --resume."
             )
 
 
 def find_classes(cfg: CfgNode, weights: str) -> Classes:
     """The classes of a trained model.
 
-    Where the checkpoint does not tell, as those of other programs, the first of DATASETS.TEST and
-    DATASETS.TRAIN does that is at hand and has as many. Else the classes are numbered, and a
-    warning says so.
+    If the checkpoint does not record them (other programs' don't), they come from the first dataset
+    of DATASETS.TEST and DATASETS.TRAIN that is available and has the same number of classes. Else
+    the classes are numbered, and a warning says so.
 
     Raises:
-        InputError: if the checkpoint's classes are not as many as the config says.
+        InputError: if the checkpoint has another number of classes than the config.
     """
     num_classes = _num_classes(cfg)
     classes = Classes.of_checkpoint(weights)
@@ -99,7 +99,7 @@ def find_classes(cfg: CfgNode, weights: str) -> Classes:
                 "left beside the checkpoint."
             )
         return classes
-    reasons = ["the checkpoint does not tell them"]
+    reasons = ["the checkpoint does not record them"]
     for dataset in dict.fromkeys([*cfg.DATASETS.TEST, *cfg.DATASETS.TRAIN]):
         try:
             register_datasets([dataset])
@@ -111,7 +111,7 @@ def find_classes(cfg: CfgNode, weights: str) -> Classes:
             return classes
         reasons.append(f"{dataset!r} has no {num_classes} categories")
     logger.warning(
-        "The names of the classes are not known, so they are called by their numbers:\n%s",
+        "The names of the classes are not known, so they are numbered:\n%s",
         listing(dict.fromkeys(reasons)),
     )
     names = tuple(f"class {i}" for i in range(num_classes))

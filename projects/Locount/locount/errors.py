@@ -32,7 +32,7 @@ def printable(text: str, keep: str = "") -> str:
             return match[0]
         try:
             return "".join(f"\\x{byte:02x}" for byte in os.fsencode(match[0]))
-        except UnicodeEncodeError:  # a surrogate that stands for no byte
+        except UnicodeEncodeError:  # a surrogate that encodes no byte
             return f"\\u{ord(match[0]):04x}"
 
     return _UNPRINTABLE.sub(escape, text)

@@ -22,7 +22,7 @@ import msgspec
 
 from .errors import InputError, printable
 
-# In the names of temporary files and folders: what a killed process left can be told from others'.
+# In the names of temporary files and folders: shows what a killed process left.
 _UNFINISHED = ".unfinished-"
 # What spreadsheets take for a formula, numbers excepted.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
@@ -57,7 +57,7 @@ def _lock(handle: int) -> bool:
 
 
 def remove_unfinished_files(folder: Path) -> None:
-    """Remove the temporary files that killed processes left; only for who has the folder alone."""
+    """Remove the temporary files of killed processes; only for who has the folder to itself."""
     for path in folder.glob(f".*{_UNFINISHED}*"):
         if path.is_file():
             path.unlink(missing_ok=True)
@@ -103,7 +103,7 @@ def new_file(path: Path, mode: str = "wb", *, durable: bool = False) -> Iterator
 
 
 def _temporary_prefix(path: Path) -> str:
-    # Cut, because a long name has no room for more letters.
+    # Cut, because a long name can't take more letters.
     return f".{path.name[:50]}{_UNFINISHED}"
 
 
@@ -163,19 +163,20 @@ def _cell(value: Any) -> Any:
 
 
 def require_new(path: Path) -> None:
-    """
+    """Check that ``path`` is free for a new folder: nothing, or an empty folder.
+
     Raises:
         InputError: if there is anything at ``path`` but an empty folder.
     """
     if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
-        raise InputError(f"{path} is there already and not empty: name a new folder")
+        raise InputError(f"{path} already exists and is not empty: name a new folder")
 
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside ``path`` that becomes ``path`` at the end of the block.
 
-    After an exception in the block nothing is left of it; what a killed process left is removed by
+    After an exception in the block nothing of it is left; what a killed process left is removed by
     the next one for the same ``path``.
 
     Raises:

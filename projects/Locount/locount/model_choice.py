@@ -31,7 +31,7 @@ def choose(
         names. Without any argument these are None and the weights that come with the project.
 
     Raises:
-        InputError: if the folder holds no such files.
+        InputError: if the folder has no such files.
     """
     if run is not None:
         config_file = config_file or _of_run(run, "config.yaml")

@@ -33,7 +33,7 @@ CARD_KEY = "card"
 
 # A symbolic link to weights/ in a checkout, a folder of files in a wheel.
 FOLDER = Path(__file__).parent / "weights"
-# What comes with the project, by the names that stand for it wherever weights are named.
+# What comes with the project, by its names, which work wherever weights are named.
 SHIPPED = {"products": "products_lite0.pth", "shelf": "clcnet_s2_cls10_shelf.pth"}
 # What predicts where no weights are named.
 DEFAULT = "products"
@@ -128,7 +128,7 @@ def check_weights(path: str, weights: Any) -> None:
         odd = [n for n, w in weights.items() if not isinstance(n, str) or not _is_array(w)]
     if odd:
         raise InputError(
-            f"{path} holds no weights under 'model' ({odd[0]!r} is not an array by its name): save "
+            f"{path} has no weights under 'model' ({odd[0]!r} is not an array by its name): save "
             "them with torch.save({'model': model.state_dict()}, FILE)."
         )
 
@@ -230,7 +230,7 @@ def _check_archive(path: str) -> bool:
 
 
 def _is_array(value: Any) -> bool:
-    """Whether a value is an array whose every number is in the file."""
+    """Whether a value is an array all of whose numbers are in the file."""
     if not isinstance(value, torch.Tensor):
         return isinstance(value, np.ndarray)
     return (
@@ -256,7 +256,7 @@ def _explain(error: Exception) -> str:
 def _refusal(name: str) -> str:
     return (
         f"holds more than arrays and plain data ({name}), which could run programs, so it is not "
-        "loaded: save the weights alone, with torch.save({'model': model.state_dict()}, FILE)"
+        "loaded: save only the weights, with torch.save({'model': model.state_dict()}, FILE)"
     )
 
 

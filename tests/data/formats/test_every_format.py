@@ -124,7 +124,7 @@ def test_it_is_converted_by_its_name(shelf, tmp_path, capsys):
     ]
     convert(name, tmp_path / "other", to="coco", split="shop")
     assert set(read("coco", tmp_path / "other").splits) == {"shop"}
-    with pytest.raises(InputError, match="says all there is to be known"):
+    with pytest.raises(InputError, match="says everything that is needed"):
         convert(name, tmp_path / "no", to="coco", mend=True)
 
 

@@ -278,7 +278,7 @@ def test_answers_about_a_photo_are_listed_and_the_boxes_kept(files, caplog):
 
 def test_the_key_of_the_photo_that_label_studio_must_have_is_named(files):
     folder = files({"train.json": label_studio({"photo": "a.jpg", "shop": 3})})
-    with pytest.raises(InputError, match=r"no key 'image' but 'photo', 'shop': rename"):
+    with pytest.raises(InputError, match=r"no key 'image', only 'photo', 'shop': rename"):
         read("label-studio", folder)
 
 
@@ -365,7 +365,7 @@ def test_a_broken_list_of_categories_is_never_passed_over(tmp_path):
     dataset = Dataset(("cup",), {"train": Split([record(([1, 2, 30, 40], 0, 1))], ["a.jpg"])})
     folder = write(dataset, "locount", tmp_path / "locount")
     (folder / "categories.txt").write_text("a,b\ncup\n")
-    with pytest.raises(InputError, match="holds a comma"):
+    with pytest.raises(InputError, match="contains a comma"):
         read("locount", folder, skip_invalid=True)
     folder = write(dataset, "yolo", tmp_path / "yolo")
     (folder / "data.yaml").write_text("train: images/train\nnames: [cup, cup]\n")

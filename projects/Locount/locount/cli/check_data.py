@@ -25,12 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fix",
         metavar="OUT",
         type=Path,
-        help="write a copy there, corrected where that leaves no choice, with a list of changes",
+        help="write a copy there, correcting what can only be corrected in one way, with a list of "
+        "changes",
     )
     parser.add_argument(
         "--no-images",
         action="store_true",
-        help="don't decode the images: much faster, but nothing is known of their content",
+        help="don't decode the images: much faster, but says nothing about their content",
     )
     parser.add_argument(
         "--json", action="store_true", help="print JSON, and nothing else, to standard output"

@@ -1,4 +1,4 @@
-"""Train several configs under one budget and tell them apart in one table."""
+"""Train several configs under one budget and compare them in one table."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "configs",
         metavar="CONFIG[+KEY=VALUE…]",
         nargs="+",
-        help="a YAML file, or a name that `locount configs` lists, and options that make it "
-        "another",
+        help="a YAML file, or a name that `locount configs` lists, and options that change it",
     )
     parser.add_argument("--train", metavar="DATASET", required=True, help="such as shelf:600:1")
     parser.add_argument("--test", metavar="DATASET", required=True, help="such as shelf:100:2")
@@ -27,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs="+",
         default=[0],
-        help="a training each (default: 0)",
+        help="one training for each (default: 0)",
     )
     parser.add_argument(
         "--variant",

@@ -8,7 +8,7 @@ from pathlib import Path
 from .options import writing
 
 FORMATS = ("coco", "cvat", "label-studio", "locount", "sku110k", "voc", "yolo")
-LOSSES = ("counts", "crowds", "empty-images", "fractions", "category-list")
+LOSSES = ("counts", "crowds", "empty-images", "fractions", "category-list", "scores")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,18 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="from_",
         choices=FORMATS,
-        help="format of IN, where its files leave that open",
+        help="format of IN, if its files don't show it",
     )
     parser.add_argument("--to", choices=FORMATS, required=True, help="format of OUT")
     parser.add_argument(
         "--split",
-        help="the only split to convert (default: all), or that which a single file holds",
+        help="split to convert (default: all), or the split that a single file is",
     )
     parser.add_argument(
         "--image-root",
         metavar="DIR",
         type=Path,
-        help="what the image names in a single file start from",
+        help="folder that the image names in a single file start from",
     )
     parser.add_argument(
         "--images",
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip-invalid",
         action="store_true",
-        help="leave invalid boxes and images out and say which (default: an error)",
+        help="leave out invalid boxes and images, and say which (default: an error)",
     )
     parser.add_argument(
         "--mend",
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--count-attribute",
         metavar="NAME",
         default="count",
-        help="what the count is called in IN, where boxes have attributes; '' reads none "
+        help="what the count is called in IN, in formats with attributes; '' for none "
         "(default: %(default)s)",
     )
 

@@ -133,7 +133,7 @@ def installed_version(distribution: str) -> str | None:
 def unmet_requirement(distribution: str, version: str) -> str | None:
     """The requirement of `locount` that `version` doesn't meet, or None.
 
-    None, too, where that can't be told: `locount` or `packaging` isn't installed.
+    None, too, where that can't be known: `locount` or `packaging` isn't installed.
     """
     try:
         requirements = importlib.metadata.requires("locount") or []

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_output(
         parser,
-        "folder for the results, of which `locount report` makes a page (default: that of --run, "
+        "folder for the results, which `locount report` makes a page from (default: that of --run, "
         "else OUTPUT_DIR of --config-file, else output/eval)",
         metavar="DIR",
     )

@@ -34,12 +34,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--errors",
         action="store_true",
-        help="also what is lost to which cause, and count statistics",
+        help="also how much each cause of errors costs, and count statistics",
     )
-    add_score(parser, "also errors of the number of products per image; AP uses all")
+    add_score(
+        parser,
+        "also errors of the number of products per image; AP uses all; for --suspects 0.5 by "
+        "default",
+    )
+    parser.add_argument(
+        "--compare",
+        metavar="OTHER",
+        type=Path,
+        help="detections of another system, as DT: also how much DT is better, with intervals of "
+        "95 %% from a paired bootstrap over photos",
+    )
+    parser.add_argument(
+        "--draws", metavar="N", type=at_least_1, help="draws of the bootstrap (default: 1000)"
+    )
+    parser.add_argument(
+        "--suspects",
+        action="store_true",
+        help="also annotations that confident detections contradict",
+    )
     add_output(
         parser,
-        "write metrics.json, per_category.csv, grid.png and precision_recall.png there",
+        "write metrics.json, per_category.csv, grid.png and precision_recall.png there, and "
+        "differences.csv and suspects.csv where asked for",
         metavar="DIR",
     )
     parser.add_argument(
@@ -56,10 +76,13 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.report import evaluate_files, self_test, write_report
     from ..files import to_json
 
-    if args.self_test == (args.dt is not None):
+    more = args.compare is not None or args.suspects
+    if args.self_test == (args.dt is not None) or (args.self_test and more):
         raise InputError(
             "give only GT with --self-test, or GT and DT without (`locount evaluate --help`)"
         )
+    if args.draws is not None and args.compare is None:
+        raise InputError("--draws is for --compare OTHER only: give both, or leave it out")
     if args.self_test:
         passed, line = self_test(args.gt)
         print(line)
@@ -71,6 +94,9 @@ def run(args: argparse.Namespace) -> int:
         coco_sizes=args.coco_sizes,
         with_errors=args.errors,
         score=args.score,
+        other=args.compare,
+        draws=args.draws,
+        with_suspects=args.suspects,
     )
     if args.output:
         with writing(args.output):

@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="DATASET", help="such as sku110k:ROOT:train")
     add_config_file(
         parser,
-        "the model, whose training sizes and numbers of anchors are taken",
+        "the model that the anchors are for, with its training sizes and numbers of anchors",
         required=True,
     )
     add_opts(parser)
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     )
     register_datasets([args.dataset])
     if args.dataset not in DatasetCatalog:
-        raise InputError(f"{args.dataset!r} is no dataset: write for example locount:ROOT:SPLIT")
+        raise InputError(f"{args.dataset!r} is not a dataset: write for example locount:ROOT:SPLIT")
     shapes = training_shapes(DatasetCatalog.get(args.dataset), cfg)
     if not len(shapes):
         raise InputError(f"{args.dataset!r} has no boxes to fit anchors to")

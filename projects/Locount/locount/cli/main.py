@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NoReturn
 
 from .. import __version__
@@ -18,22 +19,27 @@ from ..messages import set_up_messages
 # takes seconds.
 COMMANDS = {
     "calibrate": "find the score that counts, and how far numbers can be trusted",
-    "check-data": "report everything wrong with datasets, and what they hold",
+    "check-data": "report what is wrong with datasets, and what they contain",
     "compare": "train several configs under one budget and write one table",
     "configs": "list the configs that come with locount",
     "convert": "write a dataset in another annotation format",
+    "diff": "show what has changed on a shelf between two photos",
     "doctor": "print the versions of everything that matters and what is missing",
     "eval": "run a model over a dataset and judge its boxes and counts",
     "evaluate": "score detections against ground truth, jointly in IoU and count",
     "export": "write a model as ONNX or TorchScript",
     "fit-anchors": "find the anchors that suit a dataset, and what they gain",
-    "fit-threshold": "find the score from which on detections count",
+    "fit-threshold": "find the score threshold that makes totals match",
     "make-shelf": "render pictures of shelves with their counts",
+    "planogram": "make plans of shelves from photos, and check shelves by them",
     "predict": "find and count the products on photos: pictures, tables, results",
     "report": "show what a trained model can do, on one page for the browser",
+    "rows": "show what is where on shelves: rows, facings, shares, gaps",
+    "select": "name the photos that are most worth annotating",
     "serve": "show on a page in the browser what is on a photo",
-    "slim": "make a small file of a checkpoint, for prediction",
-    "train": "train a model, or go on with a training",
+    "slim": "make a small file from a checkpoint, for prediction",
+    "stock": "list what is running out on shelves",
+    "train": "train a model, or continue a training",
 }
 
 # Exit statuses beside those of commands: what shells say of a program that Ctrl+C ends, and of one
@@ -58,10 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         name, arguments = _command(argv)
         program += f" {name}"
         set_up_messages()
-        module = importlib.import_module(f"locount.cli.{name.replace('-', '_')}")
-        parser = Parser(prog=program, description=COMMANDS[name])
-        module.add_arguments(parser)
-        status = module.run(parser.parse_args(arguments))
+        args = command_parser(name).parse_args(arguments)
+        status = _module(name).run(args)
         sys.stdout.flush()  # a reader that is gone shows here and not at the end of the process
         return status
     except InputError as error:
@@ -79,15 +83,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 2
 
 
+def command_parser(name: str) -> argparse.ArgumentParser:
+    """The parser of one of COMMANDS."""
+    parser = Parser(prog=f"locount {name}", description=COMMANDS[name])
+    _module(name).add_arguments(parser)
+    return parser
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"locount.cli.{name.replace('-', '_')}")
+
+
 def _command(argv: Sequence[str] | None) -> tuple[str, list[str]]:
-    """The name of the command, and what is behind it."""
+    """The name of the command, and its arguments."""
     width = max(map(len, COMMANDS))
     table = "\n".join(f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items())
     parser = Parser(
         prog="locount",
         usage="locount [-h] [--version] COMMAND ...",
         description="Localize and count products on shelf photos.",
-        epilog=f"commands:\n{table}\n\n`locount COMMAND --help` says more of a command. Exit "
+        epilog=f"commands:\n{table}\n\n`locount COMMAND --help` says more about a command. Exit "
         "status: 0 done, 1 some of it\nfailed or a check found something, 2 could not be done.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

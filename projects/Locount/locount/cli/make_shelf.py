@@ -7,10 +7,14 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder: new, empty or made so")
+    parser.add_argument(
+        "out", type=Path, metavar="OUT", help="new or empty folder, or one that this command made"
+    )
     parser.add_argument("--images", type=int, default=500, metavar="N", help="default: 500")
     parser.add_argument("--size", default="640x360", metavar="WxH", help="default: 640x360")
-    parser.add_argument("--seed", type=int, default=1, help="other seed, other shelves; default: 1")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="another seed gives other shelves; default: 1"
+    )
     parser.add_argument("--style", default="plain", help="plain (default) or varied")
     parser.add_argument(
         "--rule",

@@ -20,7 +20,8 @@ ENGINES = ("torch", "onnx", "openvino")  # of export/engines.py, which imports t
 def add_model(parser: argparse.ArgumentParser) -> None:
     """The options of :func:`open_predictor`."""
     model = parser.add_argument_group(
-        "model", "A model file, or the folder of a training. Without any: what comes with locount."
+        "model",
+        "A model file, or the folder of a training. By default the weights that come with locount.",
     )
     model.add_argument(
         "-w",
@@ -35,7 +36,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of a training (OUTPUT_DIR): its config and its newest checkpoint",
     )
-    add_config_file(model, "the config, where it is not that of the model file or of the folder")
+    add_config_file(model, "a config in place of that of the model file or folder")
     add_opts(model)
 
 
@@ -108,7 +109,7 @@ def add_opts(parser: argparse._ActionsContainer) -> None:
         metavar="KEY VALUE",
         nargs="+",
         default=[],
-        help="keys of the config and values, over what the config says",
+        help="keys of the config and their values, in place of those of the config",
     )
 
 
@@ -117,7 +118,7 @@ def add_score(parser: argparse._ActionsContainer, text: str) -> None:
         "--score",
         metavar="SCORE",
         type=share,
-        help=f"least score, from 0 to 1, from which on a detection counts ({text})",
+        help=f"lowest score, from 0 to 1, of detections that count ({text})",
     )
 
 
@@ -161,7 +162,7 @@ def renamed(parser: argparse._ActionsContainer, old: str, new: str) -> None:
 
     class Renamed(argparse.Action):
         def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-            parser.error(f"{old} is called {new} here now")
+            parser.error(f"{old} is now called {new} here")
 
     parser.add_argument(old, action=Renamed, nargs="?", help=argparse.SUPPRESS)
 

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_output(
         parser,
-        "folder for the results; a run into it goes on where another one stopped (default: "
+        "folder for the results; a run continues what another one left there (default: "
         "%(default)s)",
         default=Path("output/predict"),
         metavar="DIR",
@@ -59,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="print a line of JSON for each photo, and nothing else"
     )
     add_device(parser)
-    parser.add_argument("--batch-size", type=at_least_1, metavar="N", help="images a step, at most")
+    parser.add_argument(
+        "--batch-size", type=at_least_1, metavar="N", help="images per step, at most"
+    )
     parser.add_argument(
         "--amp", action="store_true", help="mixed precision: faster where the hardware has it"
     )
@@ -134,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
         cause = f"{error}: mend it. " if isinstance(error, OSError) else ""
         print(
             f"locount predict: {cause}{job.summary.new} photos were done and are kept; the same "
-            "command goes on from there.",
+            "command continues from there.",
             file=sys.stderr,
         )
         if isinstance(error, KeyboardInterrupt):

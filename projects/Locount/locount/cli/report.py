@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--photos",
         metavar="DIR",
         type=Path,
-        help="show only photos of this folder: the page holds what the results name, so give it "
+        help="show only photos of this folder: the page shows what the results name, so give it "
         "for results that are not your own",
     )
     add_output(parser, "where to write the page (default: report.html in DIR)", metavar="FILE")

@@ -11,7 +11,9 @@ from .options import add_config_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("checkpoint", metavar="IN.pth", type=Path, help="as a training leaves it")
+    parser.add_argument(
+        "checkpoint", metavar="IN.pth", type=Path, help="file that a training wrote"
+    )
     parser.add_argument("output", metavar="OUT.pth", type=Path, help="the file to write")
     add_config_file(parser, "config of the model (default: the one in the checkpoint)")
     parser.add_argument(
@@ -35,8 +37,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB of {before / 1e6:.1f} MB")
     if not has_config:
         print(
-            f"locount slim: {args.checkpoint} does not hold its config, so to predict with "
-            f"{args.output} takes one, too; --config-file puts it in",
+            f"locount slim: {args.checkpoint} does not contain its config, so predicting with "
+            f"{args.output} needs one too; --config-file puts it in",
             file=sys.stderr,
         )
     return 0

@@ -1,4 +1,4 @@
-"""Train a model, or go on with a training."""
+"""Train a model, or continue a training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="start",
         metavar="FILE",
         help="start from these weights: a file, or `products`, those that come with locount; what "
-        "does not fit the config is listed and begins anew",
+        "does not fit the config is listed and starts from scratch",
     )
     parser.add_argument(
         "--data",
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_opts(parser)
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the newest checkpoint in the folder"
+        "--resume", action="store_true", help="continue from the newest checkpoint in the folder"
     )
     parser.add_argument("--eval-only", action="store_true", help="evaluate, as `locount eval` does")
     add_processes(parser)
@@ -60,7 +60,7 @@ def add_processes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dist-url",
         default="auto",
-        help="where the processes meet; of several machines tcp://ADDRESS:PORT of the first "
+        help="where the processes meet; for several machines tcp://ADDRESS:PORT of the first "
         "(default: any free port of this machine)",
     )
 

@@ -90,7 +90,7 @@ class Field:
     """One key of the objects.
 
     Attributes:
-        default: stands for a missing key that is not ``required``.
+        default: in place of a missing key that is not ``required``.
         optional: all of the objects have the key, or none and there is no column.
     """
 
@@ -108,7 +108,7 @@ class Table:
         name: of the list, for messages.
         places: of the objects in the list, (N,).
         columns: by key, (N,), or (N, 4) for boxes.
-        others: the entries that are no sound objects.
+        others: the entries that are not sound objects.
     """
 
     name: str
@@ -137,7 +137,7 @@ def read_table(entries: Any, name: str, fields: dict[str, Field], faults: Faults
     if isinstance(entries, msgspec.Raw):
         entries = decode_json(entries, faults)
     if not isinstance(entries, list | tuple):
-        faults.add(name, None, f"is no list but {_show(entries)}; is this another kind of file?")
+        faults.add(name, None, f"is not a list but {_show(entries)}; is this another kind of file?")
         entries = []
     num_with = {
         key: sum(isinstance(e, dict) and key in e for e in entries)
@@ -156,7 +156,9 @@ def read_table(entries: Any, name: str, fields: dict[str, Field], faults: Faults
     for key, field in fields.items():
         values = [entries[i].get(key, field.default) for i in places]
         if field.kind is ID and len({isinstance(v, str) for v in values}) > 1:
-            faults.stop(name, f'"{key}" is a text here and an integer there: write all alike')
+            faults.stop(
+                name, f'"{key}" is a text here and an integer there: write all the same way'
+            )
         columns[key] = field.kind.column(values, len(values))
     return Table(name, places, columns, [e for e, ok in zip(entries, good, strict=True) if not ok])
 
@@ -165,18 +167,18 @@ def decode_json(raw: msgspec.Raw, faults: Faults) -> Any:
     """Any JSON, with NaN and Infinity, which JSON has not: the entries that hold them can be named.
 
     Raises:
-        DatasetError: for what is no JSON.
+        DatasetError: for what is not JSON.
     """
     try:
         return parse_json(bytes(raw))
     except ValueError as error:
-        faults.stop(None, f"is no valid JSON ({error}): was it cut off? Write it again")
+        faults.stop(None, f"is not valid JSON ({error}): was it cut off? Write it again")
 
 
 def _complaints(entry: Any, fields: dict[str, Field], num_with: dict[str, int]) -> Iterator[str]:
     """What is wrong with the keys and types of an entry."""
     if not isinstance(entry, dict):
-        yield f"is no object but {_show(entry)}"
+        yield f"is not an object but {_show(entry)}"
         return
     for key, field in fields.items():
         if key not in entry:
@@ -224,7 +226,7 @@ def typed_columns(
                 pieces = map(decoder.decode, _pieces(bytes(entries).strip(), piece_size))
                 return _joined([_columns(objects, fields) for objects in pieces])
             except JSON_ERRORS:
-                # "}," also stands within entries that hold objects: then not piece by piece
+                # "}," also occurs within entries that hold objects: then not piece by piece
                 return _columns(decoder.decode(entries), fields)
     except (*JSON_ERRORS, TypeError, OverflowError):
         return None
@@ -264,7 +266,7 @@ def flat_table(
 def _pieces(text: bytes, size: int) -> Iterator[bytes]:
     """The JSON of a list of objects as lists of a little over ``size`` bytes each.
 
-    A cut in the wrong place, within a string or a nested object, leaves a piece that is no JSON.
+    A cut in the wrong place, within a string or a nested object, leaves a piece that is not JSON.
     """
     start = 0
     while (end := text.find(b"},", start + size)) >= 0:

@@ -66,7 +66,8 @@ class Faults(list[Fault]):
         raise AssertionError
 
     def raise_if_any(self) -> None:
-        """
+        """Raise what was collected, as one error.
+
         Raises:
             DatasetError: if there are any.
         """

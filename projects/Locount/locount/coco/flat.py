@@ -1,7 +1,7 @@
 """Flat lists of JSON objects to columns, compiled and in threads.
 
 What detectors write is such a list: numbers, and boxes of four. Anything else (texts, nested
-values, missing keys, escapes, what is no JSON) is left to the readers of :mod:`.columns`, which
+values, missing keys, escapes, what is not JSON) is left to the readers of :mod:`.columns`, which
 decide what is legal. Where this one reads a list it gives what those give, to the last bit.
 """
 
@@ -121,7 +121,7 @@ def to_double(digits, power):
     return np.uint64(mantissa | (np.uint64(exponent) << np.uint64(52))).view(np.float64), True
 
 
-# What scans numbers and white space has no end but the comma or bracket behind every part.
+# What scans numbers and white space ends only at the comma or bracket after every part.
 
 
 @loop
@@ -141,7 +141,7 @@ def _skip_space(data, i):
 
 @loop
 def _scan_digits(data, i, number):
-    """The place behind a run of digits, and the number that they go on."""
+    """The place after a run of digits, and the number that they go on."""
     while True:
         digit = at(data, i) - np.uint8(48)
         if digit > 9:
@@ -156,7 +156,7 @@ def _scan_number(data, i):
     """A JSON number from place ``i`` on.
 
     Returns:
-        The place behind it, ``_FAILED`` if there is none; its digits as an integer; how many of
+        The place after it, ``_FAILED`` if there is none; its digits as an integer; how many of
         these count; the power of ten; whether it is negative, and whether it is written as an
         integer.
     """
@@ -195,7 +195,7 @@ def _scan_number(data, i):
 
 @loop
 def _skip_text(data, i, stop):
-    """The place behind a text whose first quote is at ``i``; ``_FAILED`` for escapes."""
+    """The place after a text whose first quote is at ``i``; ``_FAILED`` for escapes."""
     i += 1
     while i < stop and at(data, i) != 34:
         if at(data, i) == 92 or at(data, i) < 32:
@@ -221,7 +221,7 @@ _WORD_START = (0, 4, 9, 13)
 
 @loop
 def _skip_value(data, i, stop):
-    """The place behind a plain value; ``_FAILED`` for others."""
+    """The place after a plain value; ``_FAILED`` for others."""
     if i >= stop:
         return _FAILED
     if at(data, i) == 34:
@@ -245,7 +245,7 @@ def _read_double(data, i, target, place, odd, num_odd):
     """Read a number into ``target[place]``, or note in ``odd`` what Python has to do.
 
     Returns:
-        The place behind it or ``_FAILED``, and how many numbers are noted.
+        The place after it or ``_FAILED``, and how many numbers are noted.
     """
     start = i
     i, digits, num, power, negative, _ = _scan_number(data, i)
@@ -280,7 +280,7 @@ def _read_box(data, i, target, place, odd, num_odd):
 
 @loop
 def _behind_name(data, i, stop, keys, key_start, field):
-    """The place behind the quote that ends the name of a field; ``_FAILED`` for another name."""
+    """The place after the quote that ends the name of a field; ``_FAILED`` for another name."""
     if field < 0:
         return _FAILED
     first, last = key_start[field], key_start[field + 1]

@@ -123,7 +123,7 @@ def read_truth(
             and width, 0 where not known), before it is checked.
 
     Raises:
-        DatasetError: for what is no COCO file; all else is among the faults.
+        DatasetError: for what is not a COCO file; everything else is among the faults.
     """
     faults = Faults(_name(source, "ground truth"))
     data = read_lists(source, faults)
@@ -199,7 +199,7 @@ def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
     """The three lists of a COCO file, those of a file not yet decoded.
 
     Raises:
-        DatasetError: for what is no JSON object with these keys.
+        DatasetError: for what is not JSON object with these keys.
     """
     data: dict | list
     loaded = _load(source, faults)
@@ -211,7 +211,7 @@ def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
         except JSON_ERRORS:
             data = decode_json(loaded, faults)
     if not isinstance(data, dict):
-        faults.stop(None, f"holds no object with {', '.join(LISTS)}")
+        faults.stop(None, f"has no object with {', '.join(LISTS)}")
     for key in LISTS:
         if key not in data:
             text = f'has no "{key}": a COCO file is an object with the lists {", ".join(LISTS)}'
@@ -259,7 +259,7 @@ def _with_counts(entries: Any, count: str, faults: Faults) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """A number that labelling tools write as 7.0 or "7" as an integer; all else as it is."""
+    """A number that labeling tools write as 7.0 or "7" as an integer; everything else as it is."""
     try:
         number = float(value) if isinstance(value, str) else value
         return int(number) if isinstance(number, float) and number == int(number) else value

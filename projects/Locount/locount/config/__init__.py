@@ -48,7 +48,7 @@ def load_config(config_file: str, opts: Sequence[object] = ()) -> CfgNode:
         A config that is not frozen.
 
     Raises:
-        InputError: for a file that can't be read, and listing every key that there is not, whose
+        InputError: for a file that can't be read, and listing every key that does not exist, whose
             value is of another type or out of range, or that the model does not read.
     """
     cfg = get_cfg()

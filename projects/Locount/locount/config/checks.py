@@ -49,8 +49,8 @@ def check_config(cfg: CfgNode) -> None:
 def check_switches(cfg: CfgNode, named: Collection[str], options: Collection[str]) -> None:
     """Check that keys are not set in vain, because of the value of another key.
 
-    Turning something off leaves what a config says of it without a meaning, and is not a mistake. A
-    mistake is to set such a key where it is off by default, or by an option.
+    Turning something off makes what a config says about it meaningless, which is not a mistake. It
+    is one to set such a key where it is off by default, or by an option.
 
     Args:
         named: keys that a file or options give a value.
@@ -159,7 +159,7 @@ def count_partition(cfg: CfgNode, num_stages: int) -> CountPartition:
 def _name_problems(cfg: CfgNode) -> list[str]:
     known = registries()
     return [
-        f"{key} is {name!r}, which is called {RENAMED[name]!r} now."
+        f"{key} is {name!r}, which is now called {RENAMED[name]!r}."
         if name in RENAMED
         else f"{key} is {name!r}; it must be one of {', '.join(sorted(n for n, _ in known[key]))}."
         for key, name in parts_of(cfg).items()
@@ -176,7 +176,7 @@ def _unread_problems(cfg: CfgNode) -> list[str]:
     # Of the data, not of the detector: a config may give it to every node.
     keys = {k: field for k, field in project_keys().items() if field.name != "NUM_CLASSES"}
     return [
-        f"{key} is {get(cfg, key)!r}, but none of {', '.join(names)} reads it: leave it at "
+        f"{key} is {get(cfg, key)!r}, but is not read by {', '.join(names)}: leave it at "
         f"{field.default!r}. It has a meaning for {', '.join(readers_of(key))}."
         for key, field in keys.items()
         if not is_read(key, names) and msgspec.convert(get(cfg, key), field.type) != field.default
@@ -307,8 +307,8 @@ def _yolo_problems(node: CfgNode) -> Iterator[str]:
     numbers = [len(level) for level in node.ANCHORS]
     if len(set(numbers)) != 1 or 0 in numbers:
         yield (
-            f"MODEL.YOLO.ANCHORS has {numbers} anchors on its levels; each level needs as many, "
-            "at least one."
+            f"MODEL.YOLO.ANCHORS has {numbers} anchors on its levels; each level needs the same "
+            "number, at least one."
         )
 
 

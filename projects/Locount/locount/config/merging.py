@@ -84,7 +84,7 @@ def renewed(values: Mapping[str, object], source: str = "") -> dict[str, object]
     """The values of an earlier version as this one has them.
 
     Names that changed are the new ones, and keys that are gone are left out where they did nothing;
-    the log tells. All else is as it was.
+    the log says so. Everything else is as it was.
 
     Args:
         source: of the values, for the log.
@@ -94,7 +94,7 @@ def renewed(values: Mapping[str, object], source: str = "") -> dict[str, object]
         if key in GONE_DEFAULTS and value == GONE_DEFAULTS[key]:
             continue
         if isinstance(value, str) and value in RENAMED:
-            logger.info("%s%s: %s is called %s now.", source, key, value, RENAMED[value])
+            logger.info("%s%s: %s is now called %s.", source, key, value, RENAMED[value])
             value = RENAMED[value]
         kept[key] = value
     if len(kept) < len(values):
@@ -109,7 +109,7 @@ def merge(cfg: CfgNode, values: Mapping[str, object], source: str = "") -> None:
         source: of the values, for the message.
 
     Raises:
-        InputError: listing each key that there is not, with the nearest one that there is, and each
+        InputError: listing each key that does not exist, with the nearest one that does, and each
             value of another type.
     """
     # Of a node that is gone all keys have one cure.

@@ -23,9 +23,9 @@ Pixels = Annotated[float, Meta(gt=0)]
 
 NumClasses = Annotated[
     AtLeast1,
-    Meta(description="Without background. Where no config names it, training takes the data's."),
+    Meta(description="Without background. If no config names it, training takes the data's."),
 ]
-ScoreThresh = Annotated[Share, Meta(description="Detections have a higher score.")]
+ScoreThresh = Annotated[Share, Meta(description="Detections need a higher score.")]
 Prior = Annotated[Probability, Meta(description="Score of every class that training starts from.")]
 FocalAlpha = Annotated[Share, Meta(description="Focal loss: weight of objects (α).")]
 FocalGamma = Annotated[NotNegative, Meta(description="Focal loss: exponent (γ).")]
@@ -115,15 +115,15 @@ class SoftNMS(Struct):
         ),
     ] = "none"
     SIGMA: Annotated[
-        Positive, Meta(description="Of gaussian: the larger, the less scores fall.")
+        Positive, Meta(description="Of gaussian: the larger it is, the less scores fall.")
     ] = 0.5
 
 
 class TIMM(Struct):
     """A backbone of the library timm, which gives the features of MODEL.FPN.IN_FEATURES.
 
-    As in Detectron2's ResNet MODEL.BACKBONE.FREEZE_AT is what is not trained: 0 nothing, 1 the
-    stem, 2 that and the stage of res2, and so on.
+    As in Detectron2's ResNet, MODEL.BACKBONE.FREEZE_AT says what is not trained: 0 nothing, 1 the
+    stem, 2 the stem and the stage of res2, and so on.
     """
 
     NAME: Annotated[str, Meta(description="As in timm.list_models().")] = "resnet50"
@@ -155,11 +155,11 @@ class BFP(Struct):
     ] = "build_resnet_fpn_backbone"
     LEVEL: Annotated[
         Number,
-        Meta(description="Whose size all levels are brought to, counted from 0, the finest."),
+        Meta(description="Level whose size all others are resized to; 0 is the finest."),
     ] = 2
     REDUCTION: Annotated[
         AtLeast1,
-        Meta(description="Channels of the FPN over those inside the non-local block."),
+        Meta(description="Channels of the FPN divided by those inside the non-local block."),
     ] = 1
 
 
@@ -169,7 +169,7 @@ class RepPoints(Struct):
     NUM_CLASSES: NumClasses = 80
     IN_FEATURES: Annotated[
         Names,
-        Meta(description="Levels of the pyramid from the finest on, each of twice the stride."),
+        Meta(description="Levels of the pyramid from the finest on, each with twice the stride."),
     ] = ("p3", "p4", "p5", "p6", "p7")
     NUM_CONVS: Annotated[Number, Meta(description="Convolutions in each of the two towers.")] = 3
     CONV_DIM: Annotated[
@@ -225,7 +225,7 @@ class FCOS(Struct):
     NUM_CONVS: Annotated[Number, Meta(description="Convolutions in each of the two towers.")] = 4
     NORM: Annotated[
         Literal["GN", "BN", "SyncBN", "FrozenBN", ""],
-        Meta(description='Of the towers. "BN" and "SyncBN" have statistics of each level.'),
+        Meta(description='Of the towers. "BN" and "SyncBN" have their own statistics per level.'),
     ] = "GN"
     PRIOR_PROB: Prior = 0.01
     CENTER_SAMPLING_RADIUS: Annotated[
@@ -259,7 +259,7 @@ class Torchvision(Struct):
         bool,
         Meta(
             description="Start from torchvision's ImageNet weights, if MODEL.WEIGHTS is empty. "
-            "Not for ssdlite, which torchvision gives another network with them."
+            "Not for ssdlite, for which torchvision then builds another network."
         ),
     ] = False
     SCORE_THRESH_TEST: ScoreThresh = 0.01
@@ -272,11 +272,11 @@ class YOLO(Struct):
     NUM_CLASSES: NumClasses = 80
     IN_FEATURES: Annotated[
         Names,
-        Meta(description="Of the timm model from the finest on, each of twice the stride."),
+        Meta(description="Of the timm model from the finest on, each with twice the stride."),
     ] = ("res3", "res4", "res5")
     ANCHORS: Annotated[
         tuple[tuple[tuple[Pixels, Pixels], ...], ...],
-        Meta(description="[width, height] in pixels, as many for each of IN_FEATURES."),
+        Meta(description="[width, height] in pixels; the same number for each of IN_FEATURES."),
     ] = (
         ((10, 13), (16, 30), (33, 23)),
         ((30, 61), (62, 45), (59, 119)),
@@ -310,7 +310,7 @@ class YOLO(Struct):
     ] = 1.0
     IOU_LOSS_WEIGHT: Annotated[
         NotNegative,
-        Meta(description="Of the IoU loss beside those of offsets and scales; 0: off."),
+        Meta(description="Of the IoU loss, added to those of offsets and scales; 0: off."),
     ] = 0.0
     IOU_AWARE_LOSS_WEIGHT: Annotated[
         NotNegative, Meta(description="Of the loss of a predicted IoU; 0: none is predicted.")
@@ -318,19 +318,19 @@ class YOLO(Struct):
     IOU_AWARE_EXPONENT: Annotated[
         Share,
         Meta(
-            description="In testing the predicted IoU to the power of this (α) is a factor of the "
-            "score, beside objectness to that of 1 - α."
+            description="In testing the score has the predicted IoU to the power of this (α) as a "
+            "factor, and objectness to the power of 1 - α."
         ),
     ] = 0.4
     NMS: Annotated[
         Literal["greedy", "matrix"],
-        Meta(description="In each class; matrix lowers scores and has no threshold of IoU."),
+        Meta(description="Within each class; matrix lowers scores and has no IoU threshold."),
     ] = "greedy"
     IGNORE_THRESH: Annotated[
         Share,
         Meta(
-            description="A prediction that is no object's, but has a higher IoU with one, is not "
-            "taught that nothing is there."
+            description="Unmatched predictions whose IoU with an object is higher are not trained "
+            "as background."
         ),
     ] = 0.7
     LABEL_SMOOTH: Annotated[
@@ -441,7 +441,7 @@ class Solver(Struct):
         Meta(
             description="ADAMW's first beta is SOLVER.MOMENTUM. With both "
             'SOLVER.CLIP_GRADIENTS.CLIP_TYPE can also be "full_model": CLIP_VALUE is then the '
-            'largest norm of the gradient as a whole, while "norm" is of each parameter for itself.'
+            'largest norm of the whole gradient, while "norm" clips each parameter by itself.'
         ),
     ] = "SGD"
     BACKBONE_MULTIPLIER: Annotated[
@@ -460,15 +460,15 @@ class Augmentation(Struct):
     MAX_HIDDEN_ITEMS: Annotated[
         NotNegative,
         Meta(
-            description="A group of c of which a share s can be seen trains its count as long as "
-            "(1 - s) c is at most this, and only box and class beyond it. 1000.0: always."
+            description="A group of c items of which a share s can be seen trains its count as "
+            "long as (1 - s) c is at most this, beyond it only box and class. 1000.0: always."
         ),
     ] = 0.5
     MIN_VISIBLE: Annotated[
         Share,
         Meta(
-            description="Of an object of which a smaller share is seen nothing is trained: it is "
-            "background. 0: every sliver is an object, as in Detectron2."
+            description="An object of which a smaller share can be seen is background. 0: every "
+            "sliver is an object, as in Detectron2."
         ),
     ] = 0.1
     COLOR: Annotated[
@@ -480,11 +480,11 @@ class Augmentation(Struct):
     ] = 0.0
     POLICY: Annotated[
         Literal["none", "v0", "v1"],
-        Meta(description="Policy of AutoAugment for detection; v0 is its paper's."),
+        Meta(description="Policy of AutoAugment for detection; v0 is that of its paper."),
     ] = "none"
     COPY_PASTE: Annotated[
         Number,
-        Meta(description="Groups of other photos that are pasted onto a photo, at most."),
+        Meta(description="Largest number of groups from other photos pasted onto a photo."),
     ] = 0
 
 
@@ -494,15 +494,15 @@ class Predict(Struct):
     SCORE: Annotated[
         Share,
         Meta(
-            description="Least score of a detection that is shown and added up. The evaluation of "
-            "detections does not use it: it wants doubtful ones too."
+            description="Least score of a detection that is shown and added up. Evaluation does "
+            "not use it: it needs the doubtful ones too."
         ),
     ] = 0.5
     MAX_OVERLAP: Annotated[
         Overlap,
         Meta(
-            description="Nor is a detection shown of which a larger share lies in a better one of "
-            "its class (of two boxes the share of the smaller counts). 1 shows all."
+            description="A detection is not shown either if a larger share of it lies in a better "
+            "one of its class (the share of the smaller of the two boxes). 1 shows all."
         ),
     ] = 1.0
 
@@ -513,8 +513,8 @@ class Evaluation(Struct):
     MAX_DETS: Annotated[
         tuple[AtLeast1, ...],
         Meta(
-            description="Detections per image and category at which AP, AR and ARlc are given as "
-            'well, as "AP@100", "AR100" and "ARlc100", beside TEST.DETECTIONS_PER_IMAGE.'
+            description="Detections per image and category at which AP, AR and ARlc are also "
+            'reported, as "AP@100", "AR100" and "ARlc100", besides TEST.DETECTIONS_PER_IMAGE.'
         ),
     ] = ()
 

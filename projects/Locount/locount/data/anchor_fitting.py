@@ -21,7 +21,7 @@ from ..errors import InputError
 # So many boxes, drawn at random, are enough to fit anchors to.
 MAX_FITTED = 20_000
 RESTARTS, MAX_ITERATIONS = 5, 100
-# A range of training sizes stands for so many of them.
+# A range of training sizes is sampled this many times.
 SIZES_OF_RANGE = 5
 
 
@@ -35,14 +35,14 @@ class Anchors:
         """Those of MODEL.ANCHOR_GENERATOR.
 
         Raises:
-            InputError: for a model without such anchors, and for levels that have not equally many.
+            InputError: for a model without such anchors, and for levels with different numbers.
         """
         node = cfg.MODEL.ANCHOR_GENERATOR
         num_levels = len(_features(cfg))
         if node.NAME != "DefaultAnchorGenerator":
             raise InputError(
-                f"MODEL.ANCHOR_GENERATOR.NAME is {node.NAME}; anchors can be fitted for "
-                "DefaultAnchorGenerator alone"
+                f"MODEL.ANCHOR_GENERATOR.NAME is {node.NAME}; anchors can only be fitted for "
+                "DefaultAnchorGenerator"
             )
         columns = []
         for key in ("SIZES", "ASPECT_RATIOS"):
@@ -85,7 +85,7 @@ def _features(cfg: CfgNode) -> list[str]:
 
 
 def training_shapes(records: Iterable[dict], cfg: CfgNode) -> np.ndarray:
-    """Width and height of every box that is no crowd, in the pixels of the resized image.
+    """Width and height of every box that is not a crowd, in the pixels of the resized image.
 
     Each box is there once for each size of INPUT.MIN_SIZE_TRAIN, and for five sizes where that is a
     range. Crops and other augmentations are not considered.

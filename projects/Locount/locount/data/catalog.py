@@ -25,7 +25,7 @@ def _load(name: str) -> list[dict]:
 def register_datasets(names: Iterable[str]) -> None:
     """Make names usable in ``DATASETS.TRAIN`` and ``DATASETS.TEST``, their metadata set.
 
-    Names that are none of ours are left alone, and so are names that are registered already.
+    Names that are not ours are passed over, and so are names that are registered already.
 
     Raises:
         DatasetError: for a name that is incomplete or leads to no dataset, or if its categories

@@ -22,7 +22,7 @@ from .mending import Changes, mended_box
 
 logger = logging.getLogger(__name__)
 
-# Numbers of annotations that are no attribute.
+# Numbers of annotations that are not attributes.
 _KEYS = frozenset({"image_id", "category_id", "area", "iscrowd", "ignore", "num_keypoints"})
 
 
@@ -41,14 +41,16 @@ class CocoJson:
         *,
         count: str = coco.COUNT,
         mend: Changes | None = None,
+        content: dict | None = None,
     ) -> None:
         """
         Args:
             count: what the count is called there.
             mend: swap reversed corners and cut boxes to their images, and list that here.
+            content: what the file says, where that has been read.
         """
         self.json_file, self.image_root = json_file, image_root
-        self.count, self.mend = count, mend
+        self.count, self.mend, self.content = count, mend, content
 
     def metadata(self) -> dict[str, Any]:
         """Detectron2's metadata: ``thing_classes`` by their ids, and what these ids become.
@@ -87,7 +89,8 @@ class CocoJson:
     @cached_property
     def _file(self) -> coco.CocoFile:
         mend = None if self.mend is None else partial(self._mended, self.mend)
-        return coco.read_truth(self.json_file, self.count, of_pixels=True, mend=mend)
+        source = self.json_file if self.content is None else self.content
+        return coco.read_truth(source, self.count, of_pixels=True, mend=mend)
 
     @cached_property
     def _faults(self) -> coco.Faults:
@@ -115,7 +118,7 @@ class CocoJson:
         return faults
 
     def _hints(self) -> list[Problem]:
-        if self.count in self._file.annotations.columns:
+        if self.count in self._file.annotations.columns or self.content is not None:
             return []
         entries = read_json(self.json_file)["annotations"]
         text = uncounted(
@@ -141,7 +144,7 @@ class CocoJson:
         changes.log()
 
     def _sound(self) -> tuple[list[dict], dict[str, object]]:
-        """The records and the metadata of what has no fault."""
+        """The records and the metadata of what is without fault."""
         file = self._file
         faulty = {(fault.entries, fault.index) for fault in self._faults}
         images, categories, annotations = (

@@ -39,8 +39,8 @@ def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
         records = DatasetCatalog.get(name)
         if name in cfg.DATASETS.TEST and len({r["image_id"] for r in records}) < len(records):
             raise DatasetError(
-                f"{name!r} of DATASETS.TEST has photos more than once: leave out repeat=N, which "
-                "is for training"
+                f"{name!r} of DATASETS.TEST contains photos more than once: leave out repeat=N, "
+                "which is for training"
             )
         if head.STRATEGY == "classification" and name in cfg.DATASETS.TRAIN:
             check_counts(name, records, head.MAX_COUNT)
@@ -48,12 +48,12 @@ def check_datasets(cfg: CfgNode, names: Sequence[str]) -> None:
 
 
 def fill_num_classes(cfg: CfgNode, names: Sequence[str], named: Collection[str]) -> None:
-    """Give the model as many classes as its data has, unless somebody named a number.
+    """Give the model the number of classes of its data, unless somebody named a number.
 
     Args:
         cfg: not frozen; is changed.
-        names: datasets, of which the first tells; they are registered if they are not yet.
-        named: the keys that a file or options gave a value, as ``locount.config.named_keys`` tells.
+        names: datasets, of which the first decides; they are registered if they are not yet.
+        named: the keys that a file or options gave a value, as ``locount.config.named_keys`` says.
     """
     option = num_classes_option(cfg)
     if option is None or option in named or not names:
@@ -65,7 +65,7 @@ def fill_num_classes(cfg: CfgNode, names: Sequence[str], named: Collection[str])
 
 
 def check_classes(cfg: CfgNode, names: Sequence[str]) -> None:
-    """Check that all datasets have the same categories, and the model as many classes.
+    """Check that all datasets have the same categories, and the model the same number of classes.
 
     Raises:
         DatasetError: naming the datasets, or the option and its right value.
@@ -90,16 +90,16 @@ def check_classes(cfg: CfgNode, names: Sequence[str]) -> None:
     if num_classes != len(classes[first]):
         raise DatasetError(
             f"{option} is {num_classes}, but {first!r} has {len(classes[first])} categories: "
-            f"set {option} {len(classes[first])}; for a model that is trained give the data its "
-            "categories, with ?map=FILE.csv or ?as=CATEGORY behind the name"
+            f"set {option} {len(classes[first])}; for a model that is already trained give the "
+            "data its categories, with ?map=FILE.csv or ?as=CATEGORY after the name"
         )
 
 
 def num_classes_option(cfg: CfgNode) -> str | None:
     """The config key of the model's number of classes; None for a model that has no classes.
 
-    It stands in the node that is called like the meta architecture, without "Counting" before and
-    "Detector" behind its name (``MODEL.FCOS`` of "CountingFCOS"), or else in ``MODEL.ROI_HEADS``.
+    The key is in the node named after the meta architecture, minus a "Counting" prefix and a
+    "Detector" suffix (``MODEL.FCOS`` for "CountingFCOS"), or else in ``MODEL.ROI_HEADS``.
     """
     architecture = cfg.MODEL.META_ARCHITECTURE
     node = architecture.removeprefix("Counting").removesuffix("Detector").upper()

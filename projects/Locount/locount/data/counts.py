@@ -11,7 +11,7 @@ from ..counting import MAX_COUNT
 
 __all__ = ["COUNT", "MAX_COUNT", "is_number_attribute", "uncounted"]
 
-# Numbers that labelling tools add to boxes by themselves.
+# Numbers that labeling tools add to boxes by themselves.
 _OF_TOOLS = frozenset({"rotation", "track_id", "z_order", "confidence", "score", "id"})
 _NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?\s*", re.ASCII)
 
@@ -26,7 +26,7 @@ def is_number_attribute(name: str, value: object) -> bool:
 
 
 def uncounted(names: Iterable[str]) -> str:
-    """What to say of number attributes of boxes of which none has a count; "" without any."""
+    """What to say about number attributes of boxes if none is a count; "" without any."""
     found = Counter(names)
     if not found:
         return ""

@@ -20,12 +20,12 @@ def image_path(root: str, name: str) -> str:
     if "://" in name:
         raise ValueError("the image is on a server: download it, and write its path")
     if "\0" in name:
-        raise ValueError(f"the image name {name!r} holds a NUL character: correct it")
+        raise ValueError(f"the image name {name!r} contains a NUL character: correct it")
     if os.path.isabs(name) or not {"", ".", ".."}.isdisjoint(name.split("/")):
         name = os.path.relpath(os.path.join(root, name), root or ".")
         if name.split(os.sep)[0] == os.pardir:
             raise ValueError(
                 f"the image name leads out of the folder of images, {root or '.'}: write a name "
-                "below it, or give a folder that holds all images"
+                "below it, or give a folder that contains all images"
             )
     return os.path.join(root, name)

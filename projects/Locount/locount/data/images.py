@@ -61,11 +61,12 @@ class TooManyPixelsError(ValueError):
 
 
 class NotAdmittedError(Exception):
-    """There is no room for a picture now."""
+    """No room for a picture now."""
 
 
 class Picture(NamedTuple):
-    """
+    """A decoded picture, as it is stored.
+
     Attributes:
         pixels: H x W x C (H x W in format "L"), uint8.
         orientation: what the file's EXIF block says, 1 to 8; 1 if it says nothing.
@@ -151,7 +152,7 @@ def read_image_sizes(paths: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
 def orientation_text(orientation: int) -> str:
     """What to say of a photo of a dataset that has a tag."""
     return (
-        f"has the EXIF orientation {orientation}. Boxes are taken to speak of the stored pixels, "
+        f"has the EXIF orientation {orientation}. Boxes are taken as boxes on the stored pixels, "
         "which viewers and many annotation tools turn. If the boxes fit the photo as viewers show "
         "it, turn its pixels (such as by `mogrify -auto-orient`); if they fit the stored pixels, "
         "remove the tag (`locount check-data --fix` does)"
@@ -192,7 +193,7 @@ def _named_faults(name: str) -> Iterator[None]:
     except Exception as error:  # decoders raise whatever they come across
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         if isinstance(error, UnidentifiedImageError):
-            said = f"its content is none of {', '.join(FORMATS)}"
+            said = f"its content is not one of {', '.join(FORMATS)}"
         raise DatasetError(
             f"{name} can't be read as an image ({said or type(error).__name__}): replace it, or "
             "remove it and its annotations"
@@ -220,7 +221,7 @@ def _open(
 
 
 def _orientation(image: Image.Image) -> int:
-    """As viewers take it: from the EXIF block, and none from one that is damaged."""
+    """As viewers take it: from the EXIF block, or upright where that is damaged."""
     try:
         exif = Image.Exif()
         if image.format == "TIFF":
@@ -240,7 +241,7 @@ def _decode(image: Image.Image, file: BinaryIO, format: str) -> np.ndarray:
         return convert_PIL_to_numpy(image, format)
     file.seek(0)
     data = file.read()
-    # Older versions of OpenCV fill up a photo that was cut short and say nothing; Pillow tells.
+    # Older versions of OpenCV fill up a photo that was cut short and say nothing; Pillow says so.
     use_opencv = image.mode == "RGB" and format in ("BGR", "RGB") and data.endswith(_JPEG_END)
 
     def decode(data: bytes) -> np.ndarray:
@@ -262,7 +263,7 @@ def _decode(image: Image.Image, file: BinaryIO, format: str) -> np.ndarray:
 
 
 def _decode_by_opencv(data: bytes, format: str) -> np.ndarray | None:
-    """In half of Pillow's time. None where Pillow has to tell what is wrong."""
+    """In half of Pillow's time. None where Pillow has to say what is wrong."""
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is not None and format == "RGB":

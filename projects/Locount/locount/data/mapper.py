@@ -25,7 +25,7 @@ class LocountDatasetMapper(DatasetMapper):
       is one item. It stays aligned with ``gt_boxes`` and ``gt_classes`` whatever crops and filters
       leave out.
     * A group of which too little is left in the picture has IGNORED_COUNT there, and a box of which
-      next to nothing is left is no object.
+      almost nothing is left is dropped.
     * Images are read as they are stored: see :func:`locount.data.images.read_image`.
 
     Semantic segmentation is not read.
@@ -65,7 +65,7 @@ class LocountDatasetMapper(DatasetMapper):
 
     def __call__(self, dataset_dict: dict) -> dict:
         # The base method calls detection_utils.read_image by name, which turns the image by its
-        # EXIF tag, and has no hook for it. So its steps stand here; the annotations still go
+        # EXIF tag, and has no hook for it. So its steps are here; the annotations still go
         # through the base class.
         dataset_dict = copy.deepcopy(dataset_dict)
         image = read_image(dataset_dict["file_name"], self.image_format)
@@ -98,8 +98,8 @@ class LocountDatasetMapper(DatasetMapper):
     ) -> None:
         classes = np.array([a["category_id"] for a in annotations], dtype=np.int64)
         counts = np.array([a.get("count", 1) for a in annotations], dtype=np.int64)
-        # The base method drops empty boxes without saying which. With positions in the place of
-        # classes it tells which are left.
+        # The base method drops empty boxes without saying which. With positions in place of
+        # classes it says which are left.
         dataset_dict["annotations"] = [{**a, "category_id": i} for i, a in enumerate(annotations)]
         self._transform_annotations(dataset_dict, transforms, aug_input.image.shape[:2])
         instances = dataset_dict["instances"]

@@ -35,7 +35,7 @@ class DatasetName:
 
     @property
     def prefix(self) -> str:
-        """What stands before the first colon; "" for a name without any."""
+        """What is before the first colon; "" for a name without one."""
         prefix, colon, _ = self.place.partition(":")
         return prefix if colon else ""
 
@@ -46,7 +46,7 @@ class DatasetName:
         return DatasetName(place)
 
     def two_parts(self, form: str) -> tuple[str, str]:
-        """What stands between the prefix and the last colon, and after it: paths may hold colons.
+        """What is between the prefix and the last colon, and after it: paths may hold colons.
 
         Raises:
             DatasetError: with the form, if one is missing.
@@ -97,6 +97,12 @@ def whole_number(text: str, least: int = 0) -> int:
 
 def positive(text: str) -> int:
     return whole_number(text, 1)
+
+
+def share(text: str) -> float:
+    if not re.fullmatch(r"0(\.[0-9]+)?|1(\.0+)?", text):
+        raise ValueError("not a number from 0 to 1")
+    return float(text)
 
 
 def one_of(*choices: str) -> Callable[[str], str]:

@@ -202,9 +202,7 @@ def in_subset(names: Sequence[str], number: int, seed: int, title: str) -> list[
         DatasetError: if there are fewer.
     """
     if number > len(names):
-        raise DatasetError(
-            f"{title} has {len(names)} images: a subset of {number} can't be taken of it"
-        )
+        raise DatasetError(f"{title} has {len(names)} images: a subset of {number} can't be taken")
     # Digests, because random numbers depend on the version of the library.
     keys = [f"{seed}/{name.replace(os.sep, '/')}".encode() for name in names]
     digests = [hashlib.blake2b(key, digest_size=16).digest() for key in keys]

@@ -48,11 +48,11 @@ class LocountEvaluator(DatasetEvaluator):
             distributed: gather over processes and evaluate on the main one; else on each its own.
             output_dir: where to write the files; None writes nothing.
             max_dets: detections per image and category that count. With several, AP, AR and
-                ARlc are given at each, all else at the largest.
+                ARlc are given at each, everything else at the largest.
             score: from which on detections add to the number of products of an image.
         """
         if dataset_name not in DatasetCatalog:
-            raise KeyError(f"Register the dataset {dataset_name!r} before; it is not registered.")
+            raise KeyError(f"The dataset {dataset_name!r} is not registered: register it first.")
         self._dataset_name = dataset_name
         self._distributed = distributed
         self._output_dir = Path(output_dir) if output_dir else None
@@ -127,7 +127,7 @@ class LocountEvaluator(DatasetEvaluator):
             by_image.setdefault(prediction["image_id"], prediction)
         if repeated := len(predictions) - len(by_image):
             logger.warning(
-                "%d predictions for images that had some already were left out.", repeated
+                "%d predictions for images that already had some were left out.", repeated
             )
         image_ids = [d["image_id"] for d in dataset]
         if unknown := by_image.keys() - set(image_ids):

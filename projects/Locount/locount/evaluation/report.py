@@ -20,6 +20,7 @@ from .reading import EvaluationInputError, read_ground_truth
 from .result import EvaluationResult, merge_metrics
 
 if TYPE_CHECKING:
+    from .analysis.bootstrap import Differences
     from .analysis.causes import ErrorAnalysis
     from .analysis.count_statistics import CountStatistics
 
@@ -33,12 +34,16 @@ class Report:
         errors, counts: at the largest ``max_dets``; None unless asked for.
         image_counts: errors of the number of "boxes" and of "items", the sum of their counts, per
             image at the least "score" asked for; None if none was.
+        differences, suspects: from another system, and of annotations, at the largest ``max_dets``;
+            None unless asked for.
     """
 
     results: list[EvaluationResult]
     errors: ErrorAnalysis | None
     counts: CountStatistics | None
     image_counts: dict | None
+    differences: Differences | None
+    suspects: list[dict] | None
 
     def as_dict(self) -> dict:
         """Plain data: what metrics.json and ``--json`` hold.
@@ -62,6 +67,10 @@ class Report:
             data["counts"] = counts | {"by_count": by_count}
         if self.image_counts:
             data["image_counts"] = self.image_counts
+        if self.differences:
+            data["differences"] = asdict(self.differences)
+        if self.suspects is not None:
+            data["suspects"] = self.suspects
         return data
 
     def tables(self) -> str:
@@ -75,7 +84,7 @@ class Report:
         ]
         if self.errors:
             parts.append(
-                f"Causes of errors, each repaired alone:\n{tables.errors_table(self.errors)}"
+                f"Causes of errors, each repaired by itself:\n{tables.errors_table(self.errors)}"
             )
         if self.counts:
             parts.append(f"Counts of boxes matched at IoU 0.50:\n{tables.count_table(self.counts)}")
@@ -83,6 +92,10 @@ class Report:
             rows = {name: self.image_counts[name] for name in ("boxes", "items")}
             table = tables.count_errors_table(rows, "number of")
             parts.append(f"Per image, score {self.image_counts['score']} and above:\n{table}")
+        if self.differences:
+            parts.append(tables.differences_table(self.differences))
+        if self.suspects is not None:
+            parts.append(tables.suspects_table(self.suspects))
         return "\n\n".join(parts)
 
 
@@ -94,9 +107,18 @@ def evaluate_files(
     coco_sizes: bool = False,
     with_errors: bool = False,
     score: float | None = None,
+    other: str | PathLike | None = None,
+    draws: int | None = None,
+    with_suspects: bool = False,
 ) -> Report:
-    """Evaluate at several ``max_dets``; ``with_errors`` adds the analyses of errors and counts,
-    ``score`` the errors of the number of products per image when this score or more counts.
+    """Evaluate at several ``max_dets``.
+
+    Args:
+        with_errors: add the analyses of errors and counts.
+        score: add the errors of the number of products per image when this score or more counts.
+        other: add the differences from these detections, by :func:`.bootstrap.compare_systems`.
+        draws: of that; None is its default.
+        with_suspects: add :func:`.suspects.find_suspects` of ``score``, or of its default.
 
     Raises:
         EvaluationInputError: as :func:`.api.evaluate_detections`.
@@ -113,11 +135,26 @@ def evaluate_files(
 
         errors = analyze_errors(matcher, max_dets=max_dets[-1])
         counts = count_statistics(matcher, max_dets=max_dets[-1])
+    differences = suspects = None
+    if other is not None:
+        from .analysis import bootstrap
+
+        differences = bootstrap.compare_systems(
+            matcher,
+            match(matcher.gt, other, max_dets[-1]),
+            draws=bootstrap.DRAWS if draws is None else draws,
+        )
+    if with_suspects:
+        from .analysis.suspects import CONFIDENT, find_suspects
+
+        suspects = find_suspects(matcher, CONFIDENT if score is None else score)
     return Report(
         results=[score_matches(matcher, n, coco_sizes=coco_sizes) for n in max_dets],
         errors=errors,
         counts=counts,
         image_counts=None if score is None else _image_counts(matcher, score),
+        differences=differences,
+        suspects=suspects,
     )
 
 
@@ -129,7 +166,9 @@ def _image_counts(matcher: Matcher, score: float) -> dict:
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Write metrics.json, per_category.csv, grid.png and precision_recall.png."""
+    """Write metrics.json, per_category.csv, grid.png and precision_recall.png; where there are any,
+    differences.csv and suspects.csv.
+    """
     # Only here: matplotlib takes a second to import.
     from .plots import grid_heat_map, precision_recall_curves
 
@@ -141,6 +180,13 @@ def write_report(report: Report, folder: Path) -> None:
         "grid.png": grid_heat_map(last),
         "precision_recall.png": precision_recall_curves(last),
     }
+    if report.differences:
+        rows = report.differences.figures
+        files["differences.csv"] = to_csv(rows, list(rows[0]))
+    if report.suspects is not None:
+        from .analysis.suspects import COLUMNS
+
+        files["suspects.csv"] = to_csv(report.suspects, COLUMNS)
     for name, data in files.items():
         write_bytes(folder / name, data)
 
@@ -163,7 +209,7 @@ def self_test(path: str | PathLike) -> tuple[bool, str]:
         counts=own.counts,
         scores=np.ones(len(own)),
     )
-    # so many that none is cut off
+    # enough that none is cut off
     metrics = score_matches(match(gt, dt, max(1, len(dt))), max(1, len(dt))).metrics
     values = np.array([v for v in metrics.values() if not np.isnan(v)])
     what = f"{path}: {len(own)} boxes as their own detections"

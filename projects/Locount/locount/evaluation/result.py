@@ -14,7 +14,7 @@ from .matching.engine import SubsetScores
 from .protocol import NUM_AC, NUM_IOU
 
 # Suffix of the metrics at one threshold, and its place among those of IoU and those of AC alike.
-_QUOTED = {name: AC_THRESHOLDS.index(AC_STEPS * int(name) // 100) for name in ("50", "75")}
+QUOTED = {name: AC_THRESHOLDS.index(AC_STEPS * int(name) // 100) for name in ("50", "75")}
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,15 @@ class EvaluationResult:
         blind, joint = self.precision[0], self.precision[1:]
         return {
             "APlc": joint.mean(axis=(0, 1)),
-            **{f"APlc{name}": joint[i, i] for name, i in _QUOTED.items()},
+            **{f"APlc{name}": joint[i, i] for name, i in QUOTED.items()},
             "AP": blind.mean(axis=0),
-            **{f"AP{name}": blind[i] for name, i in _QUOTED.items()},
+            **{f"AP{name}": blind[i] for name, i in QUOTED.items()},
         }
 
 
 def summarize(gt: GroundTruth, scores: Sequence[SubsetScores], max_dets: int) -> EvaluationResult:
-    """
+    """The figures of an evaluation from its scores.
+
     Args:
         scores: of the whole set, with precision, then of the subsets to report.
     """
@@ -62,12 +63,14 @@ def summarize(gt: GroundTruth, scores: Sequence[SubsetScores], max_dets: int) ->
     metrics = dict(_coco_metrics(whole, max_dets))
     for part in parts:
         if part.subset.count_blind:
-            metrics[f"AP{part.subset.name}"] = _mean(part.average_precision[:, 0])
-            metrics[f"AR{part.subset.name}"] = _mean(part.recall[:, 0])
+            metrics[f"AP{part.subset.name}"] = mean_percent(part.average_precision[:, 0])
+            metrics[f"AR{part.subset.name}"] = mean_percent(part.recall[:, 0])
     metrics |= _joint_metrics(whole, max_dets)
     joint = [part for part in parts if part.subset.joint]
-    metrics |= {f"APlc-{part.subset.name}": _mean(part.average_precision[:, 1:]) for part in joint}
-    metrics |= {f"ARlc-{part.subset.name}": _mean(part.recall[:, 1:]) for part in joint}
+    metrics |= {
+        f"APlc-{part.subset.name}": mean_percent(part.average_precision[:, 1:]) for part in joint
+    }
+    metrics |= {f"ARlc-{part.subset.name}": mean_percent(part.recall[:, 1:]) for part in joint}
     counted = whole.num_gt > 0
     no_curve = np.full((1 + NUM_AC, NUM_IOU, whole.precision.shape[-1]), np.nan)
     return EvaluationResult(
@@ -75,7 +78,7 @@ def summarize(gt: GroundTruth, scores: Sequence[SubsetScores], max_dets: int) ->
         metrics=metrics,
         grid=np.array(
             [
-                [_mean(whole.average_precision[:, j, i]) for j in range(1, 1 + NUM_AC)]
+                [mean_percent(whole.average_precision[:, j, i]) for j in range(1, 1 + NUM_AC)]
                 for i in range(NUM_IOU)
             ]
         ),
@@ -84,7 +87,7 @@ def summarize(gt: GroundTruth, scores: Sequence[SubsetScores], max_dets: int) ->
     )
 
 
-def _mean(values: np.ndarray) -> float:
+def mean_percent(values: np.ndarray) -> float:
     """Mean in percent without the NaNs of categories that have no ground truth; NaN if none has."""
     values = values[~np.isnan(values)]
     return 100 * float(values.mean()) if values.size else float("nan")
@@ -98,7 +101,7 @@ def _coco_metrics(whole: SubsetScores, max_dets: int) -> Iterator[tuple[str, flo
         return 100 * float(np.ascontiguousarray(values).mean()) if values.size else float("nan")
 
     yield "AP", mean(precision)
-    for name, i in _QUOTED.items():
+    for name, i in QUOTED.items():
         yield f"AP{name}", mean(precision[i])
     yield f"AR{max_dets}", mean(whole.recall[whole.num_gt > 0, 0].T)
 
@@ -106,9 +109,9 @@ def _coco_metrics(whole: SubsetScores, max_dets: int) -> Iterator[tuple[str, flo
 def _joint_metrics(whole: SubsetScores, max_dets: int) -> dict[str, float]:
     ap = whole.average_precision
     return {
-        "APlc": _mean(ap[:, 1:]),
-        **{f"APlc{name}": _mean(ap[:, 1 + i, i]) for name, i in _QUOTED.items()},
-        f"ARlc{max_dets}": _mean(whole.recall[:, 1:]),
+        "APlc": mean_percent(ap[:, 1:]),
+        **{f"APlc{name}": mean_percent(ap[:, 1 + i, i]) for name, i in QUOTED.items()},
+        f"ARlc{max_dets}": mean_percent(whole.recall[:, 1:]),
     }
 
 
@@ -121,12 +124,12 @@ def _per_category(gt: GroundTruth, whole: SubsetScores, max_dets: int) -> Iterat
             "id": category_id,
             "name": name,
             "boxes": int(whole.num_gt[k]),
-            "AP": _mean(ap[None, 0]),
-            **{f"AP{suffix}": _mean(ap[None, 0, i]) for suffix, i in _QUOTED.items()},
-            f"AR{max_dets}": _mean(whole.recall[None, k, 0]),
-            "APlc": _mean(ap[None, 1:]),
-            **{f"APlc{suffix}": _mean(ap[None, 1 + i, i]) for suffix, i in _QUOTED.items()},
-            f"ARlc{max_dets}": _mean(whole.recall[None, k, 1:]),
+            "AP": mean_percent(ap[None, 0]),
+            **{f"AP{suffix}": mean_percent(ap[None, 0, i]) for suffix, i in QUOTED.items()},
+            f"AR{max_dets}": mean_percent(whole.recall[None, k, 0]),
+            "APlc": mean_percent(ap[None, 1:]),
+            **{f"APlc{suffix}": mean_percent(ap[None, 1 + i, i]) for suffix, i in QUOTED.items()},
+            f"ARlc{max_dets}": mean_percent(whole.recall[None, k, 1:]),
         }
 
 

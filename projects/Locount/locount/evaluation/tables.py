@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tabulate import tabulate
 
 from locount.counting import AC_STEPS, AC_THRESHOLDS
+from locount.errors import printable
 
-from .analysis.causes import ErrorAnalysis
-from .analysis.count_statistics import CountStatistics
 from .protocol import IOU_THRESHOLDS
 from .result import EvaluationResult
+
+if TYPE_CHECKING:
+    # Compiled loops take time to load.
+    from .analysis.bootstrap import Differences
+    from .analysis.causes import ErrorAnalysis
+    from .analysis.count_statistics import CountStatistics
+
+NUM_SUSPECTS = 20  # that a table shows
 
 
 def figure(value: float) -> str:
@@ -58,7 +67,7 @@ def per_category_table(result: EvaluationResult) -> str:
 
 
 def errors_table(errors: ErrorAnalysis) -> str:
-    """Points lost to each cause, and how many errors there are of it at IoU and AC 0.50."""
+    """Points lost to each cause, and how many errors it makes at IoU and AC 0.50."""
     rows = [
         [cause, figure(errors.lost[cause]), figure(errors.lost_at_50[cause]), str(number)]
         for cause, number in errors.errors_at_50.items()
@@ -87,3 +96,30 @@ def count_table(statistics: CountStatistics) -> str:
         for n, row in rows.items()
     ]
     return _table(body, ["true count", *headers])
+
+
+def differences_table(differences: Differences) -> str:
+    """A heading, and a row for each figure."""
+    body = [[r["figure"], *map(figure, list(r.values())[1:])] for r in differences.figures]
+    what = f"{100 * differences.level:g} % intervals of {differences.draws} draws"
+    head = f"Differences from the other detections; {what}"
+    if differences.undefined:
+        head += f", {differences.undefined} of them without ground truth and left out"
+    columns = ["figure", "DT", "other", "DT - other", "from", "to"]
+    return f"{head}:\n{_table(body, columns)}"
+
+
+def suspects_table(suspects: Sequence[dict]) -> str:
+    """How many there are of each kind, and the first ones."""
+    if not suspects:
+        return "No annotation is suspect."
+    kinds = Counter(suspect["kind"] for suspect in suspects).most_common()
+    head = f"{len(suspects)} suspect annotations ({', '.join(f'{k}: {n}' for k, n in kinds)})"
+    if len(suspects) > NUM_SUSPECTS:
+        head += f", the first {NUM_SUSPECTS}"
+    columns = ("score", "image_id", "kind", "annotation", "category", "why")
+    body = [
+        [figure(s["score"]), *("-" if s[c] is None else printable(str(s[c])) for c in columns[1:])]
+        for s in suspects[:NUM_SUSPECTS]
+    ]
+    return f"{head}:\n{tabulate(body, columns, tablefmt='pipe', disable_numparse=True)}"

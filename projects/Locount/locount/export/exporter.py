@@ -90,14 +90,15 @@ def compare(predictor: Predictor, run: Run, image: np.ndarray) -> Difference:
 
 
 def difference(original: Sequence[np.ndarray], exported: Sequence[np.ndarray]) -> Difference:
-    """
+    """How far an exported file is from its model.
+
     Args:
         original, exported: outputs in the order of OUTPUTS.
     """
     n, m = len(original[0]), len(exported[0])
     if n != m or n == 0:
         return Difference(n, m)
-    # Not row by row, since the least difference of scores may swap neighbours: each has the nearest
+    # Not row by row, since the least difference of scores may swap neighbors: each has the nearest
     # box of its class as its pair.
     apart = np.abs(original[0][:, None] - exported[0][None]).max(axis=2)
     apart[original[2][:, None] != exported[2][None]] = np.inf

@@ -25,7 +25,8 @@ Run = Callable[[np.ndarray], Sequence[np.ndarray]]
 
 
 def check_exportable(cfg: CfgNode) -> None:
-    """
+    """Check that a model can be exported.
+
     Raises:
         InputError: naming every part of the model that can't be exported.
     """
@@ -43,7 +44,8 @@ def check_exportable(cfg: CfgNode) -> None:
 
 
 def require(package: str) -> None:
-    """
+    """Import the packages that an export needs.
+
     Raises:
         InputError: if a package of the extra ``export`` is not installed.
     """

@@ -82,7 +82,7 @@ def _cummin(values: Tensor, dim: int) -> SimpleNamespace:
 
 
 def _batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
-    """torchvision's, without its branch for no boxes, of which OpenVINO makes one of garbage."""
+    """torchvision's, without its branch for no boxes, which OpenVINO turns into a garbage box."""
     extent = torch.cat([boxes.flatten(), boxes.new_zeros(1)]).max() + 1
     apart = boxes + (idxs.to(boxes) * extent)[:, None]
     return torchvision.ops.nms(apart, scores, iou_threshold)

@@ -56,7 +56,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class Inputs:
-    """
+    """The files that the inputs of a command name.
+
     Attributes:
         paths: photos and videos, each once, in the order of the inputs.
         passed_over: other files of the folders that were searched.
@@ -67,7 +68,8 @@ class Inputs:
 
 
 def expand_inputs(inputs: Iterable[str]) -> Inputs:
-    """
+    """The photos and videos that inputs name.
+
     Args:
         inputs: files, folders (with their subfolders; sorted), and patterns as a shell knows them.
             Of folders, files are taken by their suffixes; hidden ones and pictures of
@@ -82,7 +84,7 @@ def expand_inputs(inputs: Iterable[str]) -> Inputs:
     for name in inputs:
         if os.path.isdir(name):
             found, others = _files_below(name)
-            problem = f"holds no photo ({', '.join(PICTURE_SUFFIXES)}) and no video"
+            problem = f"contains no photo ({', '.join(PICTURE_SUFFIXES)}) and no video"
             if others:
                 problem += f", but {summarize(others)}"
         elif os.path.lexists(name):
@@ -167,12 +169,12 @@ def video_frames(
         announced = video.get(cv2.CAP_PROP_FRAME_COUNT)
         if number == 0:
             raise InputError(
-                "holds no frame that can be read; see that it plays, or convert it to mp4"
+                "has no frame that can be read; check that it plays, or convert it to mp4"
             )
         if number < announced * (1 - _MISSING_FRAMES) - 1:
             raise InputError(
-                f"ends after {number} of {announced:.0f} frames: it was cut short. The frames that "
-                "are there were used; replace it"
+                f"ends after {number} of {announced:.0f} frames: it was cut short. The frames up "
+                "to there were used; replace it"
             )
     finally:
         video.release()

@@ -1,4 +1,4 @@
-"""Tables of what stands where, from the entries of a run."""
+"""Tables of what is where, from the entries of a run."""
 
 from __future__ import annotations
 
@@ -127,5 +127,5 @@ def _interval(total: Total) -> dict[str, int]:
 
 
 def _lower(lowest: float, score: float | None) -> float:
-    """The lower of two, where NaN and None are none."""
+    """The lower of two; NaN and None count as missing."""
     return lowest if score is None else min(inf if lowest != lowest else lowest, score)

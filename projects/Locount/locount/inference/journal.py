@@ -1,4 +1,4 @@
-"""predictions.jsonl: what a run has done, so that an interrupted one can go on.
+"""predictions.jsonl: what a run has done, so that an interrupted one can continue.
 
 The first line holds the settings of the run, each other one an :class:`Entry` with a checksum.
 """
@@ -31,7 +31,7 @@ class Detection(msgspec.Struct, omit_defaults=True):
 
     Attributes:
         bbox: XYWH.
-        count_score: None from a model that gives none.
+        count_score: None if the model gives none.
         count_low, count_high: the interval of the count, if the box is on an object; left out where
             there is none.
         probability: that the box is on an object; left out without intervals.
@@ -183,7 +183,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, settings: Mapping[str, str]):
-        """Begin a journal, or go on with the one at ``path``.
+        """Begin a journal, or continue the one at ``path``.
 
         Args:
             settings: what must be the same in all of a run, by its name for the user.
@@ -264,7 +264,7 @@ class Journal:
         except ValueError as error:
             raise InputError(
                 f"{self.path} is not the journal of `locount predict`, or its first line is "
-                f"damaged ({error}): name another folder, or remove the file to begin anew."
+                f"damaged ({error}): name another folder, or remove the file to start over."
             ) from error
         self._check(settings, before)
         offset = self._file.tell()
@@ -285,13 +285,14 @@ class Journal:
         ]
         if differences:
             raise InputError(
-                f"{self.path.parent} holds predictions of a run that differs from this one:\n"
-                f"{listing(differences)}\nName another folder, or remove that one to begin anew."
+                f"{self.path.parent} contains predictions of a run that differs from this one:\n"
+                f"{listing(differences)}\nName another folder, or remove that one to start over."
             )
 
 
 def _checked(line: bytes) -> bytes:
-    """
+    """A line of the journal without its checksum, which is verified.
+
     Raises:
         ValueError: if it is not the line that was written.
     """

@@ -30,7 +30,7 @@ class Detection(NamedTuple):
 
     Attributes:
         box: absolute XYXY in pixels of the image.
-        count_score: NaN from a model that gives none.
+        count_score: NaN if the model gives none.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Prediction:
         classes: of the model.
         pixels: H x W x 3, uint8, BGR, where they were asked for.
         orientation: the EXIF orientation of the file, by which its stored pixels were turned before
-            all else; 1 if they were not.
+            everything else; 1 if they were not.
         all_instances: with those that don't count; None if these are all.
         calibration: of the model; None of one that has none.
     """
@@ -100,7 +100,7 @@ class Prediction:
     @overload
     def __getitem__(self, key: slice | np.ndarray) -> Prediction: ...
     def __getitem__(self, key):
-        """A detection by its position, a selection, or by "instances" all that there are."""
+        """A detection by its position, a selection, or by "instances" all of them."""
         if isinstance(key, str):
             if key not in self:
                 raise KeyError(key)
@@ -156,7 +156,7 @@ class Prediction:
 
     @property
     def count_scores(self) -> np.ndarray:
-        """N, float32, in [0, 1]; NaN everywhere from a model that gives none."""
+        """N, float32, in [0, 1]; NaN everywhere if the model gives none."""
         if not self.instances.has("count_scores"):
             return np.full(len(self), np.nan, dtype=np.float32)
         return self.instances.count_scores.numpy()

@@ -46,7 +46,7 @@ Image = str | os.PathLike | np.ndarray | NamedImage
 
 
 class Predictor:
-    """A trained model that takes photos and gives :class:`Prediction`.
+    """A trained model that takes photos and returns a :class:`Prediction` for each.
 
     >>> predictor = Predictor()  # the weights that come with locount
     >>> prediction = predictor("photo.jpg")
@@ -56,9 +56,9 @@ class Predictor:
     photo.jpg
     photo.jpg
 
-    The detections are those of Detectron2's ``DefaultPredictor``, for which it can stand in:
-    ``prediction["instances"]`` holds all of them, and all else of a prediction those that count
-    (PREDICT.SCORE and PREDICT.MAX_OVERLAP). It comes sooner to them:
+    The detections are those of Detectron2's ``DefaultPredictor``, which it can replace:
+    ``prediction["instances"]`` holds all of them, and the rest of a prediction those that count
+    (PREDICT.SCORE and PREDICT.MAX_OVERLAP). It gets to them faster:
 
     * photos are read and resized in threads while the model is at work,
     * on a GPU images that are resized to one size go through the model together. Others do not:
@@ -105,7 +105,7 @@ class Predictor:
 
         Raises:
             InputError: if the weights do not fit the config, or an option makes no sense, such as
-                a device that there is not.
+                a device that does not exist.
         """
         self.cfg: CfgNode = _open_config(cfg, weights)
         if device is not None:
@@ -129,7 +129,7 @@ class Predictor:
         self._workers = workers or min(os.cpu_count() or 1, 8)
         self._amp, self.as_stored = amp, as_stored
         self.tiling = None if tiles is None else Tiling.of(tiles, self.cfg)
-        # Read here, because while a stream runs torch tells new threads another number.
+        # Read here, because while a stream runs torch gives new threads another number.
         self._threads = torch.get_num_threads()
         self._parallel = min(self._threads, MAX_PARALLEL) if self.device.type == "cpu" else 1
         self._detect = make_engine(engine, self.model, self.cfg, self._threads, self._parallel)
@@ -145,7 +145,7 @@ class Predictor:
             image: a path, or H x W x 3, uint8, in BGR order as OpenCV reads it.
 
         Raises:
-            InputError: if it can't be read or is no such array.
+            InputError: if it can't be read or is not such an array.
         """
         # An array is the caller's own, so to keep it takes no memory; a file can be read again.
         keep_pixels = not isinstance(image, str | os.PathLike)
@@ -292,7 +292,7 @@ class Predictor:
             with torch.inference_mode(), mixed_precision.autocast(self.device, self._amp):
                 outputs = self._detect(inputs)
         except Exception as error:  # as in _load
-            # It holds what the failed call does, which halves need.
+            # It holds memory of the failed call, which the halves need.
             failure = _failure(batch[0].name, error) if len(batch) == 1 else None
         # What a failed call holds is free only after the handler.
         if outputs is not None:
@@ -382,7 +382,7 @@ def _detecting(cfg: CfgNode) -> str:
 
 def _check_engine(name: str, device: torch.device, amp: bool) -> None:
     if name not in ENGINES:
-        raise InputError(f"There is no engine {name!r}: there are {', '.join(ENGINES)}.")
+        raise InputError(f"There is no engine {name!r}; the engines are {', '.join(ENGINES)}.")
     if name != "torch" and device.type != "cpu":
         raise InputError(f'The engine {name!r} runs on a CPU: give the device "cpu" with it.')
     if name != "torch" and amp:
@@ -399,7 +399,7 @@ def model_input(cfg: CfgNode, pixels: np.ndarray) -> torch.Tensor:
     transform = resize.get_transform(inputs)
     if isinstance(transform, T.ResizeTransform) and not (transform.new_h and transform.new_w):
         raise InputError(
-            f"has {pixels.shape[1]}x{pixels.shape[0]} pixels, of which none is left in one "
+            f"has {pixels.shape[1]}x{pixels.shape[0]} pixels, and none is left in one "
             "direction when it is resized for the model: cut out the part with the goods"
         )
     resized = transform.apply_image(inputs)

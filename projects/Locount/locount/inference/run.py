@@ -1,4 +1,4 @@
-"""A run over many photos: pictures, tables, and a journal to go on by."""
+"""A run over many photos: pictures, tables, and a journal to resume from."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .predictor import Predictor
 JPEG_QUALITY = 90
 # Larger ones are drawn one at a time.
 LARGE_PICTURE = 30_000_000
-# Of a photo's name, what the name of its picture holds of it.
+# What the name of a picture keeps of its photo's name.
 STEM_LETTERS = 50
 # Of a digest; enough to tell runs apart.
 DIGITS = 12
@@ -211,7 +211,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _config_digest(cfg: CfgNode) -> str:
-    """The same for configs that give the same detections wherever they run."""
+    """The same for configs that give the same detections on every machine."""
     cfg = cfg.clone()
     cfg.defrost()
     cfg.OUTPUT_DIR = cfg.MODEL.WEIGHTS = cfg.MODEL.DEVICE = ""

@@ -3,8 +3,8 @@
 Shapes: N detections, V views. A view is the whole photo or a tile of it; its region is XYXY in
 pixels of the photo. Sides of boxes and regions are in the order of their numbers.
 
-An object may go on beyond a border of a tile that is not the photo's. Its box is *cut* there, and
-its count is that of a part. Views are put together in three steps that don't depend on their order:
+An object may continue beyond a border of a tile that is not the photo's. Its box is *cut* there,
+and its count is that of a part. Views are merged in three steps that don't depend on their order:
 
 1. A cut box is left out where another tile shows all of it and more beyond the cut: that tile says
    what is there.
@@ -67,7 +67,8 @@ class Tiling:
 
     @classmethod
     def of(cls, tiles: Tiles, cfg: CfgNode) -> Tiling:
-        """
+        """What ``--tiles`` asks for.
+
         Args:
             tiles: "auto" for tiles of the size of the model's input, in which photos keep all their
                 pixels; how many along each side of a photo; or their size, as "1280x720" or as a
@@ -93,7 +94,7 @@ class Tiling:
         elif re.fullmatch("[0-9]{1,3}", text) and 1 <= int(text) <= _MOST_TILES:
             return cls(number=int(text))
         raise InputError(
-            f"The tiles {text!r} are none: give auto, how many along each side of a photo (1 to "
+            f"{text!r} does not name tiles: give auto, how many along each side of a photo (1 to "
             f"{_MOST_TILES}), or their size, such as 1280x720 ({_LEAST_SIDE} pixels or more)"
         )
 
@@ -155,7 +156,7 @@ def merge(found: Sequence[Instances], regions: np.ndarray, size: tuple[int, int]
 def _together(
     found: Sequence[Instances], regions: np.ndarray, size: tuple[int, int]
 ) -> tuple[Instances, np.ndarray]:
-    """All detections in pixels of the photo, in an order that tells nothing of that of the views,
+    """All detections in pixels of the photo, in an order that does not depend on that of the views,
     and the view of each."""
     moved = []
     for instances, (x, y) in zip(found, regions[:, _LOW].tolist(), strict=True):
@@ -274,7 +275,7 @@ def joined_count(boxes: np.ndarray, counts: np.ndarray, strip: np.ndarray) -> in
     Args:
         boxes: P x 4, which overlap.
         counts: P.
-        strip: width and height of what neighbouring tiles share.
+        strip: width and height of what neighboring tiles share.
     """
     if counts.max() == 1:
         return 1

@@ -32,7 +32,8 @@ MAX_EXAMPLES, MAX_GALLERY = 72, 6
 
 @dataclass(frozen=True)
 class BuiltReport:
-    """
+    """A page, and what is missing on it.
+
     Attributes:
         problems: what could not be read and is therefore missing on the page, which says so too.
     """

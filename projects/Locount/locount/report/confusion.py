@@ -10,7 +10,7 @@ from ..counting import COUNT_RANGES
 def subset_confusion(
     pred_counts: np.ndarray, gt_counts: np.ndarray, missed_counts: np.ndarray
 ) -> np.ndarray:
-    """How many boxes of each subset by true count were given a count of which subset.
+    """How many boxes of each subset (by true count) were given a count of each subset.
 
     Returns:
         (3, 4): rows the subset of the true count; columns that of the predicted count, then missed.

@@ -76,7 +76,7 @@ class Pictures:
     problems: dict[int | str, str] = field(default_factory=dict)
 
     def examples(self, cases: Iterable[Case], limit: int) -> list[Example]:
-        """The first cases whose photos can be read, one of each photo, so many at most."""
+        """The first cases whose photos can be read, one from each photo, at most ``limit``."""
         found: dict[int, Example] = {}
         for case in cases:
             if len(found) == limit:

@@ -7,7 +7,7 @@ from importlib import resources
 
 from detectron2.config import CfgNode
 
-# What counts every box as 1 there, by MODEL.META_ARCHITECTURE or what tells more.
+# What counts every box as 1 there, by MODEL.META_ARCHITECTURE or what is more specific.
 _WITHOUT_COUNTS = {
     "ssd300": "SSD",
     "ssd512": "SSD",

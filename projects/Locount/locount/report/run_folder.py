@@ -40,7 +40,7 @@ class Evaluation:
 
     Attributes:
         dataset: its name in the config, or the folder's where the config does not name it.
-        kind: what to say behind the name; empty for a plain evaluation.
+        kind: what to say after the name; empty for a plain evaluation.
     """
 
     dataset: str
@@ -73,7 +73,8 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """
+    """What a report shows from the folder of a training or evaluation.
+
     Attributes:
         log: the lines of metrics.json by ascending iteration; empty without the file.
         last_checkpoint: its file name, None if there is none.
@@ -89,7 +90,8 @@ class RunFolder:
 
 
 def read_run_folder(path: Path, dataset: str | None = None) -> RunFolder:
-    """
+    """Read the folder of a training or evaluation.
+
     Args:
         dataset: only the evaluations of this one, named as in the config or as its folder.
 
@@ -102,7 +104,7 @@ def read_run_folder(path: Path, dataset: str | None = None) -> RunFolder:
         known = [e.dataset for e in evaluations]
         evaluations = [e for e in evaluations if dataset in (e.dataset, e.folder.name)]
         if not evaluations:
-            raise InputError(f"{path} has no results of {dataset!r}, but of:\n{listing(known)}")
+            raise InputError(f"{path} has no results on {dataset!r}, only on:\n{listing(known)}")
     log, unread = _read_log(path / "metrics.json")
     checkpoint = path / "last_checkpoint"
     return RunFolder(
@@ -128,7 +130,7 @@ def _read_config(path: Path) -> CfgNode:
         return cfg
     except (KeyError, ValueError, AssertionError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path} is no config of this project ({error}): restore the file that train_net.py "
+            f"{path} is not a config of this project ({error}): restore the file that train_net.py "
             "wrote"
         ) from error
 
@@ -146,7 +148,7 @@ def _find_evaluations(path: Path, datasets: Sequence[str]) -> tuple[list[Evaluat
             found.append(Evaluation(names[0] if names else folder.name, text, folder))
     if not found:
         raise InputError(
-            f"{path} holds no results to report: evaluate with `train_net.py --eval-only` and this "
+            f"{path} has no results to report: evaluate with `train_net.py --eval-only` and this "
             f"OUTPUT_DIR first\n{listing(incomplete or [f'no folder {path}/inference/<dataset>'])}"
         )
     return found, incomplete

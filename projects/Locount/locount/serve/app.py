@@ -1,4 +1,4 @@
-"""The server behind the page. Photos stay in memory, and only while they are at work."""
+"""The server behind the page. Photos stay in memory, and only while they are worked on."""
 
 from __future__ import annotations
 

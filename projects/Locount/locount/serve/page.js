@@ -5,7 +5,7 @@ const LABEL = 12; // pixels of the screen
 
 const $ = (id) => document.getElementById(id);
 let photo = null; // { name, width, height, categories, detections, totals }
-let chosen = null; // id of the category that is shown alone
+let chosen = null; // id of the only category that is shown
 let shown = []; // detections on the photo
 let least = 0; // score; the slider has steps, and the first one may lie between
 let asked = 0;
@@ -44,7 +44,7 @@ async function predict(file) {
     $("result").hidden = false;
     show();
   } catch (error) {
-    say(`There is no answer from the server (${error.message}). See that it still runs.`);
+    say(`There is no answer from the server (${error.message}). Check that it is still running.`);
   } finally {
     if (question === asked) $("busy").textContent = "";
   }

@@ -12,12 +12,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 MAX_CONNECTIONS = 400
 # For the head of a request to come, or a next one on the same connection.
 HEAD_SECONDS = 10
-# For answers at work when the server is told to end.
+# For answers in progress when the server is told to end.
 SHUTDOWN_SECONDS = 10
 
 
 class _Protocol(H11Protocol):
-    """Ends connections on which no request comes: uvicorn has no time limit for its head."""
+    """Ends connections without a request: uvicorn has no time limit for its head."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)

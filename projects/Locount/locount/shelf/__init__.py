@@ -1,1 +1,1 @@
-"""Rendered shelves: pictures whose every number can be counted, without any data set."""
+"""Rendered shelves: pictures in which everything can be counted, without any dataset."""

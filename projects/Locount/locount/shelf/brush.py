@@ -16,12 +16,12 @@ from .sprites import Color, Sprite, Top, crate, mix, revolved, shade
 
 @dataclasses.dataclass
 class Brush:
-    """One item to be drawn, and the random numbers of its shape and its colours.
+    """One item to be drawn, and the random numbers of its shape and its colors.
 
     Attributes:
         light: where round bodies are brightest, from -1 (left) to 1.
-        variant: which of the item's colourings. Variants differ in nothing but colours and print.
-        nested: it is one of a nest, of which little more than the lips can be seen.
+        variant: which of the item's colorings. Variants differ in nothing but colors and print.
+        nested: it is one of a nest, where little more than the lips can be seen.
         covered: another item is in it, so that its inside can't be seen.
         rich: labels have photographs, gradients and letters of the alphabet.
     """

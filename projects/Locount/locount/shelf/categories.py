@@ -40,7 +40,7 @@ class Goods(NamedTuple):
     box: bool = False
 
 
-CATALOGUE = (
+CATALOG = (
     Goods("Bowl", "Tableware", (36, 60), (0.38, 0.52), 1, {"nest": 24}, (5.2, 8)),
     Goods("Plate", "Tableware", (50, 86), (0.1, 0.15), 1, {"nest": 40}, (DRAWN_PITCH, 6)),
     Goods(
@@ -81,6 +81,6 @@ FURTHER = (
     Goods("Flask", "Household", (20, 36), (1.8, 2.9), 0.7, {"queue": 5}),
     Goods("Case", "Drinks", (70, 120), (0.4, 0.8), 0.5, {"stack": 10, "block": 40}, box=True),
 )
-GOODS = CATALOGUE + FURTHER
-CLASSES = tuple(goods.name for goods in CATALOGUE)
-GROUPS = tuple(goods.group for goods in CATALOGUE)
+GOODS = CATALOG + FURTHER
+CLASSES = tuple(goods.name for goods in CATALOG)
+GROUPS = tuple(goods.group for goods in CATALOG)

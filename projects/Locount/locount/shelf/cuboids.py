@@ -30,7 +30,7 @@ def food_box(brush: Brush) -> Sprite:
 
 
 def pack(brush: Brush) -> Sprite:
-    """A small pack; its lid is often of another colour."""
+    """A small pack; its lid is often of another color."""
     color = pick(brush.color, VIVID + PASTEL)
     face = brush.face(color)
     n = int(len(face) * (0.15 + 0.25 * brush.shape.random()))

@@ -1,4 +1,4 @@
-"""Colours and printing: what distinguishes one product from another of its category."""
+"""Colors and printing: what distinguishes one product from another of its category."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ _LETTERS = np.array(
 
 
 def pick(rng: np.random.Generator, colors: tuple[Color, ...]) -> Color:
-    """One of the colours, a little changed."""
+    """One of the colors, a little changed."""
     color = colors[rng.integers(len(colors))]
     change = rng.integers(-14, 15, 3).tolist()
     return tuple(min(max(c + d, 10), 250) for c, d in zip(color, change, strict=True))
 
 
 def ink_on(color: Color) -> Color:
-    """Black or white, whichever can be read on the colour."""
+    """Black or white, whichever can be read on the color."""
     b, g, r = color
     return BLACK if b + 6 * g + 3 * r > 1300 else WHITE
 
@@ -87,7 +87,7 @@ def write(
 def print_package(
     rng: np.random.Generator, width: float, height: float, color: Color
 ) -> np.ndarray:
-    """The front of a package: fields of colour, a logo, a name and small print."""
+    """The front of a package: fields of color, a logo, a name and small print."""
     image = blank(width, height, color)
     h, w = image.shape[:2]
     second = pick(rng, VIVID if rng.integers(3) else PASTEL)

@@ -1,4 +1,4 @@
-"""What stands on a shelf, in which order and how many: numbers only, nothing is drawn here.
+"""What is on a shelf, in which order and how many: numbers only, nothing is drawn here.
 
 Lengths are pixels of the plane that is drawn.
 """
@@ -29,7 +29,7 @@ class View(NamedTuple):
     Attributes:
         tilt: share of its width by which a circle on the shelf looks high.
         yaw: sideways shift of what lies one pixel further back.
-        scale: pixels per unit of the catalogue.
+        scale: pixels per unit of the catalog.
         pixel: what must be seen of items is not less than its length times this.
     """
 
@@ -48,10 +48,10 @@ class Item(NamedTuple):
     """One product.
 
     Attributes:
-        category: position in the catalogue.
+        category: position in the catalog.
         pitch: what a nested item shows of itself.
         upside_down: the foot is at the top.
-        variants: number of colourings that the items of a pile take turns in.
+        variants: number of colorings that the items of a pile take turns in.
         seed: of its looks.
     """
 
@@ -247,7 +247,7 @@ def fill_shelf(
             continue
         gap = uniform(rng, GAP) * min(item.width, 40 * view.scale)
         single = pile_up(item, "single", 1, 1, view)
-        # Some stand a little before their neighbour, never before one of the same kind.
+        # Some stand a little before their neighbor, never before one of the same kind.
         if (
             previous is not None
             and previous.form in ("single", "nest", "stack")

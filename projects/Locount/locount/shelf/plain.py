@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .camera import Camera, choose_camera, develop
-from .categories import CATALOGUE, Goods
+from .categories import CATALOG, Goods
 from .layout import Item, Placed, fill_shelf
 from .scene import Rack, Shelf, build_rack, draw_edges, draw_rack, light_up
 from .sprites import Sprite
@@ -23,7 +23,7 @@ class Plain:
         visible: a single item at the edge of the photo is there if this share of it can be seen.
     """
 
-    goods: tuple[Goods, ...] = CATALOGUE
+    goods: tuple[Goods, ...] = CATALOG
     rich = False
     visible = 0.6
 
@@ -38,11 +38,12 @@ class Plain:
         scale: float,
         extent: int,
     ) -> Rack:
-        """
+        """Lay out the shelves of a picture.
+
         Args:
             around, within: see :meth:`Camera.frame`.
             scale: of the photo, in pixels per unit.
-            extent: how many times as many shelves as usual.
+            extent: number of shelves over the usual one.
         """
         return build_rack(rng, within[1], within[3], scale, extent)
 

@@ -30,6 +30,8 @@ class Picture(NamedTuple):
         boxes: (N, 4) int, XYXY, within the image.
         categories: (N,) int, positions in ``GOODS``.
         counts: (N,) int, from 1 to MAX_COUNT.
+        rows: (N,) int, the board of each, from 0 at the top.
+        facings: (N,) int, how many of its items stand on the board, or in front of their queue.
         quality: of the JPEG.
     """
 
@@ -37,6 +39,8 @@ class Picture(NamedTuple):
     boxes: np.ndarray
     categories: np.ndarray
     counts: np.ndarray
+    rows: np.ndarray
+    facings: np.ndarray
     quality: int
 
 
@@ -94,7 +98,7 @@ class _Standing(NamedTuple):
 
 
 class _Unit(NamedTuple):
-    """What is boxed by itself before alike neighbours are boxed together.
+    """What is boxed by itself before alike neighbors are boxed together.
 
     Attributes:
         standing: the pile that it is of.
@@ -171,7 +175,7 @@ def _has_one_above(pile: Pile, i: int) -> bool:
 def _in_drawing_order(
     standing: list[_Standing], units: list[_Unit], look: Plain
 ) -> list[tuple[_Standing, list[int]]]:
-    """The piles and which of their sprites are drawn: of units with a box, and behind these."""
+    """The piles and which of their sprites are drawn: of units with a box, and those behind."""
     shown: dict[int, set[int]] = {}
     for unit in units:
         positions = shown.setdefault(id(unit.standing), set())
@@ -198,7 +202,7 @@ def _draw(plane: np.ndarray, standing: _Standing, positions: list[int], light: f
 
 
 def _variants(pile: Pile, rng: np.random.Generator) -> list[int]:
-    """The colouring of each item."""
+    """The coloring of each item."""
     n = pile.item.variants
     if n > 2:
         return rng.integers(0, n, pile.count).tolist()
@@ -231,8 +235,9 @@ def _box(points: np.ndarray, camera: Camera, least: float) -> tuple[int, int, in
 
 def _merge(
     kept: list[tuple[_Unit, tuple[int, int, int, int]]], rule: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Boxes, categories and counts, alike neighbours boxed together where the rule says so."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Boxes, categories, counts, rows and facings, alike neighbors boxed together where the rule
+    says so."""
     boxes = np.array([box for _, box in kept], int).reshape(-1, 4)
     items = [unit.standing.pile.item for unit, _ in kept]
     number = {item: i for i, item in enumerate(dict.fromkeys(items))}
@@ -243,10 +248,18 @@ def _merge(
     )
     first, place = np.unique(labels, return_inverse=True)
     merged = np.empty((len(first), 4), int)
-    counts = np.zeros(len(first), int)
+    counts, facings = np.zeros((2, len(first)), int)
     np.add.at(counts, place, np.array([unit.count for unit, _ in kept], int))
+    np.add.at(facings, place, np.array([_num_facings(unit) for unit, _ in kept], int))
     merged[:, :2], merged[:, 2:] = np.iinfo(int).max, -1
     np.minimum.at(merged[:, :2], place, boxes[:, :2])
     np.maximum.at(merged[:, 2:], place, boxes[:, 2:])
     categories = np.array([item.category for item in items], int)
-    return merged, categories[first], counts
+    fronts = np.array([unit.standing.shelf.front for unit, _ in kept])
+    rows = np.unique(fronts, return_inverse=True)[1][first]
+    return merged, categories[first], counts, rows, facings
+
+
+def _num_facings(unit: _Unit) -> int:
+    ends = unit.standing.pile.feet[:, 1]
+    return int((ends[unit.sprites] == ends.max()).sum())

@@ -18,7 +18,7 @@ def group(fronts: np.ndarray, kinds: np.ndarray, rule: str) -> np.ndarray:
     Args:
         fronts: (N, 4) XYXY, the front of each.
         kinds: (N,), equal for items that are alike.
-        rule: ``item`` boxes each by itself. ``row`` boxes alike neighbours in a row together that
+        rule: ``item`` boxes each by itself. ``row`` boxes alike neighbors in a row together that
             are closer than a third of an item's width. ``touching`` those that touch in a row or a
             column. In a row their heights overlap by more than half, in a column their widths.
 

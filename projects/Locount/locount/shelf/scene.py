@@ -87,7 +87,7 @@ def build_rack(
 
 
 def _band(plane: np.ndarray, y: int, color: Color, percent: np.ndarray) -> None:
-    """Rows from ``y`` on in one colour, each with its own brightness, as far as the plane goes."""
+    """Rows from ``y`` on in one color, each with its own brightness, as far as the plane goes."""
     percent = np.asarray(percent)[max(-y, 0) : max(len(plane) - y, 0)]
     if not len(percent):
         return

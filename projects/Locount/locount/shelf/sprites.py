@@ -165,20 +165,20 @@ def revolved(
     color = cv2.multiply(color, _gray(np.clip(lit, 0, 255), across), scale=1 / 200)
     color = cv2.add(color, _gray(spot, across))
 
-    def centre(r: float) -> float:
+    def center(r: float) -> float:
         """Row of the middle of a circle, below the row of its height."""
         return tilt * math.sqrt(max(widest**2 - r * r, 0))
 
     r0, foot = float(radii[0]), float(radii[-1])
     if top is not None:
-        _draw_top(color, alpha, (half, above + centre(r0)), r0, tilt, top)
-    anchor = half, round(above + height + centre(foot))
+        _draw_top(color, alpha, (half, above + center(r0)), r0, tilt, top)
+    anchor = half, round(above + height + center(foot))
     outline = np.concatenate(
         [
-            [(x, centre(r0)) for x in (-r0, r0)],
-            [(0, centre(r0) + tilt * r0 * (-1 if top else 1))],
+            [(x, center(r0)) for x in (-r0, r0)],
+            [(0, center(r0) + tilt * r0 * (-1 if top else 1))],
             [
-                (sign * r, h + centre(r))
+                (sign * r, h + center(r))
                 for h, r in zip(heights.tolist(), radii.tolist(), strict=True)
                 for sign in (-1, 1)
             ],

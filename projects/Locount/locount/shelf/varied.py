@@ -1,6 +1,6 @@
 """The varied style: densely filled shelves near and far, as photos of shops show them.
 
-Domain randomisation (Tobin et al., 2017): what differs between shops, cameras and brands is drawn
+Domain randomization (Tobin et al., 2017): what differs between shops, cameras and brands is drawn
 at random and wider than in reality, so that a detector can't rely on it.
 """
 
@@ -169,7 +169,7 @@ class Varied(Plain):
                     break
 
     def finish(self, sprite: Sprite, item: Item) -> Sprite:
-        """Colors of the catalogue are few: turned, so that all occur."""
+        """Colors of the catalog are few: turned, so that all occur."""
         rng = np.random.default_rng([item.seed, 98])
         mixed = np.eye(3)[rng.permutation(3)] if rng.integers(3) == 0 else np.eye(3)
         gray = uniform(rng, (0.3, 0.9)) if rng.integers(4) == 0 else 0
@@ -177,7 +177,7 @@ class Varied(Plain):
         return sprite._replace(paint=cv2.transform(sprite.paint, mixed))
 
     def order(self, parts: list[tuple[Any, list[int]]]) -> list[tuple[Any, list[int]]]:
-        """On each shelf first what is behind; then so that sides are behind neighbours."""
+        """On each shelf first what is behind; then so that sides are behind neighbors."""
         by_shelf: dict[float, list[tuple[Any, list[int]]]] = {}
         for part in parts:
             by_shelf.setdefault(part[0].shelf.front, []).append(part)
@@ -277,7 +277,7 @@ class Varied(Plain):
 def _facing(
     rng: np.random.Generator, category: int, view: View, height: float, groups: bool
 ) -> tuple[Pile | None, int]:
-    """A pile that stands next to others like it, and how many; None if it does not fit."""
+    """A pile next to others like it, and how many; None if it does not fit."""
     goods = GOODS[category]
     block = groups and "block" in goods.piles and rng.random() < 0.4
     item = choose_item(rng, category, "block" if block else "single", view, height)

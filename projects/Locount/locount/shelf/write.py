@@ -27,7 +27,7 @@ _MANIFEST = "shelf.json"
 _CATEGORIES = "categories.txt"  # of the Locount layout
 # A worker imports for seconds before its first picture.
 PICTURES_PER_WORKER = 200
-_UNFINISHED = ".unfinished-"  # what a run that was killed leaves behind is no data
+_UNFINISHED = ".unfinished-"  # what a killed run leaves is not data
 _SIDES = (320, 4096)
 
 
@@ -97,7 +97,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text)
     if match is None:
-        raise InputError(f"The size {text!r} is none: write WIDTHxHEIGHT, such as 640x360")
+        raise InputError(f"{text!r} is not a size: write WIDTHxHEIGHT, such as 640x360")
     return int(match[1]), int(match[2])
 
 
@@ -112,7 +112,9 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
     """
     series.check()
     if not re.fullmatch(r"[a-z][a-z0-9_]*", split):
-        raise InputError(f"The split {split!r} is no name: write it in lower case, such as train")
+        raise InputError(
+            f"The split {split!r} is not a name: write it in lower case, such as train"
+        )
     manifest = _read_manifest(out)
     present = manifest["splits"].get(split)
     if present == series.described():
@@ -139,7 +141,7 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
             )
             (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
             # Images last but one: a folder has the split when it has its images.
-            names = (f"Locount_GtTxts{split.title()}", _CATEGORIES)
+            names = (f"Locount_GtTxts{split.title()}", _CATEGORIES, f"rows_{split}.json")
             for name in (*names, f"Locount_Images{split.title()}", _MANIFEST):
                 os.replace(folder / name, out / name)
     except OSError as error:
@@ -183,21 +185,23 @@ def _render_split(root: Path, split: str, series: Series) -> None:
     )
     workers = min(usable_cpus(), -(-series.images // PICTURES_PER_WORKER))
     if workers == 1:
-        for i in bar(range(series.images)):
-            draw(i)
-        return
-    # Started afresh, not forked: a fork of a process with threads, as torch's, can wait forever.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
-        for _ in bar(pool.map(draw, range(series.images), chunksize=8)):
-            pass
+        rows = dict(bar(map(draw, range(series.images))))
+    else:
+        # Started afresh: a fork of a process with threads, as torch's, can wait forever.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
+            rows = dict(bar(pool.map(draw, range(series.images), chunksize=8)))
+    (root / f"rows_{split}.json").write_text(json.dumps(rows))
 
 
 def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def _write_picture(images: Path, texts: Path, series: Series, index: int) -> None:
+def _write_picture(
+    images: Path, texts: Path, series: Series, index: int
+) -> tuple[str, dict[str, list[int]]]:
+    """Returns the file's name, and the row and the facings of each line of its text."""
     picture = render(series.seed, index, *series[2:])
     stem = f"{index + 1:06d}"
     jpeg = cv2.imencode(".jpg", picture.image, [cv2.IMWRITE_JPEG_QUALITY, picture.quality])[1]
@@ -212,3 +216,4 @@ def _write_picture(images: Path, texts: Path, series: Series, index: int) -> Non
         )
     ]
     (texts / f"{stem}.txt").write_text("".join(lines), encoding="utf-8")
+    return f"{stem}.jpg", {"rows": picture.rows.tolist(), "facings": picture.facings.tolist()}

@@ -1,4 +1,4 @@
-"""Several models under one budget: each is trained, evaluated and timed, and one table tells."""
+"""Several models under one budget: each is trained, evaluated and timed, and put into one table."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def options(words: Sequence[str]) -> tuple[str, ...]:
 def distinct_names(texts: Iterable[str]) -> dict[str, str]:
     """A short name of each ``CONFIG.yaml+KEY=VALUE…`` or ``KEY=VALUE+…``.
 
-    Of a path and of each key it has the last part, or where texts would share a name so many of
+    Of a path and of each key it has the last part, or where texts would share a name as many of
     their last parts that they do not.
     """
     lengths = dict.fromkeys(texts, 1)
@@ -153,7 +153,7 @@ class Comparison:
         iterations: the budget of each training. The config's steps are scaled to it, and its
             warm-up takes at most a third.
         opts: over every config, keys and values in turn.
-        variants: options for testing alone, ``KEY=VALUE+KEY=VALUE`` each: every trained model is
+        variants: options only for testing, ``KEY=VALUE+KEY=VALUE`` each: every trained model is
             evaluated with these as well.
         threads: for torch, in each training; 0 leaves the choice to torch.
     """
@@ -191,7 +191,8 @@ def compare(
     """Train and evaluate every row, and write ``table.md`` and ``rows.csv``.
 
     Each row has a folder. One that ended before with the same config and data is not run again,
-    and the table is written anew after each. A row that diverges stops no other: the table says so.
+    and the table is rewritten after each. A row that diverges does not stop the others; the table
+    says so.
 
     Args:
         jobs: rows that run at the same time, each in a process of its own, on one GPU after the
@@ -276,7 +277,8 @@ def _finished(folder: Path, of: dict) -> list[dict] | None:
 
 
 def _run_row(row: Row, comparison: Comparison, folder: Path, of: dict, gpu: int) -> list[dict]:
-    """
+    """Train, evaluate and time one row.
+
     Args:
         of: what the results are stored with, for :func:`_finished`.
         gpu: a number; the GPUs are dealt out in turn.
@@ -338,7 +340,7 @@ def _metrics(figures: dict[str, float], max_dets: int) -> dict[str, float]:
 
 @torch.inference_mode()
 def _images_per_second(cfg: CfgNode, model: nn.Module) -> float:
-    """Of the model alone, one image at a time: one over the median time of an image."""
+    """Of only the model, one image at a time: one over the median time of an image."""
     model.eval()
     loader = Trainer.build_test_loader(cfg, cfg.DATASETS.TEST[0])
     seconds = []
@@ -360,7 +362,7 @@ def _write_tables(done: dict[Row, list[dict] | None], output_dir: Path) -> list[
 
 
 def markdown(results: Sequence[dict]) -> str:
-    """Means over the seeds, and behind ± the standard deviation where there are several.
+    """Means over the seeds, and after ± the standard deviation where there are several.
 
     Rows that diverged are left out of the means, and listed below.
     """

@@ -1,4 +1,4 @@
-"""The batches of a training, which can go on where another run stopped."""
+"""The batches of a training, which can continue where another run stopped."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from torch.utils.data import Dataset, Sampler
 
-# Where in the stream of a process, counted from 0, which image stands.
+# Where in the stream of a process, counted from 0, which image is.
 Place = tuple[int, int]
 
 
 class DataStream:
     """Detectron2's training data, each batch a function of a seed and of how many came before.
 
-    Random numbers are set anew, from the seed and their place, for each image that is augmented
+    Random numbers are set again, from the seed and their place, for each image that is augmented
     and for each batch that is handed out, from which a model draws in the step that it trains. So
     they depend neither on workers nor on what ran in between, and a stream that begins at a batch
-    goes on as one that came to it.
+    continues as one that came to it.
     """
 
     def __init__(self, cfg: CfgNode, mapper: Callable[[dict], dict]):

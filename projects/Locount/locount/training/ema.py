@@ -15,7 +15,7 @@ class WeightAverage(HookBase):
     """Averages the weights after each step, exponentially.
 
     From now on "model" in checkpoints is the average, so that whatever loads one to predict gets
-    it; the weights being trained stand beside it and are restored when training is resumed.
+    it; the weights being trained are kept beside it and are restored when training is resumed.
     Statistics of normalization are not averaged, but copied from the model that is trained.
     """
 

@@ -71,7 +71,7 @@ def main(args: Namespace) -> dict | None:
 
     Args:
         args: config_file and weights as ``choose`` returns them, opts (keys and values in turn),
-            eval_only, and resume: go on from the newest checkpoint in OUTPUT_DIR.
+            eval_only, and resume: continue from the newest checkpoint in OUTPUT_DIR.
 
     Returns:
         The results by task and metric, on the main process.

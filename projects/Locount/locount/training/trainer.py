@@ -96,7 +96,7 @@ class Trainer(DefaultTrainer):
             self._trainer.data_loader.load_state_dict(state_dict["data"])
 
     def train(self):
-        """As in the base class; what stops it with a message of its own is logged by that alone."""
+        """As in the base class; what stops it with a message of its own is logged only so."""
         logging.getLogger(train_loop.__name__).addFilter(_without_traceback)
         return super().train()
 
@@ -164,7 +164,8 @@ class Trainer(DefaultTrainer):
 
 
 def _check_optimizer(optimizer: torch.optim.Optimizer, saved: dict) -> None:
-    """
+    """Check that a checkpoint fits the optimizer.
+
     Raises:
         InputError: if a checkpoint's optimizer is of another kind, or of other groups.
     """
@@ -180,7 +181,7 @@ def _check_optimizer(optimizer: torch.optim.Optimizer, saved: dict) -> None:
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """Detectron2 logs what stops a training with its traceback; the message alone says it."""
+    """Detectron2 logs what stops a training with its traceback; the message is enough."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, (FloatingPointError, InputError)):
         record.msg, record.args, record.exc_info = f"{record.getMessage()} {error}", (), None

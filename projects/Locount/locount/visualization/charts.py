@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Points of a line; more can't be told apart at the width of a chart.
+# Points of a line; more can't be seen at the width of a chart.
 MAX_POINTS = 200
 # A line of so few points has a dot on each.
 MAX_DOTS = 30
@@ -19,7 +19,7 @@ class Series:
     """A line of a chart. NaNs leave gaps.
 
     Attributes:
-        color: number of the colour, from 0 on.
+        color: number of the color, from 0 on.
     """
 
     name: str
@@ -77,7 +77,8 @@ class Bubble:
 
 @dataclass(frozen=True)
 class BubbleChart:
-    """
+    """Predicted over true counts, a bubble for each pair.
+
     Attributes:
         diagonal: the ends of the line of right counts, x1, y1, x2, y2.
         borders: x of the lines between subsets, and the names of the subsets with their middles.
@@ -91,11 +92,11 @@ class BubbleChart:
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers from ``low`` to ``high``, which is more, about so many."""
+    """About ``about`` round numbers from ``low`` to ``high``, which is more."""
     step = 10 ** math.floor(math.log10((high - low) / about))
     step *= next(m for m in (1, 2, 5, 10) if (high - low) / (m * step) <= about)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    # Multiplied, not added up, and rounded: 0.30000000000000004 is no label.
+    # Multiplied, not added up, and rounded: 0.30000000000000004 is not a label.
     return [round(i * step, 12) for i in range(first, last + 1)]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 Box = tuple[float, float, float, float]
 
 # Shares of a box that its own label may cover, and of a label that may lie on other boxes: boxes of
-# neighbours overlap a little.
+# neighbors overlap a little.
 MAX_COVERED = 0.25
 MAX_ON_OTHERS = 0.1
 
@@ -39,7 +39,7 @@ def place_labels(
         photo_size: width and height; labels lie within.
 
     Returns:
-        N; None for a label that has no room.
+        N; None for a label without room.
     """
     others = np.asarray(boxes, dtype=float).reshape(-1, 4)
     taken = np.empty((0, 4))

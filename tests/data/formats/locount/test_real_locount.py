@@ -16,7 +16,7 @@ def facts(shared_data):
 
 
 def as_in_the_files(row):
-    """The name as the annotation files spell it: one of them with a space behind it."""
+    """The name as the annotation files spell it: one of them with a space after it."""
     return f"{row['name']} " if row["name"] == "Baby handkerchiefs" else row["name"]
 
 

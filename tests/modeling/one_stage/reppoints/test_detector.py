@@ -41,7 +41,7 @@ def predictions(num_count_outputs):
 
 
 def place(level, row, column, *, width, height, label, logit, count):
-    """Make a location predict a box around its centre, in strides."""
+    """Make a location predict a box around its center, in strides."""
     points = torch.linspace(-1, 1, 9)
     points /= points.std()  # the box of such points is from -1 to 1
     level.refined[0, 0::2, row, column] = points * height / 2

@@ -56,7 +56,7 @@ class AutoAugment(T.Augmentation):
         boxes = np.hstack([np.floor(aug_input.boxes[:, :2]), np.ceil(aug_input.boxes[:, 2:])])
         boxes = boxes.astype(int)
         not_empty = np.flatnonzero((aug_input.boxes[:, 2:] > aug_input.boxes[:, :2]).all(axis=1))
-        # Fewer than the policy says, since neighbours would be spoilt with each other.
+        # Fewer than the policy says, since neighbors would be spoilt with each other.
         chosen = not_empty[rng.rand(len(not_empty)) < probability / 3]
         return self._box_operations[name](aug_input.image, boxes, chosen, level)
 

@@ -41,4 +41,6 @@ def check_augmentation_config(cfg: CfgNode) -> None:
             "MODEL.KEYPOINT_ON to False, or leave them out."
         )
     if problems:
-        raise InputError(f"The config asks for augmentation that can't be:\n{listing(problems)}")
+        raise InputError(
+            f"The config asks for augmentation that is not possible:\n{listing(problems)}"
+        )

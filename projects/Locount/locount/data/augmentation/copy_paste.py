@@ -17,11 +17,11 @@ from .visibility import count_what_is_visible, uncover_boxes
 # The state that Detectron2 seeds in each worker.
 rng = np.random
 
-# A stack of which other boxes hide more items' worth may show the wrong number.
+# A stack of which other boxes hide more than this many items may show the wrong number.
 MAX_HIDDEN_ITEMS = 0.5
-# How many stacks a photo gives to later ones at most, and how many are kept at hand.
+# How many stacks a photo gives to later ones at most, and how many are kept.
 STACKS_PER_PHOTO, STACKS_KEPT = 2, 16
-# Of so many places on a shelf the one is taken that hides least.
+# Candidate places per stack; the one that hides least is taken.
 NUM_PLACES = 10
 
 
@@ -47,7 +47,7 @@ class CopyPaste:
     def __init__(self, max_stacks: int):
         """
         Args:
-            max_stacks: an image gets 0 to so many stacks, each number as likely.
+            max_stacks: an image gets 0 to this many stacks, each number equally likely.
         """
         self.max_stacks = max_stacks
         self._stacks: deque[Stack] = deque(maxlen=STACKS_KEPT)

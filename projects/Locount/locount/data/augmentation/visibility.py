@@ -80,8 +80,8 @@ def count_what_is_visible(
         max_hidden_items: a group keeps its count as long as no more items' worth is hidden. With
             0.5 a row of 12 that loses a whole item at its end does not, one that loses a strip of
             4 % does.
-        min_visible: least share of an object. A box of which nothing can be seen is none, even with
-            0.
+        min_visible: least share of an object. A box of which nothing can be seen is not an object,
+            even with 0.
 
     Returns:
         N counts, IGNORED_COUNT where the number may have become wrong, and N booleans, whether the

@@ -24,7 +24,7 @@ class Survey(NamedTuple):
             Beside Detectron2's keys each holds ``annotation_file``, and each annotation ``count``
             and, in formats of lines, ``line``.
         metadata: Detectron2's metadata, of the categories that could be read.
-        problems: all that keep the dataset from being used; without any, ``records`` is all of it.
+        problems: all that keep the dataset from being used; without any, ``records`` is complete.
         hints: what somebody should look at.
         unreadable: paths of images that can't be read; each is among the problems.
     """
@@ -104,7 +104,7 @@ class Reading:
     """How a place is read.
 
     Attributes:
-        split: the only one that is wanted, or that which a single file holds; None for all.
+        split: the only one wanted, or the split that a single file is; None for all.
         image_root: what the image names of a single file start from.
         count: what the count is called, in formats of boxes with attributes; "" reads none.
         mend: where it is not None, reversed corners are swapped and boxes cut to their images, and
@@ -148,7 +148,8 @@ class Place(abc.ABC):
     def find_splits(self) -> Mapping[str, Any]: ...
 
     def source(self, split: str) -> Source:
-        """
+        """The data of a split.
+
         Raises:
             DatasetError: if there is no such split.
         """

@@ -48,7 +48,7 @@ def convert(
         source: its folder, one annotation file, or the name of a dataset.
         target: a new folder.
         to, from_: keys of ``FORMATS``; without ``from_`` the files in the source must show it.
-        split: the only one to convert, or that which a single file holds.
+        split: the only one to convert, or the split that a single file is.
         image_root: what the image names of a single file start from.
         images: ``copy`` them, ``link`` to them, or ``none``.
         categories: a file with the names of all categories in order, one a line; by default they
@@ -64,7 +64,7 @@ def convert(
     Raises:
         InputError: if the source can't be used, its format is open, or the new format can't hold
             it; nothing is written then.
-        OSError: if it can't be written; nothing is left of it then.
+        OSError: if it can't be written; then nothing of it is left.
     """
     aim = FORMATS[to]
     folder = source if os.path.isdir(source) else os.path.dirname(source)
@@ -90,7 +90,9 @@ def convert(
     dataset, losses = reduce_dataset(dataset, title=aim.title, holds=aim.holds, lossy=lossy)
     empty = [name for name, part in dataset.splits.items() if not part.records]
     if empty:
-        raise InputError(f"No image is left in {', '.join(empty)}: choose other splits by --split")
+        raise InputError(
+            f"No image is left in {', '.join(empty)}: choose other splits with --split"
+        )
     dataset = _with_unique_names(dataset, aim)
     problems = list(name_problems(dataset, aim))
     if problems:
@@ -113,10 +115,10 @@ def _sources(source: str, from_: str | None, reading: Reading) -> dict[str, Sour
     named = source_of(source)
     if named is None:
         forms = ", ".join(f"{prefix}:..." for prefix in PREFIXES)
-        raise InputError(f"{source} is not there, nor is it the name of a dataset ({forms})")
+        raise InputError(f"{source} does not exist, and is not the name of a dataset ({forms})")
     if from_ is not None or reading != Reading(reading.split):
         raise InputError(
-            f"{source} is the name of a dataset, which says all there is to be known: leave out "
+            f"{source} is the name of a dataset, which says everything that is needed: leave out "
             "--from and --image-root, and write ?mend and ?count=NAME instead of --mend and "
             "--count-attribute"
         )
@@ -190,7 +192,7 @@ def name_problems(dataset: Dataset, aim: Format) -> Iterator[str]:
 def _with_categories(dataset: Dataset, path: str) -> Dataset:
     classes, problems = read_category_list(path)
     if problems:
-        raise DatasetError(f"{path} is no list of categories:", problems)
+        raise DatasetError(f"{path} is not a list of categories:", problems)
     used = {dataset.classes[a["category_id"]] for _, a in dataset.annotations()}
     missing = sorted(used.difference(classes))
     if missing:

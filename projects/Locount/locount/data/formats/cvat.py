@@ -102,8 +102,9 @@ def write(dataset: Dataset, folder: Path) -> None:
         etree.SubElement(task, "size").text = str(len(split.records))
         etree.SubElement(task, "mode").text = "annotation"
         labels = etree.SubElement(task, "labels")
+        scored = any(record.get("predicted") for record in split.records)
         for category in dataset.classes:
-            _write_label(labels, category)
+            _write_label(labels, category, scored)
         for i, (record, image) in enumerate(zip(split.records, split.names, strict=True)):
             size = {"width": str(record["width"]), "height": str(record["height"])}
             element = etree.SubElement(root, "image", id=str(i), name=image, **size)
@@ -115,19 +116,24 @@ def write(dataset: Dataset, folder: Path) -> None:
                     element, "box", label=label, occluded="0", **box, z_order="0"
                 )
                 etree.SubElement(shape, "attribute", name="count").text = str(annotation["count"])
+                if "score" in annotation:
+                    shape.set("source", "auto")
+                    text = f"{annotation['score']:.3f}"
+                    etree.SubElement(shape, "attribute", name="score").text = text
         (folder / f"{name}.xml").write_bytes(xml_bytes(root))
 
 
-def _write_label(labels: etree._Element, category: str) -> None:
+# What CVAT asks of each attribute; the values of a number are its least, its most and its step.
+_KEYS = ("name", "mutable", "input_type", "default_value", "values")
+_COUNT = ("count", "False", "number", "1", "1\n100000\n1")
+_SCORE = ("score", "False", "text", "", "")
+
+
+def _write_label(labels: etree._Element, category: str, scored: bool) -> None:
     label = etree.SubElement(labels, "label")
     etree.SubElement(label, "name").text = category
-    attribute = etree.SubElement(etree.SubElement(label, "attributes"), "attribute")
-    fields = {
-        "name": "count",
-        "mutable": "False",
-        "input_type": "number",
-        "default_value": "1",
-        "values": "1\n100000\n1",  # least, most, step
-    }
-    for key, text in fields.items():
-        etree.SubElement(attribute, key).text = text
+    attributes = etree.SubElement(label, "attributes")
+    for texts in (_COUNT, _SCORE)[: 1 + scored]:
+        attribute = etree.SubElement(attributes, "attribute")
+        for key, text in zip(_KEYS, texts, strict=True):
+            etree.SubElement(attribute, key).text = text

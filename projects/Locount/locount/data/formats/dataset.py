@@ -14,7 +14,8 @@ class Split(NamedTuple):
     """Images with their boxes.
 
     Attributes:
-        records: Detectron2's dataset dicts, ``count`` in every annotation.
+        records: Detectron2's dataset dicts, ``count`` in every annotation. Those of a model have
+            ``predicted``, and their annotations ``score`` and ``count_score``.
         names: path of each image below the folder of the split's images, parted by ``/``.
     """
 

@@ -40,7 +40,7 @@ class Entries:
 
     Attributes:
         names: the list of categories; where there is none, those of the boxes as they come.
-        complete: nothing was passed over that must be told at every start.
+        complete: nothing was passed over that must be said at every start.
     """
 
     def __init__(self, names: Sequence[str] = ()) -> None:
@@ -113,9 +113,10 @@ def parse_whole(text: object) -> int | None:
 
 
 def numbers_of(fields: dict[str, object]) -> tuple[float, ...]:
-    """
+    """Fields of an entry as numbers.
+
     Raises:
-        ValueError: naming those that are no numbers.
+        ValueError: naming those that are not numbers.
     """
     values = {key: parse_number(text) for key, text in fields.items()}
     wrong = [key for key, v in values.items() if v is None or abs(v) > _MAX_COORDINATE]

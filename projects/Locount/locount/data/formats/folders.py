@@ -34,7 +34,7 @@ def split_files(
     """
     split, image_root = reading.split, reading.image_root
     if not os.path.exists(source):
-        raise InputError(f"{source} is not there: correct the path")
+        raise InputError(f"{source} does not exist: correct the path")
     if os.path.isfile(source):
         if split is None or image_root is None:
             raise InputError(
@@ -58,7 +58,7 @@ def split_files(
                 found[name] = (path, images)
     if not found:
         others = "".join(f" or {pattern}" for pattern, _ in layouts)
-        raise InputError(f"{source} holds no file SPLIT{suffix}, such as train{suffix}{others}")
+        raise InputError(f"{source} contains no file SPLIT{suffix}, such as train{suffix}{others}")
     return {
         name: (str(path), str(images if images.is_dir() else _common_images(folder, images)))
         for name, (path, images) in found.items()
@@ -106,10 +106,10 @@ def _walk(
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
-        problems.append(Problem(folder, None, f"can't be read ({error.strerror}): mend that"))
+        problems.append(Problem(folder, None, f"can't be read ({error.strerror}): fix that"))
         return
     for entry in entries:
-        # What macOS leaves in archives and folders: ._000001.jpg is no image.
+        # What macOS leaves in archives and folders: ._000001.jpg is not an image.
         if entry.name.startswith(".") or entry.name == "__MACOSX":
             continue
         if os.path.isdir(entry.path):

@@ -58,7 +58,7 @@ def cached_arrays(
     build: Callable[[], tuple[dict[str, np.ndarray], bool]],
     how: str = "",
 ) -> dict[str, np.ndarray]:
-    """The arrays that ``build`` returns, from the cache where no file behind them has changed.
+    """The arrays that ``build`` returns, from the cache if none of their files has changed.
 
     Args:
         kind: name of the sort of index; one sort of one folder has one file in the cache.
@@ -101,7 +101,7 @@ def cached_sizes(
 
     sizes = np.zeros((len(stamps), 2), dtype=np.int32)
     sizes[there] = cached_arrays(f"sizes-{kind}", folder, found, build)["sizes"]
-    # The unreadable ones are in the cache, too; each start says anew what is wrong with them.
+    # The unreadable ones are in the cache too; each start says again what is wrong with them.
     faulty = [found[i].path for i in np.flatnonzero(sizes[there, 0] == 0).tolist()]
     return sizes, {faulty[i]: text for i, text in read(faulty)[1].items()}
 

@@ -25,7 +25,7 @@ from .xml_files import xml_bytes
 logger = logging.getLogger(__name__)
 
 _LOCAL_FILES = "/data/local-files/"
-# Answers about a photo or a region that are no region themselves.
+# Answers about a photo or a region that are not regions themselves.
 _ANSWERS = frozenset(
     {"choices", "datetime", "number", "pairwise", "rating", "relation", "taxonomy", "textarea"}
 )
@@ -132,7 +132,7 @@ class _TaskReader:
         return self.entries.attempt(self.path, None, read, *args, element=element)
 
     def read(self, raw: msgspec.Raw) -> None:
-        task = _decode(raw, _Task, "{}: export the project anew, as JSON (not JSON-MIN)")
+        task = _decode(raw, _Task, "{}: export the project again, as JSON (not JSON-MIN)")
         name = _image_name(_reference(task))
         finished = [annotation for annotation in task.annotations if not annotation.was_cancelled]
         if len(finished) != 1:
@@ -177,7 +177,7 @@ def _reference(task: _Task) -> str:
     if "image" in task.data:
         return _decode(task.data["image"], str, "the image of its data can't be read ({})")
     raise ValueError(
-        f"its data has no key 'image' but {', '.join(map(repr, task.data)) or 'nothing'}: rename "
+        f"its data has no key 'image', only {', '.join(map(repr, task.data)) or 'nothing'}: rename "
         "the key of the photo to 'image' in this file"
     )
 
@@ -204,24 +204,34 @@ def _box(
 
 
 def _image_name(reference: str) -> str:
-    """The path below the folder of images that a task's text for its image stands for."""
+    """The path below the folder of images that a task's text for its image means."""
     if reference.startswith(_LOCAL_FILES):
         return "".join(parse_qs(urlsplit(reference).query).get("d", []))
     return reference.removeprefix("/data/")
 
 
 def write(dataset: Dataset, folder: Path) -> None:
-    """Write ``SPLIT.json`` files of tasks for import, and the labelling interface."""
+    """Write ``SPLIT.json`` files of tasks for import, and the labeling interface."""
     for name, split in dataset.splits.items():
         tasks = [
             {
                 "data": {"image": f"{_LOCAL_FILES}?d={quote(image)}"},
-                "annotations": [{"result": _results(record, dataset.classes)}],
+                **_answers(record, dataset.classes),
             }
             for record, image in zip(split.records, split.names, strict=True)
         ]
         (folder / f"{name}.json").write_bytes(msgspec.json.encode(tasks))
     (folder / "interface.txt").write_bytes(xml_bytes(_interface(dataset.classes)))
+
+
+def _answers(record: dict, classes: tuple[str, ...]) -> dict[str, list]:
+    """An annotation; of a model a prediction, from which annotators start."""
+    results = _results(record, classes)
+    if not record.get("predicted"):
+        return {"annotations": [{"result": results}]}
+    scores = [annotation["score"] for annotation in record["annotations"]]
+    mean = {"score": sum(scores) / len(scores)} if scores else {}
+    return {"predictions": [{"model_version": "locount", "result": results, **mean}]}
 
 
 def _results(record: dict, classes: tuple[str, ...]) -> list[dict]:
@@ -244,11 +254,15 @@ def _results(record: dict, classes: tuple[str, ...]) -> list[dict]:
             "rotation": 0,
         }
         labels = [classes[annotation["category_id"]]]
-        rectangle = {"from_name": "label", "type": "rectanglelabels"}
-        number = {"from_name": "count", "type": "number"}
+        rectangle = {"from_name": "label", "type": "rectanglelabels", **_score(annotation, "score")}
+        number = {"from_name": "count", "type": "number", **_score(annotation, "count_score")}
         results.append({**region, **rectangle, "value": {**box, "rectanglelabels": labels}})
         results.append({**region, **number, "value": {**box, "number": annotation["count"]}})
     return results
+
+
+def _score(annotation: dict, key: str) -> dict[str, float]:
+    return {} if annotation.get(key) is None else {"score": annotation[key]}
 
 
 def _interface(classes: tuple[str, ...]) -> etree._Element:

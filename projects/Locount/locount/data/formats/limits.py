@@ -51,8 +51,8 @@ def reduce_dataset(
     refused = [text for key, text in found.items() if key not in lossy]
     if refused:
         raise InputError(
-            f"{title} can't hold all of this dataset; --lossy {' '.join(found)} would go on all "
-            f"the same:\n{listing(refused)}"
+            f"{title} can't hold all of this dataset; --lossy {' '.join(found)} converts it "
+            f"anyway, without:\n{listing(refused)}"
         )
     return dataset, list(found.values())
 
@@ -85,7 +85,7 @@ def _find_fractions(dataset: Dataset) -> str:
         whole = _whole(box, record)
         if whole[0] == whole[2] or whole[1] == whole[3]:
             raise InputError(
-                f"The box {box} of {record['file_name']} is nothing in whole pixels: delete it"
+                f"The box {box} of {record['file_name']} has no area in whole pixels: delete it"
             )
         shifts.append(max(abs(a - b) for a, b in zip(box, whole, strict=True)))
     moved = [shift for shift in shifts if shift > _PIXEL_TOLERANCE]
@@ -111,6 +111,14 @@ def _find_categories(dataset: Dataset) -> str:
     unused = len(dataset.classes) - len(used)
     rest = f", and {unused} without a box" if unused else ""
     return f"the order of the categories, which gives the class ids{rest}"
+
+
+def _find_scores(dataset: Dataset) -> str:
+    records = [r for split in dataset.splits.values() for r in split.records if r.get("predicted")]
+    if not records:
+        return ""
+    boxes = sum(len(record["annotations"]) for record in records)
+    return f"{boxes} box(es) of a model would be taken for annotations, without their scores"
 
 
 def _map_annotations(dataset: Dataset, change: Callable[[dict, dict], dict | None]) -> Dataset:
@@ -147,4 +155,5 @@ LOSSES = {
     "empty-images": Loss(_find_empty, _drop_empty),
     "fractions": Loss(_find_fractions, lambda d: _map_annotations(d, _round)),
     "category-list": Loss(_find_categories, lambda d: d),
+    "scores": Loss(_find_scores, lambda d: d),
 }

@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping
 
 from ...shelf.render import STYLES
 from ...shelf.rules import RULES
-from ..names import DatasetName, Option, one_of, positive
+from ..names import DatasetName, Option, one_of, positive, share
 from ..selection import OPTIONS, select
 from .base import Source
+from .predictions import Predictions
 from .registry import FORMATS
 from .rendered import RenderedShelves
 
-# What stands before the first colon of a name: where its data comes from, and its own options.
+# What is before the first colon of a name: where its data comes from, and its own options.
 PREFIXES: dict[str, tuple[Callable[..., Source], Mapping[str, Option]]] = {
     **{key: (format.source, format.options) for key, format in FORMATS.items()},
+    "predictions": (Predictions.of, {"score": Option("score=0.5", share)}),
     "shelf": (
         RenderedShelves.of,
         {
@@ -38,7 +40,7 @@ BUILTIN = {
 
 
 def source_of(text: str) -> Source | None:
-    """Where the data of a name comes from; None for a name that is none of ours.
+    """Where the data of a name comes from; None for a name that is not ours.
 
     Raises:
         DatasetError: for a name or an option that can't be read.

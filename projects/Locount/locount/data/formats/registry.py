@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ...errors import InputError
 from ..mending import Changes
 from ..names import DatasetName, Option, flag
-from . import coco, cvat, label_studio, voc, yolo
+from . import coco, cvat, label_studio, predictions, voc, yolo
 from .base import Place, Reading, Source
 from .dataset import Dataset
 from .limits import LOSSES, is_plain_name
@@ -35,7 +35,7 @@ class Format(NamedTuple):
         images: where in that folder the images of a split belong.
         holds: keys of ``LOSSES``.
         options: of its dataset names.
-        suffix: of its files, where each holds a split; such a file can be read alone.
+        suffix: of its files, where each holds a split; such a file can be read by itself.
         sign: whether a folder has what only this format has.
         is_category, is_split: whether it can hold a text as such a name.
         by_stem: an image and its annotation file have the same path but for the suffix.
@@ -77,7 +77,9 @@ def _is_cvat(folder: Path) -> bool:
     return any(root_tag(path) != "annotation" for path in sorted(folder.glob("*.xml"))[:1])
 
 
-_EVERYTHING = frozenset(LOSSES)
+_SCORES = frozenset({"scores"})
+# All that annotations say.
+_EVERYTHING = frozenset(LOSSES) - _SCORES
 
 FORMATS = {
     "coco": Format(
@@ -94,7 +96,7 @@ FORMATS = {
         cvat.Cvat,
         cvat.write,
         str,
-        _EVERYTHING - {"crowds"},
+        _EVERYTHING - {"crowds"} | _SCORES,
         suffix=".xml",
         sign=_is_cvat,
     ),
@@ -103,7 +105,7 @@ FORMATS = {
         label_studio.LabelStudio,
         label_studio.write,
         str,
-        _EVERYTHING - {"crowds", "category-list"},
+        _EVERYTHING - {"crowds", "category-list"} | _SCORES,
         suffix=".json",
     ),
     "locount": Format(
@@ -155,6 +157,8 @@ def guess_format(path: Path) -> str:
     Raises:
         InputError: if there is none or there are several.
     """
+    if (path / predictions.RESULTS).is_file():
+        raise InputError(f"{path} holds the results of `locount predict`: name predictions:{path}")
     if path.is_file():
         names = [name for name, f in FORMATS.items() if f.suffix and f.suffix == path.suffix]
     else:

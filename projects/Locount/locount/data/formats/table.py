@@ -25,16 +25,16 @@ class Table(NamedTuple):
 
     Attributes:
         images: (F,) str, what the files call the images.
-        image_line: (F,) int32 line that an image stands in, from 1; 0 for none.
+        image_line: (F,) int32 line that an image is in, from 1; 0 for none.
         size: (F, 2) float64 height and width that are written; NaN where none are.
         image: (N,) int32 position of each box's image.
-        line: (N,) int32 line that a box stands in, from 1.
+        line: (N,) int32 line that a box is in, from 1.
         box: (N, 4) float64 x1, y1, x2, y2, in pixels or in fractions of the image.
         category: (N,) int32 position in ``names``.
         count: (N,) int32; NO_COUNT where none is written.
         repeated: (N,) bool, whether an earlier line of the same image says the same.
         names: (K,) str, the names of the categories.
-        numbers: names of numbers that stand beside boxes, one for each box that has it.
+        numbers: names of numbers beside boxes, one for each box that has it.
     """
 
     images: np.ndarray
@@ -57,7 +57,8 @@ class Table(NamedTuple):
         names: Sequence[str],
         numbers: Sequence[str] = (),
     ) -> Table:
-        """
+        """A table from lists of tuples.
+
         Args:
             images: name, line, and width and height that are written.
             boxes: (N, 8) columns image, line, x1, y1, x2, y2, category, count.
@@ -92,7 +93,7 @@ class Table(NamedTuple):
         """The boxes of other images, each of which was at a place of this table or is new (None).
 
         Args:
-            names: of the images, of which nothing else is known then; without, they stay.
+            names: of the images, about which nothing else is known then; by default they stay.
         """
         order = np.argsort(self.image, kind="stable")
         ends = np.searchsorted(self.image[order], np.arange(len(self.images) + 1))
@@ -116,7 +117,7 @@ def mended(
 ) -> Iterator[tuple[int, tuple[float, ...], str]]:
     """Boxes with their corners swapped or cut to their image: row, box after it, and why.
 
-    Boxes of which nothing would be left are not among them. Arguments as below.
+    Boxes that would vanish are not among them. Arguments as below.
     """
     x1, y1, x2, y2 = table.box.T
     wrong = (x1 > x2) | (y1 > y2) | _is_outside(table, sizes, tolerance)
@@ -156,7 +157,7 @@ def box_faults(
             ~reversed_ & ((x1 == x2) | (y1 == y2))
         ),
         "the box {box} (left, top, right, bottom) reaches outside its image of {width}x{height} "
-        "pixels: look whether it belongs to another image, or cut it to this one "
+        "pixels: check whether it belongs to another image, or cut it to this one "
         f"{mend}": _is_outside(table, sizes, tolerance),
         f"the count is {{count}}: write a whole number from 1 to {MAX_COUNT}": (
             (table.count != NO_COUNT) & ((table.count < 1) | (table.count > MAX_COUNT))

@@ -187,7 +187,7 @@ class TableSource(Source):
     def load(self, *, skip_invalid: bool = False) -> list[dict]:
         records = super().load(skip_invalid=skip_invalid)
         annotations = self.place.read(self.split)
-        # Equal lines are legal, so they stay; but two equal stacks can't stand in one place.
+        # Equal lines are legal, so they stay; but two equal stacks can't be in one place.
         repeated = [
             str(self.place.row_problem(annotations, row, "is there already")).rpartition(":")[0]
             for row in np.flatnonzero(annotations.table.repeated).tolist()
@@ -251,7 +251,7 @@ class TableSource(Source):
                 continue
             paths[i], stamps[i] = path, stamp or file_stamp(path)
             if stamps[i] is None:
-                text = f"there is no file {path}: add it, or remove what is said of it"
+                text = f"there is no file {path}: add it, or remove its annotations"
                 problems.append(self.place.problem(annotations, i, text))
         kind = f"{self.format}-{self.split}"
         root, read_sizes = annotations.image_root, self.place.read_sizes

@@ -26,7 +26,7 @@ def read_xml(path: str, problems: list[Problem]) -> etree._Element | None:
         problems.append(Problem(path, None, error.reason))
         return None
     except (etree.XMLSyntaxError, ValueError) as error:
-        problems.append(Problem(path, None, f"can't be read as XML ({error}): write it anew"))
+        problems.append(Problem(path, None, f"can't be read as XML ({error}): write it again"))
         return None
     if root.getroottree().docinfo.doctype:
         problems.append(Problem(path, None, "has a DOCTYPE, which may hide anything: remove it"))

@@ -101,7 +101,7 @@ def _read_list(source: str, split: str | None) -> tuple[str, dict]:
         images = "images" if os.path.isdir(os.path.join(source, "images")) else "."
         list_of_names, found, splits = names, names, {split or "train": images}
     else:
-        raise DatasetError(f"{source} holds neither {_LIST} nor obj.data nor {_NAMES}: {_CURE}")
+        raise DatasetError(f"{source} contains neither {_LIST} nor obj.data nor {_NAMES}: {_CURE}")
     listed = [line.strip() for line in read_lines(list_of_names) if line.strip()]
     return found, {"names": listed, **splits}
 

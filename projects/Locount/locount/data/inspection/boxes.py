@@ -30,7 +30,7 @@ class BoxTable(NamedTuple):
         annotation: (N,) position in the record's annotations.
         box: (N, 4) float64 x1, y1, x2, y2.
         category: (N,) position in the classes.
-        count: (N,) number of items, 1 where the annotation says none.
+        count: (N,) number of items, 1 if the annotation has none.
     """
 
     image: np.ndarray
@@ -45,7 +45,8 @@ class BoxTable(NamedTuple):
 
 
 def box_table(records: list[dict]) -> BoxTable:
-    """
+    """All boxes of a dataset as arrays.
+
     Args:
         records: dataset dicts whose boxes are not rotated.
     """

@@ -20,7 +20,7 @@ def write_fixed(report: Report, out: Path) -> int:
     """Write a corrected copy of the datasets of a report, and ``changes.csv``; return its rows.
 
     Corrected is only what leaves no choice: docs/check_data.md lists it. The copy appears when it
-    is whole, and the originals are left alone.
+    is whole, and the originals are left as they are.
 
     Raises:
         InputError: for datasets that are neither splits of one folder in Locount layout nor one

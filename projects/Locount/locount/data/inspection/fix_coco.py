@@ -83,7 +83,8 @@ def _fix_images(
 def _fix_annotations(
     source: CocoJson, annotations: list, images: dict, gone: Collection, changes: Changes
 ) -> list:
-    """
+    """Correct the annotations of a file, and list the changes.
+
     Args:
         images: those that are kept, by their ids.
         gone: ids of the others.
@@ -127,7 +128,7 @@ def _mended_annotation(before: Any, image: dict | None, seen: set[str]) -> tuple
 
 
 def _size(image: dict | None) -> tuple[int, int]:
-    """Height and width that an image entry says; (0, 0) where it says none."""
+    """Height and width that an image entry says; (0, 0) if it has none."""
     size: list[Any] = [(image or {}).get(key) for key in ("height", "width")]
     known = all(isinstance(n, int | float) and n > 0 for n in size)
     return (size[0], size[1]) if known else (0, 0)

@@ -22,7 +22,7 @@ class Photo(NamedTuple):
     Attributes:
         size: height and width as stored; None if the file can't be decoded.
         error: why it can't; empty if it can.
-        orientation: EXIF orientation, 1 if the file says none.
+        orientation: EXIF orientation, 1 if the file has none.
         digest: of the decoded pixels and the size.
         gradient_hash: 64 bits of coarse structure; None for a picture without any.
     """
@@ -65,7 +65,7 @@ def gradient_hash(pixels: np.ndarray) -> bytes | None:
 
 
 def image_findings(datasets: Sequence[Dataset]) -> Iterator[Finding]:
-    """Decode all images and tell what is wrong with them, each by itself and among each other."""
+    """Decode all images and say what is wrong with each and among them."""
     paths = list({record["file_name"]: None for d in datasets for record in d.records})
     # Decoders and digests release the interpreter's lock, so threads use all cores.
     with ThreadPoolExecutor() as pool:
@@ -89,7 +89,7 @@ def _own_problems(record: dict, photo: Photo) -> Iterator[tuple[str, Problem]]:
     if (record["height"], record["width"]) != photo.size:
         text = (
             f"has {width}x{height} pixels, but {record.get('annotation_file', 'the dataset')} says "
-            f"{record['width']}x{record['height']}: correct it, and look whether the boxes fit"
+            f"{record['width']}x{record['height']}: correct it, and check whether the boxes fit"
         )
         yield "image size", Problem(path, None, text)
 
@@ -116,7 +116,7 @@ def _repetitions(datasets: Sequence[Dataset], photo_of: dict[str, Photo]) -> Ite
             name, other = first_similar.setdefault(photo.gradient_hash, here)
             if name != dataset.name and photo_of[other].digest != photo.digest:
                 text = (
-                    f"looks like {other} of {name} at 9x8 pixels: look whether it is a copy, and "
+                    f"looks like {other} of {name} at 9x8 pixels: check whether it is a copy, and "
                     "keep it in one of the two"
                 )
                 kind = "similar image in two datasets"

@@ -140,7 +140,7 @@ def _survey(name: str) -> Survey:
     if source is None:
         if name not in DatasetCatalog:
             forms = ", ".join(f"{prefix}:..." for prefix in sorted(PREFIXES))
-            raise InputError(f"There is no dataset {name!r}: write a name of the form {forms}")
+            raise InputError(f"{name!r} is not a dataset: write a name of the form {forms}")
         records = DatasetCatalog.get(name)
         return Survey(records, MetadataCatalog.get(name).as_dict(), [])
     try:

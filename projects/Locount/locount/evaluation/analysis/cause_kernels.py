@@ -14,7 +14,7 @@ _num_passed_ac_thresholds = loop(num_passed_ac_thresholds)
 # Below this IoU with every ground truth a detection lies on background (TIDE's threshold).
 BACKGROUND_IOU = 0.1
 
-# What is wrong with a detection, or with a ground truth (MISSED); HIT and IGNORED are no errors.
+# What is wrong with a detection, or with a ground truth (MISSED); HIT and IGNORED are not errors.
 CAUSES = (
     "missed",
     "duplicate",

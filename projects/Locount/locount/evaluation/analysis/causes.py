@@ -1,4 +1,4 @@
-"""Where points of APlc are lost: each cause of errors repaired alone, as TIDE does for COCO."""
+"""Where points of APlc are lost: each cause of errors repaired by itself, as TIDE does for COCO."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..matching.engine import Matcher
-from ..protocol import NUM_AC, NUM_IOU, WHOLE
+from ..protocol import NUM_AC, NUM_IOU
 from . import cause_kernels
 from .cause_kernels import CAUSES
+from .pairs import matches_in_cells
 
 
 @dataclass(frozen=True)
@@ -36,23 +37,7 @@ def analyze_errors(matcher: Matcher, *, max_dets: int) -> ErrorAnalysis:
     """Sort the errors at every pair of thresholds by cause, and repair one cause at a time."""
     m = matcher
     num_paired = len(m.paired)
-    taken = np.zeros((len(m.gt), 2), np.uint64)
-    matched, ignored = np.empty((2, num_paired, 2), np.uint64)
-    m.over_categories(
-        lambda first, last: cause_kernels.record_matches(
-            first,
-            last,
-            m.paired_start,
-            m.pair_start,
-            m.pair_gt,
-            m.pair_passed,
-            m.gt.crowd,
-            WHOLE.cells,
-            taken,
-            matched,
-            ignored,
-        )
-    )
+    matched, ignored, taken = matches_in_cells(m)
     image_gt = np.argsort(m.gt.image, kind="stable")
     image_start = np.searchsorted(m.gt.image[image_gt], np.arange(len(m.gt.image_ids) + 1))
     nearest: np.ndarray = np.empty((len(m.dt), 2), np.int32)

@@ -1,4 +1,4 @@
-"""Which detection found which ground truth, blind to counts at IoU 0.50."""
+"""Which detection found which ground truth."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..matching.engine import Matcher
+from ..protocol import WHOLE
 from . import cause_kernels
 
 
 @dataclass(frozen=True)
 class Matches:
-    """M pairs of a detection and the ground truth that it took, and the G' boxes that none took.
+    """Blind to counts at IoU 0.50: M pairs of a detection and the ground truth that it took, and
+    the G' boxes that none took.
 
     All are places in ``dt`` and ``gt`` of the matcher.
     """
@@ -22,12 +24,12 @@ class Matches:
     missed: np.ndarray  # (G',)
 
     def above(self, scores: np.ndarray, threshold: float) -> Matches:
-        """With the detections of at least this score alone, as if there were no others.
+        """Only with the detections of at least this score, as if there were no others.
 
         Args:
             scores: of all detections of the matcher.
         """
-        # Better detections are matched first, whatever comes behind them.
+        # Better detections are matched first, whatever comes after them.
         kept = scores[self.dt] >= threshold
         return Matches(
             self.dt[kept], self.gt[kept], np.sort(np.append(self.missed, self.gt[~kept]))
@@ -46,3 +48,31 @@ def blind_matches(matcher: Matcher, *, max_dets: int) -> Matches:
     found = (partner >= 0) & (m.rank[m.paired] < max_dets)
     dt, gt = m.paired[found], partner[found]
     return Matches(dt, gt, np.setdiff1d(np.flatnonzero(~m.gt.crowd), gt))
+
+
+def matches_in_cells(matcher: Matcher) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Matches on the whole set at every pair of thresholds, as bit sets of cells.
+
+    Returns:
+        (C, 2) matched to ground truth that counts, (C, 2) to a crowd, for the C detections with
+        pairs; (G, 2) taken, for the ground truth.
+    """
+    m = matcher
+    taken = np.zeros((len(m.gt), 2), np.uint64)
+    matched, ignored = np.empty((2, len(m.paired), 2), np.uint64)
+    m.over_categories(
+        lambda first, last: cause_kernels.record_matches(
+            first,
+            last,
+            m.paired_start,
+            m.pair_start,
+            m.pair_gt,
+            m.pair_passed,
+            m.gt.crowd,
+            WHOLE.cells,
+            taken,
+            matched,
+            ignored,
+        )
+    )
+    return matched, ignored, taken

@@ -35,6 +35,7 @@ class Matcher:
     """Ground truth and detections sorted and paired, ready to be scored on any subset.
 
     Memory is linear in the number of detections, ground-truth boxes and pairs that can match.
+    ``gt_order`` (G,) and ``dt_order`` (D,) are the places in the files.
     """
 
     def __init__(
@@ -43,19 +44,19 @@ class Matcher:
         """
         Args:
             max_dets: the most detections per image and category to ask :meth:`score` for.
-            num_threads: as many as the process may use by default.
+            num_threads: by default all that the process may use.
         """
         self.max_dets = max_dets
         self.num_threads = num_threads or usable_cpus()
-        gt_order, self.gt_start = _sort_by_category_and_image(gt, gt)
+        self.gt_order, self.gt_start = _sort_by_category_and_image(gt, gt)
         dt_order, self.dt_start = _sort_by_category_and_image(dt, gt)
         self.over_categories(
             lambda first, last: sorting.sort_by_score(
                 first, last, self.dt_start, dt_order, dt.scores
             )
         )
-        self.gt = gt.take(gt_order)
-        self._dt, self._dt_order = dt, dt_order
+        self.gt = gt.take(self.gt_order)
+        self._dt, self.dt_order = dt, dt_order
         image = np.empty(len(dt), np.int32)
         boxes, areas = np.empty((len(dt), 4)), np.empty(len(dt))
         self.dt_areas, self.dt_counts = areas, np.empty(len(dt), np.int64)
@@ -95,7 +96,7 @@ class Matcher:
                 num_pairs,
             )
         )
-        # the empty arrays stand for no categories at all
+        # the empty arrays mean no categories at all
         pair_gt, pair_passed = zip(
             (np.empty(0, np.int32), np.empty((0, 2), np.uint8)), *parts, strict=True
         )
@@ -107,7 +108,7 @@ class Matcher:
     @cached_property
     def dt(self) -> Detections:
         """The detections sorted; scoring needs only a part of them."""
-        return self._dt.take(self._dt_order)
+        return self._dt.take(self.dt_order)
 
     @cached_property
     def _chunks(self) -> list[tuple[int, int]]:

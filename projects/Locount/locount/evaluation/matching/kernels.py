@@ -22,7 +22,7 @@ _num_passed_ac_thresholds = loop(num_passed_ac_thresholds)
 
 _ONE = np.uint64(1)
 _NONE = np.uint64(0)
-_EPS = float(np.spacing(1))
+EPS = float(np.spacing(1))
 # The top six bits of this constant times a power of two differ for all 64 of them.
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
 _BIT_OF_PRODUCT = np.empty(64, np.int64)
@@ -217,7 +217,7 @@ def recall_buckets(num_gt):
 
 
 @loop
-def _envelope(best):
+def envelope(best):
     """Best precision at each recall or higher, from the best in each interval; in place."""
     for c in range(best.shape[0]):
         for r in range(best.shape[1] - 1, 0, -1):
@@ -225,7 +225,7 @@ def _envelope(best):
 
 
 @loop
-def _lowest_bit(word):
+def lowest_bit(word):
     """Place of the lowest set bit of a word that is not 0."""
     return _BIT_OF_PRODUCT[(word & (~word + _ONE)) * _DE_BRUIJN >> np.uint64(58)]
 
@@ -309,13 +309,13 @@ def accumulate(
             for word in range(2):
                 hit = matched1 if word else matched0
                 while hit:
-                    c = 64 * word + _lowest_bit(hit)
+                    c = 64 * word + lowest_bit(hit)
                     hit &= hit - _ONE
                     tp[c] += 1
                     # pycocotools' own sum, epsilon included
-                    p = tp[c] / ((inside - matched_inside[c] + tp[c]) + _EPS)
+                    p = tp[c] / ((inside - matched_inside[c] + tp[c]) + EPS)
                     bucket = buckets[tp[c]]
                     best[c, bucket] = max(best[c, bucket], p)
-        _envelope(best)
+        envelope(best)
         for c in range(NUM_CELLS):
             recall[k, c] = tp[c] / num_gt[k]

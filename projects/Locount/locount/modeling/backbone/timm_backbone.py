@@ -28,7 +28,7 @@ class TimmBackbone(Backbone):
     """A timm model as a Detectron2 backbone.
 
     A feature of stride 2 ** i is called ``res<i>`` as in Detectron2's ResNet, so that other
-    configs' FPN.IN_FEATURES fit. Of several features with one stride it is the last. Layers behind
+    configs' FPN.IN_FEATURES fit. Of several features with one stride it is the last. Layers after
     the last feature that is asked for are not built.
     """
 
@@ -125,7 +125,7 @@ NORMS = {
 
 
 def _find_features(name: str, options: dict[str, Any]) -> dict[str, dict]:
-    """What timm tells of each feature of the model, by our names, from the finest on."""
+    """What timm says about each feature of the model, by our names, from the finest on."""
     if not timm.is_model(name):
         raise InputError(
             f"MODEL.TIMM.NAME is {name!r}, which timm {timm.__version__} does not have. "

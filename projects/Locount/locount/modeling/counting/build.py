@@ -14,7 +14,7 @@ from .ordinal_counters import CumulativeLinkClassifier
 
 
 def build_counters(cfg: CfgNode, num_stages: int) -> list[Counter]:
-    """One counter for each stage, of which a detector without a cascade has one; none for STRATEGY
+    """One counter for each stage (a detector without a cascade has one); none for STRATEGY
     "none"."""
     head = cfg.MODEL.COUNT_HEAD
     if head.STRATEGY == "none":

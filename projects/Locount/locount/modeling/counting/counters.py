@@ -97,7 +97,7 @@ class CountClassifier:
         self.stage = stage
         self.num_bins = self.num_outputs = partition.num_bins[stage]
         # The bins that hold a count of [1, max_count]. Bin 0 of the last stage is the number 0, and
-        # the bins behind max_count exist only because the number of bins is a power of the base: no
+        # the bins above max_count exist only because the number of bins is a power of the base: no
         # object has such a count.
         self.first_bin = self.encode(1)
         self.last_bin = self.encode(partition.max_count)
@@ -193,7 +193,7 @@ class CountRegressor:
 
 
 def init_count_layer(layer: Layer) -> Layer:
-    """The layer itself, with weights that tell no count from another yet, as Detectron2's output
+    """The layer itself, with weights that do not tell counts apart yet, as Detectron2's output
     layers start."""
     nn.init.normal_(layer.weight, std=0.01)
     nn.init.zeros_(cast(Tensor, layer.bias))

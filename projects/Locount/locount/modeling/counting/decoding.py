@@ -45,7 +45,7 @@ class CountDecoder:
                 location or query that each detection comes from.
 
         Returns:
-            The detections in their order; sorted anew where ``ranking`` changes the scores.
+            The detections in their order; sorted again where ``ranking`` changes the scores.
         """
         counter, last = self.counters[-1], outputs[-1]
         detections.pred_counts, detections.count_scores = counter.decode(last)

@@ -46,7 +46,7 @@ def build_dense_counting(cfg: CfgNode, in_channels: int) -> DenseCounting:
     """As MODEL.COUNT_HEAD describes it.
 
     Args:
-        in_channels: of the feature maps, such as those behind the tower of the box regression.
+        in_channels: of the feature maps, such as those after the tower of the box regression.
     """
     if cfg.MODEL.COUNT_HEAD.STRATEGY == "none":
         return DenseCounting()

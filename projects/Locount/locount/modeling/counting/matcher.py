@@ -17,9 +17,9 @@ class CountAwareMatcher(Matcher):
     predicted both. ``mode`` says what becomes of a pair whose IoU suffices but whose hypothesis is
     wrong about the count:
 
-    * "iou": the pair stands, as in :class:`Matcher`.
-    * "ignore": the pair stands, but its count is not trained.
-    * "negative": the pair is none. The proposal goes to the best ground truth whose count it is
+    * "iou": the pair is kept, as in :class:`Matcher`.
+    * "ignore": the pair is kept, but its count is not trained.
+    * "negative": the pair is dropped. The proposal goes to the best ground truth whose count it is
       right about, if that one's IoU suffices, else it is background.
     """
 
@@ -41,7 +41,7 @@ class CountAwareMatcher(Matcher):
         Args:
             match_quality_matrix: IoU of M ground-truth boxes and Ri proposals, M x Ri.
             count_agrees: M x Ri booleans, whether the proposal is right about the box's count. None
-                where nothing is predicted yet, as in the first stage: then IoU alone decides.
+                where nothing is predicted yet, as in the first stage: then only IoU decides.
 
         Returns:
             Index in [0, M) of each proposal's match, and its label, 1 for a match and 0 for

@@ -12,7 +12,7 @@ class LevelBatchNorm(CycleBatchNormList):
     """Batch norms with one scale and shift, each with the statistics of its own level.
 
     Detectron2's takes the levels in turn by counting its calls, so that threads which share a model
-    get each other's levels, and a call that failed shifts all later ones. This one is told.
+    get each other's levels, and a call that failed shifts all later ones. This one is given them.
     """
 
     def forward(self, x: Tensor, level: int) -> Tensor:

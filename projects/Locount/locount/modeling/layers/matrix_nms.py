@@ -20,7 +20,7 @@ def matrix_nms(boxes: Tensor, scores: Tensor, classes: Tensor) -> Tensor:
         classes: R integers.
 
     Returns:
-        R scores, none above the one it comes from. No box is removed. Memory is quadratic in R.
+        R scores, none above the score it comes from. No box is removed. Memory is quadratic in R.
     """
     if len(scores) == 0:
         return scores
@@ -30,7 +30,7 @@ def matrix_nms(boxes: Tensor, scores: Tensor, classes: Tensor) -> Tensor:
     # Element i, j with i < j, of one class; all others overlap nothing.
     ious = torch.where(classes[:, None] == classes, ious, 0.0).triu(diagonal=1)
     covered = ious.max(dim=0).values
-    # Where a better box hides i altogether, i suppresses nothing. Not 0, for 0 / 0 is no number.
+    # Where a better box hides i altogether, i suppresses nothing. Not 0, for 0 / 0 is not a number.
     kept = (1 - ious) / (1 - covered).clamp(min=1e-9)[:, None]
     kept = kept.min(dim=0).values.clamp(max=1.0)
     return torch.empty_like(scores).index_copy_(0, order, scores[order] * kept)

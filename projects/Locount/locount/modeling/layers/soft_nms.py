@@ -42,7 +42,8 @@ class SoftNMS:
         score_threshold: float,
         max_detections: int,
     ) -> tuple[Instances, Tensor]:
-        """
+        """Lower the scores of overlapping detections of a class.
+
         Args:
             detections: with ``pred_boxes``, ``scores`` and ``pred_classes``.
             iou_threshold: for "linear", the least IoU at which a score falls.
@@ -51,7 +52,7 @@ class SoftNMS:
 
         Returns:
             Those that stay, best first, with their new scores and all other fields as they were;
-            and their places in ``detections``. None stay of none.
+            and their places in ``detections``. Both empty if there are none.
         """
         scores = torch.zeros_like(detections.scores)
         for k in detections.pred_classes.unique():

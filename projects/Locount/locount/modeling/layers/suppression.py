@@ -37,7 +37,7 @@ def suppress(
     # All that is above the score threshold is left to soft-NMS: no IoU is above 1.
     hard = (nms_thresh, topk_per_image) if soft_nms is None else (1.0, -1)
     found, kept = fast_rcnn_inference(boxes, scores, image_shapes, score_thresh, *hard)
-    # It drops regions that are not finite and numbers the rest anew.
+    # It drops regions that are not finite and renumbers the rest.
     regions = [
         (b.isfinite().all(dim=1) & s.isfinite().all(dim=1)).nonzero().squeeze(1)[k]
         for b, s, k in zip(boxes, scores, kept, strict=True)

@@ -51,7 +51,7 @@ def best_candidates(
 
     Args:
         scores: of the levels, R x K in all.
-        topk: at most so many of each level, those of the highest scores.
+        topk: at most this many of each level, those with the highest scores.
 
     Returns:
         Indices in [0, R), classes and scores, of the pairs whose score is above ``score_thresh``.

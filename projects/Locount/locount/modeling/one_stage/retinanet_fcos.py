@@ -25,7 +25,7 @@ from .detections import detect
 class _CountingHead:
     """For the heads of RetinaNet and FCOS: a counting layer, and norms that know their level."""
 
-    # The output layers behind the tower of the boxes.
+    # The output layers after the tower of the boxes.
     BOX_LAYERS: tuple[str, ...] = ("bbox_pred",)
 
     def __init__(self, *, norm: str, count_pred: nn.Conv2d | None = None, **kwargs):
@@ -151,8 +151,8 @@ class _CountingDenseDetector:
 def _label_with_counts(objects: Instances, num_classes: int) -> Instances:
     """Ground truth whose classes are numbers that hold class and count.
 
-    ``label_anchors`` tells which class an anchor is matched with, but not which object. So the
-    count travels with the class, beyond the K + 1 labels that there are.
+    ``label_anchors`` says which class an anchor is matched with, but not which object. So the
+    count travels with the class, beyond the K + 1 labels.
     """
     if len(objects) == 0:
         return objects  # may lack the counts
@@ -175,7 +175,7 @@ def _classes_and_counts(labels: Tensor, num_classes: int) -> tuple[Tensor, Tenso
 
 @META_ARCH_REGISTRY.register()
 class CountingRetinaNet(_CountingDenseDetector, RetinaNet):
-    """RetinaNet (Lin et al., ICCV 2017) with a counting layer behind the tower of the boxes.
+    """RetinaNet (Lin et al., ICCV 2017) with a counting layer after the tower of the boxes.
 
     With MODEL.COUNT_HEAD.STRATEGY "none" it is Detectron2's. Anchors are matched in chunks, with
     the same result.
@@ -214,7 +214,7 @@ class CountingRetinaNet(_CountingDenseDetector, RetinaNet):
 
 @META_ARCH_REGISTRY.register()
 class CountingFCOS(_CountingDenseDetector, FCOS):
-    """FCOS (Tian et al., ICCV 2019) with a counting layer behind the tower of the boxes.
+    """FCOS (Tian et al., ICCV 2019) with a counting layer after the tower of the boxes.
 
     With MODEL.COUNT_HEAD.STRATEGY "none" it is Detectron2's, which has no config of its own: its
     keys are MODEL.FCOS. Locations are matched in chunks, with the same result.

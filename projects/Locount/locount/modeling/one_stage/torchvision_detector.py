@@ -172,7 +172,7 @@ def _ssd512_vgg16(
         boxes,
         (512, 512),
         num_classes,
-        # The range that the weights were trained with: 0 ... 255 without a mean colour.
+        # The range that the weights were trained with: 0 ... 255 without a mean color.
         image_mean=[0.48235, 0.45882, 0.40784],
         image_std=[1 / 255] * 3,
         **options,

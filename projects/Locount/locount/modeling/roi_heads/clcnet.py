@@ -116,7 +116,7 @@ class CLCNetROIHeads(CascadeROIHeads):
     def _match_and_label_boxes(self, proposals, stage, targets):
         """As in the base class, but by IoU and count, and with ``gt_counts``.
 
-        Proposals of an image without ground truth get ``gt_classes`` alone, as from
+        Proposals of an image without ground truth get only ``gt_classes``, as from
         ``label_and_sample_proposals``.
         """
         if self.count_decoder is None:

@@ -39,7 +39,7 @@ def is_category_name(name: str) -> bool:
 def read_category_list(path: str) -> tuple[tuple[str, ...], list[Problem]]:
     """The names in a file of one name a line, by id, and what is wrong with the file.
 
-    Empty lines say nothing.
+    Empty lines are ignored.
     """
     try:
         lines = [line.strip() for line in read_lines(path)]
@@ -51,10 +51,10 @@ def read_category_list(path: str) -> tuple[tuple[str, ...], list[Problem]]:
         if not name:
             continue
         if name in first:
-            text = f"{name!r} stands in line {first[name]} already: remove or rename one of them"
+            text = f"{name!r} is in line {first[name]} already: remove or rename one of them"
             problems.append(Problem(path, number, text))
         elif not is_category_name(name):
-            text = f"{name!r} holds a comma or an invisible character: rename it"
+            text = f"{name!r} contains a comma or an invisible character: rename it"
             problems.append(Problem(path, number, text))
         else:
             first[name] = number

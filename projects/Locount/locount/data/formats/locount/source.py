@@ -103,7 +103,7 @@ class LocountFolder(TablePlace):
         images, image_problems = scan(folders.images, IMAGE_SUFFIXES)
         problems = [*image_problems, *problems, *_pairing_problems(images, files)]
         if not images:
-            text = f"holds no image ({', '.join(IMAGE_SUFFIXES)})"
+            text = f"contains no image ({', '.join(IMAGE_SUFFIXES)})"
             problems.append(Problem(folders.images, None, text))
         broken = {problem.path for problem in problems if problem.line is None}
         keys = [key for key in images if key in files and files[key].path not in broken]
@@ -122,7 +122,7 @@ class LocountFolder(TablePlace):
             return read_category_list(path)
         used = sorted({str(name) for texts in self.texts.values() for name in texts.table.names})
         if not used:
-            text = "is needed, because no annotation names a category: write one name a line"
+            text = "is needed, because no annotation has a category: write one name a line"
             return (), [Problem(path, None, text)]
         if not set(used) & set(LOCOUNT_CLASSES):
             return tuple(used), []

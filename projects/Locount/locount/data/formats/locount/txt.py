@@ -46,18 +46,18 @@ def explain_line(line: str) -> str:
     for column, field in zip(COLUMNS, fields, strict=True):
         if column == "category":
             if not is_category_name(field.strip()):
-                wrong.append(f"{field!r} is no category: write a name of visible characters")
+                wrong.append(f"{field!r} is not a category: write a name of visible characters")
         elif not _INTEGER.fullmatch(field):
             wrong.append(f"{column} is {field.strip()!r}: write a whole number of at most 9 digits")
     return "; ".join(wrong)
 
 
 def parse_files(paths: Iterable[str]) -> Entries:
-    """Read annotation files: UTF-8 with or without BOM, any line ends; empty lines say nothing.
+    """Read annotation files: UTF-8 with or without BOM, any line ends; empty lines are ignored.
 
     Returns:
         All well-formed lines, each file as an image without a name; and a problem for every other
-        line and every file that is no text.
+        line and every file that is not text.
     """
     entries = Entries()
     for path in paths:

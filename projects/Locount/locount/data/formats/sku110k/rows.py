@@ -23,7 +23,7 @@ _CHUNK = 50_000  # rows; all of the file as Python objects would take a gigabyte
 
 
 def parse_csv(path: str) -> tuple[Table, list[Problem]]:
-    """Read a file: as locount.texts does, fields quoted or not; empty lines say nothing.
+    """Read a file: as locount.texts does, fields quoted or not; empty lines are ignored.
 
     Returns:
         The table of all well-formed rows, images and classes in the order of their first ones; and
@@ -67,7 +67,7 @@ def explain_row(row: Sequence[str]) -> str:
         number = "1 column" if len(row) == 1 else f"{len(row)} columns"
         return f"{number} instead of {len(COLUMNS)} in {','.join(row)[:80]!r}: write {columns}"
     if {field.strip().lower() for field in row} >= {"x1", "y1", "x2", "y2"}:
-        return f"is a header line: delete it, and see that the columns are {columns}"
+        return f"is a header line: delete it, and check that the columns are {columns}"
     wrong = [
         f"{COLUMNS[i]} is {row[i].strip()!r}: write a whole number of at most 9 digits"
         for i in _NUMBERS

@@ -20,13 +20,13 @@ IGNORED = -2
 def assign_centers(
     gt_boxes: Boxes, sizes: Sequence[tuple[int, int]], strides: Sequence[int], base_scale: float
 ) -> Tensor:
-    """The first stage: each box goes to the one location that is nearest to its centre.
+    """The first stage: each box goes to the one location that is nearest to its center.
 
     Its level is that of stride 2 ** floor(log2(sqrt(width * height) / base_scale)), or the first or
     last one if there is none so fine or so coarse.
 
     The paper does not say what happens if two boxes meet at one location. It goes to the one whose
-    centre is nearer, of equally near ones to the first; the other box trains nothing in this stage.
+    center is nearer, of equally near ones to the first; the other box trains nothing in this stage.
 
     Args:
         gt_boxes: M.

@@ -30,7 +30,7 @@ class RepPoints(DenseDetector):
     """RepPoints (Yang et al., ICCV 2019), which also counts at each location if its head does.
 
     Points are placed around each location and then moved once; before and after, they span a pseudo
-    box. The first stage is trained at the location nearest to an object's centre; the second, and
+    box. The first stage is trained at the location nearest to an object's center; the second, and
     with it class and count, wherever the first stage's pseudo box overlaps an object.
 
     The paper leaves open, and this chooses:

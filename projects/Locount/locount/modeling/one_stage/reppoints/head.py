@@ -38,7 +38,7 @@ class RepPointsHead(nn.Module):
 
     A convolution on the point tower gives the initial points. Two deformable convolutions, one on
     each tower, read their features there: one classifies, the other moves the points. A count,
-    which the paper doesn't have, is told from the same features as the move.
+    which the paper doesn't have, is predicted from the same features as the move.
     """
 
     # Of the gradient that reaches the initial points through the deformable convolutions, as the
@@ -124,7 +124,7 @@ class RepPointsHead(nn.Module):
         return LevelPredictions(
             logits=self.class_logits(F.relu(self.class_conv(class_features, offsets))),
             init=init,
-            # The first stage learns from its own loss alone.
+            # The first stage learns only from its own loss.
             refined=init.detach() + self.refine_points(at_points),
             counts=None if self.count_pred is None else self.count_pred(at_points),
         )

@@ -1,6 +1,6 @@
 """Representative points of a feature map's locations: their places and the boxes that they span.
 
-Points are written as (x, y) relative to the centre of their location, in units of its stride.
+Points are written as (x, y) relative to the center of their location, in units of its stride.
 
 Shape shorthand in this package:
 
@@ -103,7 +103,7 @@ class PointsToBoxes(nn.Module):
             points: ... x P x 2.
 
         Returns:
-            ... x 4, (x1, y1, x2, y2) relative to the same centre and in the same unit.
+            ... x 4, (x1, y1, x2, y2) relative to the same center and in the same unit.
         """
         mean = points.mean(dim=-2)
         deviation = (points.var(dim=-2) + self.EPS).sqrt()

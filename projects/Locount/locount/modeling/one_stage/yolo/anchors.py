@@ -63,7 +63,7 @@ def anchor_grid(
 
 
 def cell_offsets(logits: Tensor, scale_xy: float) -> Tensor:
-    """Where in its cell a box has its centre, 0 at the left or upper edge and 1 at the other.
+    """Where in its cell a box has its center, 0 at the left or upper edge and 1 at the other.
 
     Args:
         logits: any shape.

@@ -63,8 +63,8 @@ def match_objects(
     """Give each object one prediction, as YOLOv3 does.
 
     It is that of the anchor whose shape fits best, among those of all levels, in the cell that the
-    centre lies in. Where two objects want the same prediction the later one has it, as in the
-    authors' program; the other is learnt by none.
+    center lies in. Where two objects want the same prediction the later one has it, as in the
+    authors' program; no prediction learns the other.
 
     Args:
         boxes: M x 4, XYXY in pixels, of positive width and height, within the maps.
@@ -73,7 +73,7 @@ def match_objects(
     num_anchors = anchors.shape[1]
     upper_left, lower_right = boxes.split(2, dim=1)
     best = shape_iou(lower_right - upper_left, anchors.flatten(0, 1))
-    # Of no object argmax has no value to give.
+    # Without objects argmax has no value to give.
     best = best.argmax(dim=1) if len(boxes) else best.new_zeros(0, dtype=torch.long)
     level, anchor = best // num_anchors, best % num_anchors
 
@@ -83,7 +83,7 @@ def match_objects(
     height, width = sizes[level].unbind(1)
     stride = torch.tensor(strides, device=boxes.device)[level]
     column, row = ((upper_left + lower_right) / 2 / stride[:, None]).long().unbind(1)
-    # A centre on the right or lower edge of the maps belongs to the last cell.
+    # A center on the right or lower edge of the maps belongs to the last cell.
     column, row = column.minimum(width - 1), row.minimum(height - 1)
     predictions = start + (row * width + column) * num_anchors + anchor
 

@@ -52,7 +52,8 @@ class DetectionFilter:
     max_detections: int
 
     def __call__(self, boxes: Tensor, scores: Tensor, image_size: tuple[int, int]) -> Instances:
-        """
+        """Select and suppress the candidates of an image.
+
         Args:
             boxes: R x 4, XYXY.
             scores: R x K.

@@ -19,7 +19,7 @@ class Predictions(NamedTuple):
     """What the network says, in float32; all but ``log_scales`` are logits.
 
     Attributes:
-        offsets: N x R x 2, of the centre in its cell.
+        offsets: N x R x 2, of the center in its cell.
         log_scales: N x R x 2, of width and height over the anchor's.
         objectness: N x R.
         classes: N x R x K.
@@ -94,7 +94,8 @@ class YOLOLoss:
     def _box_losses(
         self, predictions: Predictions, grid: AnchorGrid, boxes: Tensor, weights: Tensor
     ) -> dict[str, Tensor]:
-        """
+        """Losses of offsets, scales and IoU of matched predictions.
+
         Args:
             predictions: of P matched predictions, without the axis of images.
             grid: theirs.

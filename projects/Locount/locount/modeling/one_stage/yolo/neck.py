@@ -41,7 +41,7 @@ class NeckLevel(nn.Module):
         """
         super().__init__()
         located = CoordConvBlock if coord_conv else conv_block
-        # PP-YOLO drops behind the second 3 x 3 convolution of the coarsest level, elsewhere behind
+        # PP-YOLO drops after the second 3 x 3 convolution of the coarsest level, elsewhere after
         # the first.
         dropped = [DropBlock2d(drop_block, DROP_BLOCK_SIZE)] if drop_block else []
         self.body = nn.Sequential(
@@ -149,7 +149,7 @@ def build_timm_yolo_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> YOLONeck:
     node = cfg.MODEL.YOLO
     bottom_up = TimmBackbone.from_config(cfg, node.IN_FEATURES)
     if node.DEFORMABLE:
-        # Nothing is built behind the last feature, so the last module is the stage that makes it.
+        # Nothing is built after the last feature, so the last module is the stage that makes it.
         last_stage = list(bottom_up.model.children())[-1]
         if not make_deformable(last_stage):
             raise InputError(

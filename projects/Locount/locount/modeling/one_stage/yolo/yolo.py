@@ -20,7 +20,7 @@ from .losses import Predictions, YOLOLoss
 
 @META_ARCH_REGISTRY.register()
 class YOLO(DenseDetector):
-    """A detector whose cells predict the objects that have their centre in them.
+    """A detector whose cells predict the objects that have their center in them.
 
     MODEL.YOLO makes it YOLOv3 or PP-YOLO. Images keep their shape, and are padded to multiples of
     the largest stride.

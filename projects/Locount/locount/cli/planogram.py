@@ -1,0 +1,103 @@
+"""Make plans of shelves from photos, and check shelves by them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from .options import add_output
+from .shelf_photos import (
+    Shots,
+    add_input_arguments,
+    add_output_arguments,
+    open_shots,
+    write_files,
+    write_picture,
+)
+
+if TYPE_CHECKING:
+    from ..stock import Place
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(
+        dest="action", metavar="ACTION", required=True, help="make or check"
+    )
+    make = commands.add_parser("make", help="write a plan of what photos of one shelf show")
+    text = "the plan, .csv or .json (default: %(default)s)"
+    add_output(make, text, default=Path("plan.csv"), metavar="FILE")
+    make.add_argument(
+        "--tolerance", type=int, default=0, metavar="N", help="facings more or less (default: 0)"
+    )
+    add_input_arguments(make)
+    check = commands.add_parser("check", help="tell what on photos is not as planned")
+    check.add_argument("plan", metavar="PLAN", type=Path, help="plan, .csv or .json")
+    add_input_arguments(check)
+    add_output_arguments(check, "output/planogram")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Of make 0; of check 0 if all is as planned, 1 if not."""
+    from ..stock import read_plan
+
+    if args.action == "make":
+        return _make(args)
+    shots = open_shots(args, args.inputs, not args.no_pictures)
+    return report_checks(read_plan(args.plan, shots.known), shots, args)
+
+
+def _make(args: argparse.Namespace) -> int:
+    from ..stock import runs_of, typical
+    from ..stock.plan import plan_bytes
+
+    if args.tolerance < 0:
+        raise InputError(f"--tolerance is {args.tolerance}; it must be 0 or more")
+    photo = typical(open_shots(args, args.inputs).photos())
+    if photo.rows.note:
+        print(f"note: {photo.rows.note}")
+    plan = [place._replace(tolerance=args.tolerance) for place, _ in runs_of(photo)]
+    write_files(args.output.parent, {args.output.name: plan_bytes(plan, args.output)})
+    print(f"{args.output}: {len(plan)} positions in {len(photo.rows)} rows, from {photo.name}")
+    return 0
+
+
+def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> int:
+    """Check photos, print what deviates, and write positions.csv, positions.json, a page and
+    pictures."""
+    from tabulate import tabulate
+
+    from ..files import to_csv, to_json
+    from ..report.shelf_page import ShelfCard, shelf_page
+    from ..stock import check_plan
+    from ..stock.compliance import COLUMNS, RIGHT
+    from ..stock.pictures import draw_check
+
+    table, cards = [], []
+    for number, shot in enumerate(shots.each, 1):
+        check, picture = check_plan(plan, shot.photo), None
+        rows = check.table()
+        table += rows
+        facts = {"photo": shot.photo.name, "share right": round(check.share, 4), **check.numbers}
+        facts["note"] = shot.photo.rows.note
+        if not args.no_pictures:
+            picture = write_picture(args.output, number, shot, draw_check(check, shot.pixels()))
+        wrong = [row for row in rows if row["status"] != RIGHT]
+        shown = {"Not as planned": wrong, "Gaps": shot.photo.gaps_table()}
+        cards.append(ShelfCard(facts, picture, shown))
+    photos = [card.facts for card in cards]
+    files = {
+        "positions.csv": to_csv(table, COLUMNS),
+        "positions.json": to_json({"photos": photos, "positions": table}),
+        "shelf.html": shelf_page("Are the shelves as planned?", cards),
+    }
+    write_files(args.output, files)
+    wrong = [row for row in table if row["status"] != RIGHT]
+    if wrong:
+        print(
+            tabulate([list(row.values()) for row in wrong], COLUMNS, tablefmt="github"), end="\n\n"
+        )
+    print(tabulate(photos, "keys", tablefmt="github"))
+    print(f"results: {args.output}")
+    return 1 if wrong else 0

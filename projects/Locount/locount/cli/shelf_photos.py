@@ -1,0 +1,215 @@
+"""What the commands about shelves share: photos, predictions and datasets as their input."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from ..stock import ShelfPhoto
+from .options import (
+    add_device,
+    add_model,
+    add_output,
+    add_score,
+    add_tiles,
+    at_least_1,
+    open_predictor,
+    writing,
+)
+
+RESULTS = ("images.json", "predictions.json")
+
+
+class Shot(NamedTuple):
+    """
+    Attributes:
+        pixels: gives H x W x 3, uint8, BGR.
+    """
+
+    photo: ShelfPhoto
+    pixels: Callable[[], np.ndarray]
+
+
+class Shots(NamedTuple):
+    """Photos as they come, and the names of all categories that can be on them."""
+
+    known: frozenset[str]
+    each: Iterator[Shot]
+
+    def photos(self) -> list[ShelfPhoto]:
+        """
+        Raises:
+            InputError: if there is none.
+        """
+        photos = [shot.photo for shot in self.each]
+        if not photos:
+            raise InputError("the inputs hold no photo: name at least one")
+        return photos
+
+
+def add_input_arguments(parser: argparse.ArgumentParser, *names: str) -> None:
+    """The options of :func:`open_shots`; ``names`` are those of single inputs, by default many."""
+    text = "photo, folder of photos, video, dataset, or output folder of `locount predict`"
+    for name in names:
+        parser.add_argument(name, metavar=name.upper(), help=text)
+    if not names:
+        parser.add_argument("inputs", nargs="+", metavar="INPUT", help=text)
+    add_model(parser)
+    add_score(parser, "default: PREDICT.SCORE of the config")
+    parser.add_argument(
+        "--every", type=at_least_1, default=1, metavar="N", help="take every Nth frame of a video"
+    )
+    add_device(parser)
+    add_tiles(parser)
+    parser.add_argument(
+        "--piled",
+        action="store_true",
+        help="a box with a number holds a stack or a queue, of which one is seen from the front; "
+        "by default its items are side by side",
+    )
+
+
+def add_output_arguments(parser: argparse.ArgumentParser, default: str) -> None:
+    text = "folder for the results (default: %(default)s)"
+    add_output(parser, text, default=Path(default), metavar="DIR")
+    parser.add_argument("--no-pictures", action="store_true", help="write tables only")
+
+
+def open_shots(args: argparse.Namespace, inputs: Sequence[str], pixels: bool = False) -> Shots:
+    """The photos that the inputs name, in their order.
+
+    Args:
+        pixels: whether they will be asked for.
+
+    Raises:
+        InputError: if an input can't be used; on the way for a photo that can't.
+    """
+    from ..data.formats.named import source_of
+
+    parts: list[Shots] = []
+    names: list[str] = []
+    for name in inputs:
+        if all(Path(name, file).is_file() for file in RESULTS):
+            parts.append(_of_results(Path(name), args))
+        elif not Path(name).exists() and source_of(name) is not None:
+            parts.append(_of_dataset(name, args.piled))
+        else:
+            names.append(name)
+    if names:
+        parts.append(_predicted(args, names, pixels))
+    known = frozenset().union(*(part.known for part in parts))
+    return Shots(known, (shot for part in parts for shot in part.each))
+
+
+def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
+    from ..data.images import open_picture
+    from ..evaluation.reading import read_detections, read_ground_truth
+    from ..texts import read_json
+
+    content = read_json(folder / RESULTS[0])
+    gt = read_ground_truth({**content, "annotations": []})
+    dt = read_detections(folder / RESULTS[1], gt)
+    boxes = dt.boxes.copy()
+    boxes[:, 2:] += boxes[:, :2]
+    known = frozenset(gt.category_names)
+
+    def shots() -> Iterator[Shot]:
+        for image in content["images"]:
+            own = gt.image_ids[dt.image] == image["id"]
+            if args.score is not None:
+                own &= dt.scores >= args.score
+            own = np.flatnonzero(own)
+            names = tuple(gt.category_names[i] for i in dt.category[own])
+            size = image["width"], image["height"]
+            path = image["file_name"]
+            photo = ShelfPhoto(path, *size, boxes[own], names, dt.counts[own], known, args.piled)
+            upright = image.get("orientation", 1) != 1
+            yield Shot(photo, lambda path=path, up=upright: open_picture(path, upright=up).pixels)
+
+    return Shots(known, shots())
+
+
+def _of_dataset(name: str, piled: bool) -> Shots:
+    from detectron2.structures import BoxMode
+
+    from ..data.formats.named import source_of
+    from ..data.images import open_picture
+
+    xyxy = BoxMode.XYXY_ABS
+    source = source_of(name)
+    classes = source.metadata()["thing_classes"]
+    known = frozenset(classes)
+
+    def shots() -> Iterator[Shot]:
+        for record in source.load():
+            path, annotations = record["file_name"], record["annotations"]
+            boxes = [BoxMode.convert(a["bbox"], a["bbox_mode"], xyxy) for a in annotations]
+            names = tuple(classes[a["category_id"]] for a in annotations)
+            counts = np.array([a["count"] for a in annotations], int)
+            size = record["width"], record["height"]
+            array = np.array(boxes, float).reshape(-1, 4)
+            photo = ShelfPhoto(path, *size, array, names, counts, known, piled)
+            yield Shot(photo, lambda path=path: open_picture(path).pixels)
+
+    return Shots(known, shots())
+
+
+def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> Shots:
+    from ..inference.inputs import expand_inputs, is_video, video_frames
+
+    paths = expand_inputs(names).paths
+    predictor = open_predictor(args, device=args.device, engine=args.engine, tiles=args.tiles)
+    settings = predictor.cfg.PREDICT
+    score = settings.SCORE if args.score is None else args.score
+    known = frozenset(predictor.classes.names)
+
+    def images() -> Iterator[Any]:
+        for path in paths:
+            if is_video(path):
+                yield from video_frames(path, args.every)
+            else:
+                yield path
+
+    def shots() -> Iterator[Shot]:
+        for prediction in predictor.stream(images(), keep_pixels=pixels):
+            found = prediction.above(score).without_parts(settings.MAX_OVERLAP)
+            photo = ShelfPhoto(
+                found.name,
+                found.width,
+                found.height,
+                found.boxes.astype(float),
+                tuple(found.names),
+                found.counts,
+                known,
+                args.piled,
+            )
+            yield Shot(photo, lambda kept=prediction: kept.pixels)
+
+    return Shots(known, shots())
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """
+    Raises:
+        InputError: if they can't be written.
+    """
+    from ..files import write_bytes
+
+    with writing(folder):
+        for name, data in files.items():
+            write_bytes(folder / name, data)
+
+
+def write_picture(folder: Path, number: int, shot: Shot, pixels: np.ndarray) -> str:
+    """Write the annotated photo, H x W x 3, uint8, BGR, and return its path from the folder."""
+    import cv2
+
+    jpeg = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, 90))[1].tobytes()
+    path = f"pictures/{number:06d}_{Path(shot.photo.name).stem[:50]}.jpg"
+    write_files(folder, {path: jpeg})
+    return path

@@ -1,0 +1,181 @@
+"""Whether a shelf is as planned: planograms, and photos before and after.
+
+Rows are aligned with rows and, in a pair of rows, facings with facings, so that most facings match
+(:mod:`.alignment`). A place is the facings of one category side by side.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .alignment import align
+from .plan import Place, runs_of
+from .shelf_photo import ShelfPhoto
+
+STATUSES = ("right", "wrong number", "missing", "misplaced", "surplus")
+RIGHT, NUMBER, MISSING, MISPLACED, SURPLUS = STATUSES
+
+
+class Finding(NamedTuple):
+    """What became of a place of the plan, or what stands where none is.
+
+    Attributes:
+        status: one of STATUSES.
+        planned: the place of the plan; None of what is surplus.
+        found: facings that there are.
+        seen: where they stand, as the photo's own place; None of what is missing.
+    """
+
+    status: str
+    planned: Place | None
+    found: int
+    seen: Place | None
+
+    def row(self, photo: str) -> dict[str, Any]:
+        """COLUMNS."""
+        place = self.planned or self.seen
+        planned, seen = self.planned, self.seen
+        return {
+            "photo": photo,
+            "status": self.status,
+            "row": planned and planned.row,
+            "position": planned and planned.position,
+            "category": place.category,
+            "planned": planned.facings if planned else 0,
+            "tolerance": planned.tolerance if planned else 0,
+            "found": self.found,
+            "found_row": seen and seen.row,
+            "found_position": seen and seen.position,
+        }
+
+
+COLUMNS = (
+    *("photo", "status", "row", "position", "category", "planned", "tolerance", "found"),
+    *("found_row", "found_position"),
+)
+
+
+class Check(NamedTuple):
+    """
+    Attributes:
+        photo: what was checked.
+        findings: of each place of the plan, in its order, then what is surplus.
+        distance: facings of plan and photo that match none of the other.
+    """
+
+    photo: ShelfPhoto
+    findings: list[Finding]
+    distance: int
+
+    @property
+    def share(self) -> float:
+        """The share of the plan's places that are right."""
+        numbers = self.numbers
+        planned = sum(numbers.values()) - numbers[SURPLUS]
+        return numbers[RIGHT] / planned if planned else 1.0
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """How many findings have each status."""
+        numbers = Counter(finding.status for finding in self.findings)
+        return {status: numbers[status] for status in STATUSES}
+
+    def table(self) -> list[dict[str, Any]]:
+        """COLUMNS."""
+        return [finding.row(self.photo.name) for finding in self.findings]
+
+    def marked(self) -> list[tuple[str, list[int]]]:
+        """The status of each place of the photo, and its boxes."""
+        # Of places that one run is, what is wrong is shown.
+        by_status = sorted(self.findings, key=lambda finding: finding.status != RIGHT)
+        status = {finding.seen: finding.status for finding in by_status}
+        return [(status.get(place, SURPLUS), boxes) for place, boxes in runs_of(self.photo)]
+
+
+def check_plan(plan: Sequence[Place], photo: ShelfPhoto) -> Check:
+    """Compare a photo with a plan.
+
+    * right: the planned facings are there, give or take the tolerance;
+    * wrong number: some are there, too few or too many;
+    * missing: none is there;
+    * misplaced: none is there, but as a surplus somewhere else, the nearest row and position first;
+    * surplus: facings in no planned place.
+
+    Facings of a run that match none belong to the place that most of the run match, so that a run
+    which is too long is a wrong number.
+    """
+    seen = [place for place, _ in runs_of(photo)]
+    matches, distance = _match(plan, seen)
+    found = matches.sum(axis=1)
+    at = np.where(found > 0, matches.argmax(axis=1) if len(seen) else 0, -1)
+    surplus = {}
+    for j, place in enumerate(seen):
+        if matches[:, j].any():
+            found[matches[:, j].argmax()] += place.facings - matches[:, j].sum()
+        else:
+            surplus[j] = place.facings
+    findings = []
+    for i, place in enumerate(plan):
+        status, where = RIGHT, int(at[i])
+        if abs(place.facings - found[i]) > place.tolerance:
+            status = NUMBER if found[i] else MISSING
+        if status == MISSING:
+            others = [j for j, n in surplus.items() if n and seen[j].category == place.category]
+            if others:
+                where = min(others, key=lambda j: (*_apart(place, seen[j]), j))
+                found[i] = min(place.facings, surplus[where])
+                surplus[where] -= found[i]
+                status = MISPLACED
+        findings.append(Finding(status, place, int(found[i]), seen[where] if where >= 0 else None))
+    findings += [Finding(SURPLUS, None, int(n), seen[j]) for j, n in surplus.items() if n]
+    return Check(photo, findings, distance)
+
+
+def typical(photos: Sequence[ShelfPhoto]) -> ShelfPhoto:
+    """Of photos of one shelf the one that differs least from all others, the first of several."""
+    plans = [[place for place, _ in runs_of(photo)] for photo in photos]
+    distances = [sum(_match(plan, other)[1] for other in plans) for plan in plans]
+    return photos[int(np.argmin(distances))]
+
+
+def _apart(one: Place, other: Place) -> tuple[int, int]:
+    return abs(one.row - other.row), abs(one.position - other.position)
+
+
+def _match(plan: Sequence[Place], seen: Sequence[Place]) -> tuple[np.ndarray, int]:
+    """How many facings of each place of one match each place of the other, and how many none."""
+    matches = np.zeros((len(plan), len(seen)), int)
+    first, second = _facings_by_row(plan), _facings_by_row(seen)
+    paired = [[_align_facings(plan, a, seen, b) for b in second] for a in first]
+    costs = np.array([[cost for cost, _ in row] for row in paired]).reshape(len(first), len(second))
+    total, steps = align([*map(len, first)], [*map(len, second)], costs)
+    for i, j in steps:
+        if i is not None and j is not None:
+            for a, b in paired[i][j][1]:
+                matches[a, b] += 1
+    return matches, int(total)
+
+
+def _facings_by_row(places: Sequence[Place]) -> list[list[int]]:
+    """Of each row, the place in the list of each of its facings."""
+    rows: dict[int, list[int]] = {}
+    for i, place in enumerate(places):
+        rows.setdefault(place.row, []).extend([i] * place.facings)
+    return [rows[row] for row in sorted(rows)]
+
+
+def _align_facings(
+    plan: Sequence[Place], first: list[int], seen: Sequence[Place], second: list[int]
+) -> tuple[float, list[tuple[int, int]]]:
+    """The facings of two rows that match none, and the places of those that match."""
+    one = np.array([plan[i].category for i in first])
+    other = np.array([seen[j].category for j in second])
+    # What differs never is a pair: its cost is that of leaving out both, and a bit.
+    pair = np.where(one[:, None] == other[None], 0.0, 2.5)
+    cost, steps = align([1.0] * len(first), [1.0] * len(second), pair)
+    pairs = [(first[i], second[j]) for i, j in steps if i is not None and j is not None]
+    return cost, pairs

@@ -1,0 +1,172 @@
+"""The commands about shelves: rows, planogram, diff, stock."""
+
+import csv
+import json
+
+import pytest
+from PIL import Image
+
+from locount.cli import main
+
+SIZE = (200, 120)
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    """Writes a photo of one board and gives its dataset name: c is a cup, b a box, a digit a group
+    of so many cups, and a space is free."""
+
+    def make(name, goods):
+        root = tmp_path / name
+        lines = []
+        for i, good in enumerate(goods):
+            if good != " ":
+                category = "box" if good == "b" else "cup"
+                count = int(good) if good.isdigit() else 1
+                lines.append(f"{20 * i},50,{20 * i + 18},100,{category},{count}\n")
+        for folder in ("Locount_ImagesTest", "Locount_GtTxtsTest"):
+            (root / folder).mkdir(parents=True)
+        Image.new("RGB", SIZE).save(root / "Locount_ImagesTest" / "1.jpg")
+        (root / "Locount_GtTxtsTest" / "1.txt").write_text("".join(lines))
+        (root / "categories.txt").write_text("box\ncup\n")
+        return f"locount:{root}:test"
+
+    return make
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A folder of `locount predict` with two cups, of 3 and 1 items, scores 0.9 and 0.4."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    photo = tmp_path / "photo.jpg"
+    Image.new("RGB", SIZE).save(photo)
+    images = {
+        "images": [{"id": 1, "file_name": str(photo), "height": SIZE[1], "width": SIZE[0]}],
+        "categories": [{"id": 5, "name": "cup"}],
+    }
+    found = [
+        {"image_id": 1, "category_id": 5, "bbox": [x, 50, 18, 50], "score": score, "count": count}
+        for x, score, count in ((20, 0.9, 3), (100, 0.4, 1))
+    ]
+    (folder / "images.json").write_text(json.dumps(images))
+    (folder / "predictions.json").write_text(json.dumps(found))
+    return folder
+
+
+def read(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_rows_of_a_dataset(shelf, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["rows", shelf("a", "cc  b"), "--output", str(out)]) == 0
+    boxes = [(r["position"], r["category"], r["facings"]) for r in read(out / "boxes.csv")]
+    assert boxes == [("1", "cup", "1"), ("2", "cup", "1"), ("3", "box", "1")]
+    assert [r["linear_share"] for r in read(out / "shares.csv")] == ["0.6667", "0.3333"]
+    (gap,) = read(out / "gaps.csv")
+    assert (gap["after"], gap["x1"], gap["x2"]) == ("2", "38.0", "80.0")
+    assert Image.open(out / "pictures" / "000001_1.jpg").size == SIZE
+    summary = json.loads((out / "rows.json").read_text())["photos"][0]
+    assert (summary["rows"], summary["items"], summary["gaps"], summary["note"]) == (1, 3, 1, "")
+    page = (out / "shelf.html").read_text()
+    assert '<img src="pictures/000001_1.jpg"' in page
+    assert "<td>0.6667</td>" in page
+    assert "results: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("score", "facings"), [("0.5", ["3"]), ("0.1", ["3", "1"])])
+def test_rows_of_results(score, facings, results, tmp_path):
+    out = tmp_path / "out"
+    assert main(["rows", str(results), "--score", score, "--output", str(out)]) == 0
+    assert [r["facings"] for r in read(out / "boxes.csv")] == facings
+
+
+def test_piled_items_are_one_facing(shelf, tmp_path):
+    out = tmp_path / "out"
+    assert main(["rows", shelf("a", "7c"), "--piled", "--no-pictures", "--output", str(out)]) == 0
+    assert [r["facings"] for r in read(out / "boxes.csv")] == ["1", "1"]
+    assert not (out / "pictures").exists()
+
+
+def test_a_photo_is_predicted(photos, untrained, tmp_path):
+    photo = str(photos / "Locount_ImagesTest" / "0.jpg")
+    model = ["--config-file", str(untrained / "config.yaml")]
+    model += ["--weights", str(untrained / "model.pth")]
+    out = tmp_path / "out"
+    assert main(["rows", photo, *model, "--output", str(out)]) == 0
+    assert read(out / "boxes.csv")
+    assert Image.open(out / "pictures" / "000001_0.jpg").size == (64, 64)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json"])
+def test_a_plan_is_made_and_checked(suffix, shelf, tmp_path, capsys):
+    plan, out = tmp_path / f"plan.{suffix}", tmp_path / "out"
+    planned = shelf("planned", "ccbb")
+    assert main(["planogram", "make", planned, "--output", str(plan)]) == 0
+    assert "2 positions in 1 rows" in capsys.readouterr().out
+    assert main(["planogram", "check", str(plan), planned, "--output", str(out)]) == 0
+    assert main(["planogram", "check", str(plan), shelf("now", "ccb"), "--output", str(out)]) == 1
+    rows = read(out / "positions.csv")
+    assert [(r["status"], r["category"], r["planned"], r["found"]) for r in rows] == [
+        ("right", "cup", "2", "2"),
+        ("wrong number", "box", "2", "1"),
+    ]
+    assert json.loads((out / "positions.json").read_text())["photos"][0]["share right"] == 0.5
+    assert (out / "pictures" / "000001_1.jpg").is_file()
+
+
+def test_a_tolerance_goes_into_the_plan(shelf, tmp_path):
+    plan, out = tmp_path / "plan.csv", str(tmp_path / "out")
+    shown = shelf("planned", "ccbb")
+    assert main(["planogram", "make", shown, "--output", str(plan), "--tolerance", "1"]) == 0
+    assert [r["tolerance"] for r in read(plan)] == ["1", "1"]
+    assert main(["planogram", "check", str(plan), shelf("now", "ccb"), "--output", out]) == 0
+
+
+def test_before_and_after(shelf, tmp_path, capsys):
+    before, after, out = shelf("before", "ccb"), shelf("after", "cc"), str(tmp_path / "out")
+    assert main(["diff", before, before, "--output", out]) == 0
+    assert main(["diff", before, after, "--output", out]) == 1
+    assert "missing" in capsys.readouterr().out
+
+
+def test_what_is_short(shelf, results, tmp_path, capsys):
+    minimums, out = tmp_path / "minimums.csv", tmp_path / "out.csv"
+    minimums.write_text("category,minimum\ncup,4\n")
+    arguments = ["stock", str(minimums), str(results), "--output", str(out)]
+    assert main(arguments) == 0
+    assert main([*arguments, "--score", "0.5"]) == 1
+    assert "short: 1 of 1 categories" in capsys.readouterr().out
+    (row,) = read(out)
+    assert (row["category"], row["least"], row["short"]) == ("cup", "3", "yes")
+    # A second photo shows enough.
+    arguments[3:3] = [shelf("full", "9"), "--score", "0.5"]
+    assert main(arguments) == 0
+    assert main([*arguments, "--confirm", "1"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["stock", "MINIMUMS", "SHELF", "--confirm", "2"], "--confirm is 2; there are only 1"),
+        (["stock", "MINIMUMS", "SHELF", "--score", "2"], "2 is not a number from 0 to 1"),
+        (["stock", "MINIMUMS", "SHELF", "--every", "0"], "0 is not a whole number"),
+        (["stock", "PLAN", "SHELF"], "the column 'minimum' is missing"),
+        (["planogram", "make", "SHELF", "--tolerance", "-1"], "--tolerance is -1"),
+        (["planogram", "make", "SHELF", "--output", "plan.txt"], "neither .csv nor .json"),
+        (["planogram", "check", "PLAN", "SHELF"], "line 2: category 'mug' is unknown"),
+        (["rows", "nowhere.jpg"], "no such file or folder"),
+    ],
+)  # fmt: skip
+def test_bad_input_has_status_2(arguments, message, shelf, tmp_path, capsys):
+    (tmp_path / "minimums.csv").write_text("category,minimum\ncup,4\n")
+    (tmp_path / "plan.csv").write_text("row,position,category,facings\n1,1,mug,1\n")
+    names = {
+        "SHELF": shelf("a", "cc"),
+        "MINIMUMS": str(tmp_path / "minimums.csv"),
+        "PLAN": str(tmp_path / "plan.csv"),
+    }
+    assert main([names.get(word, word) for word in arguments]) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from locount.errors import InputError
+from locount.stock import ShelfPhoto, read_minimums, shortages
+
+KNOWN = frozenset({"cup", "box"})
+
+
+def photo_of(cups):
+    """A stack of so many cups, beside a box."""
+    boxes = np.array([(0, 0, 40, 50), (50, 0, 90, 50)], float)
+    return ShelfPhoto("shelf.jpg", 640, 360, boxes, ("cup", "box"), np.array([cups, 1]), KNOWN)
+
+
+def write(tmp_path, text):
+    path = tmp_path / "minimums.csv"
+    path.write_text(text)
+    return path
+
+
+def test_minimums_are_read(tmp_path):
+    path = write(tmp_path, "category,minimum\ncup,4\nbox,0\n")
+    assert read_minimums(path, KNOWN) == {"cup": 4, "box": 0}
+
+
+def test_every_problem_is_told_with_its_line(tmp_path):
+    path = write(tmp_path, "category,minimum\ncup,4\nmug,1\nbox,-1\ncup,2\nbox\n")
+    with pytest.raises(InputError) as error:
+        read_minimums(path, KNOWN)
+    text = str(error.value)
+    assert "has 4 problems" in text
+    assert "line 3: category 'mug' is unknown" in text
+    assert "line 4: minimum is '-1'" in text
+    assert "line 5: category 'cup' has a minimum in line 2" in text
+    assert "line 6: it has 1 cells, the header 2" in text
+
+
+@pytest.mark.parametrize("text", ["", "cup,4\n", "category,minimum\n"])
+def test_files_without_minimums(text, tmp_path):
+    with pytest.raises(InputError):
+        read_minimums(write(tmp_path, text), KNOWN)
+
+
+@pytest.mark.parametrize(("confirm", "short"), [(1, "yes"), (2, "yes"), (3, "no")])
+def test_short_is_what_enough_photos_show_too_little_of(confirm, short):
+    photos = [photo_of(cups) for cups in (5, 3, 2)]
+    table = shortages({"box": 1, "cup": 4}, photos, confirm)
+    by_category = {row["category"]: row for row in table}
+    cup = by_category["cup"]
+    assert cup["short"] == short
+    assert (cup["median"], cup["least"], cup["most"], cup["short_in"]) == (3, 2, 5, 2)
+    assert by_category["box"]["short"] == "no"
+    assert table[0] is (cup if short == "yes" else by_category["box"])
+
+
+def test_what_is_not_on_the_photo_is_short():
+    (row,) = shortages({"mug": 1}, [photo_of(1)], 1)
+    assert (row["median"], row["short"]) == (0, "yes")
