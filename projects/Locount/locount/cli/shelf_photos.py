@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from .options import (
     open_predictor,
     writing,
 )
+
+if TYPE_CHECKING:
+    from ..data.formats.base import Source
 
 RESULTS = ("images.json", "predictions.json")
 
@@ -96,8 +100,8 @@ def open_shots(args: argparse.Namespace, inputs: Sequence[str], pixels: bool = F
     for name in inputs:
         if all(Path(name, file).is_file() for file in RESULTS):
             parts.append(_of_results(Path(name), args))
-        elif not Path(name).exists() and source_of(name) is not None:
-            parts.append(_of_dataset(name, args.piled))
+        elif not Path(name).exists() and (source := source_of(name)) is not None:
+            parts.append(_of_dataset(source, args.piled))
         else:
             names.append(name)
     if names:
@@ -106,8 +110,13 @@ def open_shots(args: argparse.Namespace, inputs: Sequence[str], pixels: bool = F
     return Shots(known, (shot for part in parts for shot in part.each))
 
 
-def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
+def _pixels_of(path: str, upright: bool) -> np.ndarray:
     from ..data.images import open_picture
+
+    return open_picture(path, upright=upright).pixels
+
+
+def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
     from ..evaluation.reading import read_detections, read_ground_truth
     from ..texts import read_json
 
@@ -129,19 +138,15 @@ def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
             path = image["file_name"]
             photo = ShelfPhoto(path, *size, boxes[own], names, dt.counts[own], known, args.piled)
             upright = image.get("orientation", 1) != 1
-            yield Shot(photo, lambda path=path, up=upright: open_picture(path, upright=up).pixels)
+            yield Shot(photo, functools.partial(_pixels_of, path, upright))
 
     return Shots(known, shots())
 
 
-def _of_dataset(name: str, piled: bool) -> Shots:
+def _of_dataset(source: Source, piled: bool) -> Shots:
     from detectron2.structures import BoxMode
 
-    from ..data.formats.named import source_of
-    from ..data.images import open_picture
-
     xyxy = BoxMode.XYXY_ABS
-    source = source_of(name)
     classes = source.metadata()["thing_classes"]
     known = frozenset(classes)
 
@@ -154,7 +159,7 @@ def _of_dataset(name: str, piled: bool) -> Shots:
             size = record["width"], record["height"]
             array = np.array(boxes, float).reshape(-1, 4)
             photo = ShelfPhoto(path, *size, array, names, counts, known, piled)
-            yield Shot(photo, lambda path=path: open_picture(path).pixels)
+            yield Shot(photo, functools.partial(_pixels_of, path, False))
 
     return Shots(known, shots())
 
@@ -177,7 +182,7 @@ def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> 
 
     def shots() -> Iterator[Shot]:
         for prediction in predictor.stream(images(), keep_pixels=pixels):
-            found = prediction.above(score).without_parts(settings.MAX_OVERLAP)
+            found = prediction.counting(score, settings.MAX_OVERLAP)
             photo = ShelfPhoto(
                 found.name,
                 found.width,
@@ -188,7 +193,7 @@ def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> 
                 known,
                 args.piled,
             )
-            yield Shot(photo, lambda kept=prediction: kept.pixels)
+            yield Shot(photo, functools.partial(getattr, prediction, "pixels"))
 
     return Shots(known, shots())
 

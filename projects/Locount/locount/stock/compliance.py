@@ -44,7 +44,7 @@ class Finding(NamedTuple):
             "status": self.status,
             "row": planned and planned.row,
             "position": planned and planned.position,
-            "category": place.category,
+            "category": place and place.category,
             "planned": planned.facings if planned else 0,
             "tolerance": planned.tolerance if planned else 0,
             "found": self.found,

@@ -31,7 +31,8 @@ def read_minimums(path: str | os.PathLike, known: Collection[str]) -> dict[str, 
         minimum = whole_number(entry, "minimum", 0, None, wrong)
         if category and first.setdefault(category, number) != number:
             wrong.append(f"category {category!r} has a minimum in line {first[category]} already")
-        minimums[category] = minimum
+        if category is not None and minimum is not None:
+            minimums[category] = minimum
         problems += [f"line {number}: {text}" for text in wrong]
     raise_problems(path, problems)
     return minimums

@@ -86,9 +86,11 @@ def read_plan(path: str | os.PathLike, known: Collection[str]) -> list[Place]:
     Raises:
         InputError: with all problems and their lines (of JSON: entries).
     """
-    word, (entries, problems) = "line", ([], [])
+    word = "line"
+    entries: list[tuple[int, Any]] = []
+    problems: list[str] = []
     if _is_csv(path):
-        entries, problems = read_table(path, Place._fields[:4], Place._fields[4:])
+        entries[:], problems = read_table(path, Place._fields[:4], Place._fields[4:])
     else:
         word, content = "entry", read_json(path)
         if isinstance(content, list) and content:
@@ -140,4 +142,6 @@ def _place(entry: Any, known: Collection[str]) -> tuple[Place | None, list[str]]
     category = known_category(entry, known, problems)
     if numbers["row"] is None or numbers["position"] is None:
         return None, problems
-    return Place(category=category, **numbers), problems
+    # What is wrong is None; the plan is refused then.
+    fields = {**numbers, "category": category}
+    return Place._make(fields[name] for name in Place._fields), problems

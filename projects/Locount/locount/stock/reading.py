@@ -29,7 +29,7 @@ def read_table(
     ]
     if problems:
         return [], problems
-    entries = []
+    entries: list[tuple[int, Mapping[str, Any]]] = []
     for number, cells in lines[1:]:
         if len(cells) != len(header):
             problems.append(f"line {number}: it has {len(cells)} cells, the header {len(header)}")

@@ -89,7 +89,8 @@ def find_rows(boxes: np.ndarray) -> Rows:
     boxes = checked(boxes)
     n = len(boxes)
     if n == 0:
-        return Rows(*np.zeros((3, 0), int), (0.0, 0.0), False)
+        none = np.zeros(0, int)
+        return Rows(none, none, none, (0.0, 0.0), False)
     slopes, evidence = _fit_slopes(boxes)
     turned = n >= TURNED_LEAST and max(_fit_slopes(b)[1] for b in _turns(boxes)) > max(
         TURNED * evidence, n / 2
