@@ -78,8 +78,8 @@ def test_a_level_that_takes_more_photos_says_how_many():
     ("photos", "options", "message"),
     [
         (exact(17), {}, "17 photos are too few .*give 18 photos or more"),
-        ([([(1, 1, None)], 0)] * 20, {}, "held back holds no detection"),
-        ([([(1, 1, None)], 0)] * 20, {"score": 0.5}, "held back holds no detection"),
+        ([([(1, 1, None)], 0)] * 20, {}, "held back has no detections"),
+        ([([(1, 1, None)], 0)] * 20, {"score": 0.5}, "held back has no detections"),
         ([([], 1)] * 20, {}, "held back: at every score .* No image holds a box"),
     ],
 )

@@ -47,7 +47,7 @@ def test_items_have_a_threshold_of_their_own(files, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"scores": ()}, "has no detection"), ({"counts": (0,)}, '"count" is 0')],
+    [({"scores": ()}, "has no detections"), ({"counts": (0,)}, '"count" is 0')],
 )
 def test_what_has_no_threshold_has_status_2(files, capsys, arguments, message):
     assert main(["fit-threshold", *files(**arguments)]) == 2

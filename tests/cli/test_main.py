@@ -8,7 +8,7 @@ import pytest
 
 import locount
 from locount.cli import main, options
-from locount.cli.main import COMMANDS
+from locount.cli.main import COMMANDS, command_module
 
 
 def test_help_lists_the_commands(capsys):
@@ -72,7 +72,7 @@ def test_a_shared_word_means_one_thing_everywhere(command):
             if name in SHARED
         }
 
-    module = importlib.import_module(f"locount.cli.{command.replace('-', '_')}")
+    module = command_module(command)
     expected = meanings(
         options.add_model,
         options.add_device,
@@ -86,7 +86,7 @@ def test_a_shared_word_means_one_thing_everywhere(command):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_argument_has_help(command):
     parser = argparse.ArgumentParser()
-    importlib.import_module(f"locount.cli.{command.replace('-', '_')}").add_arguments(parser)
+    command_module(command).add_arguments(parser)
     assert all(action.help for action in parser._actions)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlparse
@@ -66,6 +67,8 @@ class Checkpointer(DetectionCheckpointer, _TensorFiles):
     A file is read if it holds tensors, arrays and plain data only, and its checksums are right.
     Saving replaces a file, and `last_checkpoint`, only after the new content is on the disk.
     """
+
+    path_manager: _WholeFiles
 
     def __init__(
         self, model: nn.Module, save_dir: str = "", *, cfg: CfgNode | None = None, **options: Any
@@ -182,7 +185,8 @@ def slim_checkpoint(
             half precision, or the output can't be written.
     """
     checkpoint = read_checkpoint(path)
-    check_weights(str(path), weights := checkpoint.get("model"))
+    weights: Any = checkpoint.get("model")
+    check_weights(str(path), weights)
     slim = {n: w.half() if w.is_floating_point() and w.dim() > 1 else w for n, w in weights.items()}
     broken = [n for n, w in slim.items() if not torch.equal(w.isfinite(), weights[n].isfinite())]
     if broken:
@@ -273,7 +277,7 @@ class _WholeFiles:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._path_manager, name)
 
-    def open(self, path: str, mode: str = "r", **options: Any) -> IO:
+    def open(self, path: str, mode: str = "r", **options: Any) -> AbstractContextManager[IO]:
         if "w" in mode:
             return new_file(Path(path), mode, durable=True)
         return self._path_manager.open(path, mode, **options)

@@ -119,4 +119,8 @@ def find_classes(cfg: CfgNode, weights: str) -> Classes:
 
 
 def _num_classes(cfg: CfgNode) -> int:
-    return get(cfg, num_classes_option(cfg))
+    option = num_classes_option(cfg)
+    if option is None:
+        architecture = cfg.MODEL.META_ARCHITECTURE
+        raise InputError(f"MODEL.META_ARCHITECTURE is {architecture!r}, which has no classes.")
+    return get(cfg, option)

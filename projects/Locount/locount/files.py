@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -182,7 +182,7 @@ def _escaped(data: Any) -> Any:
     return printable(data, keep="\t\r\n") if isinstance(data, str) else data
 
 
-def to_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
+def to_csv(rows: Sequence[Mapping[str, Any]], columns: Collection[str]) -> bytes:
     """Rows of a table as CSV in UTF-8; NaN becomes empty.
 
     A text that spreadsheets would take for a formula gets an apostrophe in front.

@@ -38,7 +38,8 @@ def choose(
         weights = weights or newest_checkpoint(run)
     elif config_file is None and weights is None:
         weights = DEFAULT
-    return config_file and find_config(config_file), weights and os.fspath(weights)
+    config = None if config_file is None else find_config(config_file)
+    return config, None if weights is None else os.fspath(weights)
 
 
 def open_config(
@@ -55,7 +56,7 @@ def open_config(
     if config_file is not None:
         cfg = load_config(config_file, opts)
     else:
-        cfg = stored_config(find_weights(weights))
+        cfg = stored_config(find_weights(DEFAULT if weights is None else weights))
         options = option_keys(opts)
         merge(cfg, options)
         check_config(cfg)

@@ -163,7 +163,7 @@ def parse_json(data: bytes) -> Any:
     r"""Decode JSON in UTF-8.
 
     Raises:
-        ValueError: for what is no JSON, is nested too deeply, or holds half a character (\ud800),
+        ValueError: for what is not JSON, is nested too deeply, or holds half a character (\ud800),
             which no text can be written with.
     """
     try:

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locount.data.formats.table import NO_COUNT, Table, box_faults, mended
+from locount.data.formats.table_place import _image_id
 
 NUMBERS = st.tuples(*[st.integers(-2, 5)] * 4)
 
@@ -76,3 +77,9 @@ def test_images_are_chosen_and_added_with_their_boxes():
     assert after.image.tolist() == [0, 0, 2, 3, 3]
     assert after.count.tolist() == [5, 7, 6, 5, 7]
     assert before.of_images([1]).images.tolist() == ["1"]
+
+
+def test_ids_of_images_exist_for_every_name():
+    assert _image_id("train", "a.jpg") == _image_id("train", "a.jpg")
+    names = ["a.jpg", "\ud800.jpg", "\udce9.jpg"]  # the last two are no Unicode
+    assert len({_image_id(split, name) for split in ("train", "\ud800") for name in names}) == 6

@@ -72,7 +72,9 @@ class Intervals(msgspec.Struct, frozen=True):
             error = quantiles.at(level)
             return max(quantiles.errors[-1], everywhere) if error == np.inf else error
 
-        by_category = {key: own(quantiles) for key, quantiles in self.by_category.items()}
+        by_category: dict[int | None, float] = {
+            key: own(quantiles) for key, quantiles in self.by_category.items()
+        }
         by_size = {key: own(quantiles) for key, quantiles in self.by_size.items()}
         sizes = size_of(np.array([*totals], np.int64)).tolist()
         errors = [

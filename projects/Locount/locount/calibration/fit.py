@@ -119,7 +119,7 @@ def calibrate(
         counts = ImageCounts.of(gt, dt, items=True)
         score = counts.of_images(half == 0).fitted_threshold(source)
     elif not len(dt):
-        raise InputError(f"{source} holds no detection: predict with a lower PREDICT.SCORE")
+        raise InputError(f"{source} has no detections: predict with a lower PREDICT.SCORE")
     kept = dt.take(np.flatnonzero(dt.scores >= score))
     boxes = _intervals(found_boxes(gt, kept), gt, half)
     categories = None

@@ -115,7 +115,7 @@ def check_package(distribution: str, module_name: str) -> tuple[ModuleType | Non
     except Exception as error:
         return None, _import_failure(distribution, module_name, error)
     package = sys.modules[module_name.partition(".")[0]]
-    version = installed_version(distribution) or getattr(package, "__version__", "unknown")
+    version = str(installed_version(distribution) or getattr(package, "__version__", "unknown"))
     wanted = unmet_requirement(distribution, version)
     if wanted:
         problem = f"{version} is installed, {wanted} is needed"

@@ -54,9 +54,12 @@ def run(args: argparse.Namespace) -> int:
     print(count_errors_table(rows, "score"))
     print(f"\nPREDICT.SCORE {threshold}")
     if args.output:
-        figures = {"of": "items" if args.items else "boxes", "images": len(counts.true)}
-        rows = [{"score": threshold} | fitted, {"score": args.compare_with} | other]
-        figures |= {"fitted": rows[0], "compared": rows[1]}
+        figures: dict[str, object] = {
+            "of": "items" if args.items else "boxes",
+            "images": len(counts.true),
+        }
+        both = [{"score": threshold} | fitted, {"score": args.compare_with} | other]
+        figures |= {"fitted": both[0], "compared": both[1]}
         with writing(args.output):
             write_bytes(args.output, to_json(figures))
     return 0

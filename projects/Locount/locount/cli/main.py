@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         program += f" {name}"
         set_up_messages()
         args = command_parser(name).parse_args(arguments)
-        status = _module(name).run(args)
+        status = command_module(name).run(args)
         sys.stdout.flush()  # a reader that is gone shows here and not at the end of the process
         return status
     except InputError as error:
@@ -86,12 +86,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def command_parser(name: str) -> argparse.ArgumentParser:
     """The parser of one of COMMANDS."""
     parser = Parser(prog=f"locount {name}", description=COMMANDS[name])
-    _module(name).add_arguments(parser)
+    command_module(name).add_arguments(parser)
     return parser
 
 
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"locount.cli.{name.replace('-', '_')}")
+def command_module(name: str) -> ModuleType:
+    """The module of one of COMMANDS."""
+    # `python doctor.py` has this folder on its path, where a select.py would hide Python's.
+    module = {"select": "selection"}.get(name, name.replace("-", "_"))
+    return importlib.import_module(f"locount.cli.{module}")
 
 
 def _command(argv: Sequence[str] | None) -> tuple[str, list[str]]:

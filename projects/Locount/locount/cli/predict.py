@@ -103,7 +103,8 @@ def run(args: argparse.Namespace) -> int:
         bar.update()
         if level is not None and len(intervals) < MAX_LISTED:
             entry = msgspec.json.decode(line, type=Entry)
-            intervals.append(f"{entry.file_name}: {entry.totals.photo}")
+            if entry.totals is not None:
+                intervals.append(f"{entry.file_name}: {entry.totals.photo}")
         if args.json:
             print(line.decode(), flush=True)
 
@@ -144,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         _print_totals(job.summary, args.output, time.perf_counter() - start)
         print(f"model: {predictor.description}")
-        if intervals:
+        if intervals and level is not None:
             more = job.summary.new + job.summary.kept - len(intervals)
             print(f"instances by photo, and where the truth lies on {100 * level:g} % of photos:")
             print("\n".join(f"  {printable(line)}" for line in intervals))
@@ -181,7 +182,14 @@ def _print_totals(summary: Summary, output: Path, seconds: float) -> None:
     from tabulate import tabulate
 
     found = [row for row in summary.totals if row["boxes"]]
-    columns = ("category", "group", "photos", "boxes", "instances", "lowest_confidence")
+    columns: tuple[str, ...] = (
+        "category",
+        "group",
+        "photos",
+        "boxes",
+        "instances",
+        "lowest_confidence",
+    )
     if not any(row["group"] for row in found):
         columns = tuple(column for column in columns if column != "group")
     rows = [[row[column] for column in columns] for row in found]

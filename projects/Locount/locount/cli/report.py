@@ -11,10 +11,9 @@ from .options import add_output, writing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    folder = {"metavar": "DIR", "type": Path}
     text = "folder of `locount train` or `locount eval`"
-    parser.add_argument("folder", nargs="?", help=text, **folder)
-    parser.add_argument("--run", help="the same", **folder)
+    parser.add_argument("folder", nargs="?", help=text, metavar="DIR", type=Path)
+    parser.add_argument("--run", help="the same", metavar="DIR", type=Path)
     parser.add_argument(
         "--dataset", metavar="NAME", help="only the results of this one (default: of all)"
     )

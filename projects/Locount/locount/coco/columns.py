@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import chain
 from numbers import Integral, Real
 from operator import attrgetter
-from typing import Any, NamedTuple
+from types import GenericAlias
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -53,7 +54,7 @@ class Kind:
         # Beyond these ranges no float64 and no int64 holds an integer.
         is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
         if self is NUMBER:
-            return is_number and not (isinstance(value, Integral) and abs(value) >= 2**1023)
+            return is_number and not (isinstance(value, Integral) and abs(int(value)) >= 2**1023)
         return is_number and abs(value) < 2**63 and value == int(value)
 
     def column(self, values: Iterable, size: int) -> np.ndarray:
@@ -99,7 +100,8 @@ class Field:
     required: bool = True
 
 
-class Table(NamedTuple):
+@dataclass(frozen=True)
+class Table:
     """The N sound objects of a list as arrays.
 
     Attributes:
@@ -165,7 +167,7 @@ def decode_json(raw: msgspec.Raw, faults: Faults) -> Any:
     """Any JSON, with NaN and Infinity, which JSON has not: the entries that hold them can be named.
 
     Raises:
-        DatasetError: for what is no JSON.
+        DatasetError: for what is not JSON.
     """
     try:
         return parse_json(bytes(raw))
@@ -205,7 +207,7 @@ def typed_columns(
     Args:
         piece_size: bytes of JSON that are decoded at a time, at least.
     """
-    members = []
+    members: list[tuple] = []
     for key, field in fields.items():
         if field.optional:
             members.append((key, field.kind.type | msgspec.UnsetType, msgspec.UNSET))
@@ -214,11 +216,12 @@ def typed_columns(
         else:
             members.append((key, field.kind.type))
     entry = msgspec.defstruct("Entry", members, kw_only=True, gc=False)
+    entry_list = GenericAlias(list, entry)
     try:
         with collector_paused():
             if not isinstance(entries, msgspec.Raw):
-                return _columns(msgspec.convert(entries, type=list[entry]), fields)
-            decoder = msgspec.json.Decoder(list[entry])
+                return _columns(msgspec.convert(entries, type=entry_list), fields)
+            decoder = msgspec.json.Decoder(entry_list)
             try:
                 pieces = map(decoder.decode, _pieces(bytes(entries).strip(), piece_size))
                 return _joined([_columns(objects, fields) for objects in pieces])
@@ -263,7 +266,7 @@ def flat_table(
 def _pieces(text: bytes, size: int) -> Iterator[bytes]:
     """The JSON of a list of objects as lists of a little over ``size`` bytes each.
 
-    A cut in the wrong place, within a string or a nested object, leaves a piece that is no JSON.
+    A cut in the wrong place, within a string or a nested object, leaves a piece that is not JSON.
     """
     start = 0
     while (end := text.find(b"},", start + size)) >= 0:
@@ -290,6 +293,8 @@ def _columns(objects: list, fields: dict[str, Field]) -> dict[str, np.ndarray] |
 
 def _joined(pieces: list[dict[str, np.ndarray] | None]) -> dict[str, np.ndarray] | None:
     """The columns of consecutive pieces; None if the pieces are not alike in keys and types."""
-    if None in pieces or len({tuple((k, c.dtype.kind) for k, c in p.items()) for p in pieces}) > 1:
+    read = [piece for piece in pieces if piece is not None]
+    kinds = {tuple((key, column.dtype.kind) for key, column in piece.items()) for piece in read}
+    if len(read) < len(pieces) or len(kinds) > 1:
         return None
-    return {key: np.concatenate([piece[key] for piece in pieces]) for key in pieces[0]}
+    return {key: np.concatenate([piece[key] for piece in read]) for key in read[0]}

@@ -20,7 +20,7 @@ class Fault(NamedTuple):
     """
 
     entries: str | None
-    index: int | None
+    index: int | None  # type: ignore[assignment]  # hides tuple's method
     text: str
 
     def __str__(self) -> str:

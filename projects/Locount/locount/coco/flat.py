@@ -1,7 +1,7 @@
 """Flat lists of JSON objects to columns, compiled and in threads.
 
 What detectors write is such a list: numbers, and boxes of four. Anything else (texts, nested
-values, missing keys, escapes, what is no JSON) is left to the readers of :mod:`.columns`, which
+values, missing keys, escapes, what is not JSON) is left to the readers of :mod:`.columns`, which
 decide what is legal. Where this one reads a list it gives what those give, to the last bit.
 """
 

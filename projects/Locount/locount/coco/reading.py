@@ -47,7 +47,7 @@ class Ahead(PathLike):
     def __init__(self, path: str | PathLike) -> None:
         self.path = path
         pool = ThreadPoolExecutor(1)
-        self._text = pool.submit(read_utf8, path)
+        self._text = [pool.submit(read_utf8, path)]
         pool.shutdown(wait=False)
 
     def __fspath__(self) -> str:
@@ -55,8 +55,7 @@ class Ahead(PathLike):
 
     def text(self) -> bytes:
         """The content, once; errors as of :func:`locount.texts.read_utf8`."""
-        future, self._text = self._text, None
-        return future.result()
+        return self._text.pop().result()
 
 
 LISTS = ("images", "categories", "annotations")
@@ -182,6 +181,7 @@ def read_results(
         DatasetError: listing all that is wrong.
     """
     faults = Faults(_name(source, "detections"))
+    table: Table | None
     if isinstance(source, str | PathLike) and fspath(source).endswith(".npz"):
         columns = _load_npz(source, faults)
         table = Table("detections", np.arange(len(columns["score"])), columns, [])
@@ -199,14 +199,17 @@ def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
     """The three lists of a COCO file, those of a file not yet decoded.
 
     Raises:
-        DatasetError: for what is no JSON object with these keys.
+        DatasetError: for what is not JSON object with these keys.
     """
-    data = _load(source, faults)
-    if isinstance(data, msgspec.Raw):
+    data: dict | list
+    loaded = _load(source, faults)
+    if not isinstance(loaded, msgspec.Raw):
+        data = loaded
+    else:
         try:
-            data = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+            data = msgspec.json.decode(loaded, type=dict[str, msgspec.Raw])
         except JSON_ERRORS:
-            data = decode_json(data, faults)
+            data = decode_json(loaded, faults)
     if not isinstance(data, dict):
         faults.stop(None, f"has no object with {', '.join(LISTS)}")
     for key in LISTS:

@@ -25,7 +25,7 @@ def dataset_to_coco(dataset: list[dict], category_ids: list[int], names: list[st
         dataset: with "count" on the annotations, or without.
         category_ids, names: of each contiguous category.
     """
-    annotations = []
+    annotations: list[dict] = []
     for image in dataset:
         for entry in image.get("annotations", ()):
             box = _xywh(entry["bbox"], entry["bbox_mode"])

@@ -11,6 +11,7 @@ import difflib
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from typing import SupportsFloat
 
 from detectron2.config import CfgNode
 
@@ -190,7 +191,11 @@ def _set(cfg: CfgNode, key: str, value: object) -> str | None:
         return f"{key} is not a key of the config{nearest}."
     if isinstance(present, CfgNode):
         return f"{key} is a node: give values to its keys, {', '.join(present)}."
-    if isinstance(present, float) and not isinstance(value, bool):
+    if (
+        isinstance(present, float)
+        and isinstance(value, str | SupportsFloat)
+        and not isinstance(value, bool)
+    ):
         with contextlib.suppress(ValueError, TypeError):
             value = float(value)  # 1 for 1.0
     try:

@@ -113,8 +113,8 @@ def training_shapes(records: Iterable[dict], cfg: CfgNode) -> np.ndarray:
                 else size
             )
             shapes.append(np.reshape(boxes, (-1, 2)) * (width / size[1], height / size[0]))
-    shapes = np.concatenate(shapes)
-    return shapes[(shapes > 0).all(axis=1)]
+    every = np.concatenate(shapes)
+    return every[(every > 0).all(axis=1)]
 
 
 def best_anchors(shapes: np.ndarray, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

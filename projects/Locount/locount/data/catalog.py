@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from typing import cast
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ..files import collector_paused
+from .formats.base import Source
 from .formats.named import BUILTIN, source_of
 
 
 def _load(name: str) -> list[dict]:
-    source = source_of(name)
+    source = cast(Source, source_of(name))  # only such names are registered
     with collector_paused():
         records = source.load()
         metadata = source.metadata()

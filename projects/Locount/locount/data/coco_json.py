@@ -6,7 +6,8 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from detectron2.structures import BoxMode
@@ -51,7 +52,7 @@ class CocoJson:
         self.json_file, self.image_root = json_file, image_root
         self.count, self.mend, self.content = count, mend, content
 
-    def metadata(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, Any]:
         """Detectron2's metadata: ``thing_classes`` by their ids, and what these ids become.
 
         Raises:
@@ -87,7 +88,7 @@ class CocoJson:
 
     @cached_property
     def _file(self) -> coco.CocoFile:
-        mend = None if self.mend is None else self._mended
+        mend = None if self.mend is None else partial(self._mended, self.mend)
         source = self.json_file if self.content is None else self.content
         return coco.read_truth(source, self.count, of_pixels=True, mend=mend)
 
@@ -122,14 +123,14 @@ class CocoJson:
         entries = read_json(self.json_file)["annotations"]
         text = uncounted(
             name
-            for entry in entries
+            for entry in (entries if isinstance(entries, list) else ())
             if isinstance(entry, dict)
             for name, value in (*entry.items(), *_attributes(entry).items())
             if name not in _KEYS and is_number_attribute(name, value)
         )
         return [Problem(self.json_file, None, text)] if text else []
 
-    def _mended(self, annotations: coco.Table, sizes: np.ndarray) -> None:
+    def _mended(self, changes: Changes, annotations: coco.Table, sizes: np.ndarray) -> None:
         boxes = annotations["bbox"]
         wrong = (boxes[:, 2:] < 0).any(axis=1) | coco.outside(boxes, sizes)
         for i in np.flatnonzero(wrong & np.isfinite(boxes).all(axis=1)).tolist():
@@ -139,8 +140,8 @@ class CocoJson:
                 boxes[i] = box
                 annotations["area"][i] = box[2] * box[3]
                 line = f"annotations[{annotations.places[i]}]"
-                self.mend.add(self.json_file, line, str(before), str(box), why)
-        self.mend.log()
+                changes.add(self.json_file, line, str(before), str(box), why)
+        changes.log()
 
     def _sound(self) -> tuple[list[dict], dict[str, object]]:
         """The records and the metadata of what is without fault."""
@@ -169,7 +170,7 @@ class CocoJson:
             entry = dict(zip(columns, row, strict=True))
             by_image[image].append({**entry, "bbox_mode": BoxMode.XYWH_ABS})
         place = np.argsort(file.image_order)
-        columns = [file.images[key].tolist() for key in ("id", "file_name", "height", "width")]
+        of_image = [file.images[key].tolist() for key in ("id", "file_name", "height", "width")]
         records = [
             {
                 "file_name": image_path(self.image_root, name),
@@ -180,7 +181,7 @@ class CocoJson:
                 "annotations": by_image[k],
             }
             for sound, k, image_id, name, height, width in zip(
-                images.tolist(), place.tolist(), *columns, strict=True
+                images.tolist(), place.tolist(), *of_image, strict=True
             )
             if sound
         ]
@@ -194,7 +195,8 @@ def mended_xywh(box: Sequence[float], size: Sequence[int]) -> tuple[list[float] 
         size: height and width of the image, 0 where unknown.
     """
     x, y, width, height = box
-    mended, why = mended_box((x, y, x + width, y + height), tuple(size), coco.EDGE_TOLERANCE)
+    corners = (x, y, x + width, y + height)
+    mended, why = mended_box(corners, (size[0], size[1]), coco.EDGE_TOLERANCE)
     if mended is None or not why:
         return (None if mended is None else list(box)), why
     x1, y1, x2, y2 = mended
@@ -206,7 +208,7 @@ def _attributes(annotation: dict) -> dict:
     return attributes if isinstance(attributes, dict) else {}
 
 
-def _metadata(file: coco.CocoFile, chosen: np.ndarray | None = None) -> dict[str, object]:
+def _metadata(file: coco.CocoFile, chosen: np.ndarray | None = None) -> dict[str, Any]:
     """Of all categories, or those chosen, by ascending ids."""
     ids = file.categories["id"][file.category_order]
     names = np.array(file.category_names, object)

@@ -133,7 +133,7 @@ def warn_of_crowds(cfg: CfgNode, name: str, records: Iterable[dict]) -> None:
     sizes = {
         r["file_name"]: sum(not a.get("iscrowd", 0) for a in r["annotations"]) for r in records
     }
-    photo = max(sizes, key=sizes.get, default=None)
+    photo = max(sizes, key=sizes.__getitem__, default=None)
     limit = {
         "GeneralizedRCNN": "MODEL.RPN.POST_NMS_TOPK_TEST",
         "CountingDETR": "MODEL.DETR.NUM_QUERIES",

@@ -82,7 +82,7 @@ def open_picture(
     *,
     name: str | None = None,
     upright: bool = False,
-    formats: Sequence[str] = FORMATS,
+    formats: tuple[str, ...] = FORMATS,
     max_pixels: int = MAX_PIXELS,
     admit: Callable[[int], bool] = lambda num_pixels: True,
 ) -> Picture:
@@ -202,7 +202,7 @@ def _named_faults(name: str) -> Iterator[None]:
 
 def _open(
     file: BinaryIO,
-    formats: Sequence[str] = FORMATS,
+    formats: tuple[str, ...] = FORMATS,
     max_pixels: int = MAX_PIXELS,
     upright: bool = False,
 ) -> Image.Image:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import DatasetError, Problem, listing
 from ..texts import read_csv
@@ -56,7 +56,7 @@ OPTIONS = {
 }
 
 
-def select(source: Source, name: DatasetName, options: dict[str, object]) -> Source:
+def select(source: Source, name: DatasetName, options: dict[str, Any]) -> Source:
     """The source with the options of its name, which may be none.
 
     Raises:
@@ -79,7 +79,7 @@ class Selected(Source):
     part, repetition.
     """
 
-    def __init__(self, source: Source, name: DatasetName, options: dict[str, object]) -> None:
+    def __init__(self, source: Source, name: DatasetName, options: dict[str, Any]) -> None:
         self.source, self.title, self.split = source, repr(name.text), source.split
         self.skip_invalid = options.get("skip_invalid", False)
         self.subset, self.seed = options.get("subset"), options.get("seed", 0)
@@ -92,7 +92,7 @@ class Selected(Source):
     def image_root(self) -> str:
         return self.source.image_root
 
-    def metadata(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, Any]:
         """Detectron2's metadata; with ``as`` or ``map`` of the new categories.
 
         Raises:
@@ -118,7 +118,7 @@ class Selected(Source):
         records = self._select(survey.records, survey.metadata)
         return survey._replace(records=records, metadata=self._new_metadata(survey.metadata))
 
-    def _select(self, records: list[dict], metadata: dict[str, object]) -> list[dict]:
+    def _select(self, records: list[dict], metadata: dict[str, Any]) -> list[dict]:
         if self.subset is not None:
             root = self.source.image_root
             names = [os.path.relpath(record["file_name"], root) for record in records]
@@ -132,7 +132,7 @@ class Selected(Source):
             records = [record for record, is_in in zip(records, chosen, strict=True) if is_in]
         return records
 
-    def _new_metadata(self, metadata: dict[str, object]) -> dict[str, object]:
+    def _new_metadata(self, metadata: dict[str, Any]) -> dict[str, Any]:
         self._new_ids(metadata["thing_classes"])
         if self.one_category:
             return {"thing_classes": [self.one_category]}

@@ -138,7 +138,7 @@ def merge_metrics(results: Sequence[EvaluationResult]) -> dict[str, float]:
     and AP as "AP@" and the number, so that COCO's own AP is "AP@100".
     """
     *others, largest = sorted(results, key=lambda result: result.max_dets)
-    merged = {}
+    merged: dict[str, float] = {}
     for name, value in largest.metrics.items():
         for stem in ("AR", "ARlc"):
             if name == f"{stem}{largest.max_dets}":

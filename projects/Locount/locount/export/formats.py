@@ -89,7 +89,7 @@ def _to_onnx(detector: Detector, image: Tensor, metadata: Mapping[str, str]) -> 
         torch.onnx.export(
             detector,
             (image,),
-            content,
+            content,  # type: ignore[arg-type]  # only the newer exporter takes no streams
             # torch's newer exporter refuses sizes that depend on what is found.
             dynamo=False,
             opset_version=OPSET,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -60,7 +60,7 @@ class Choice(NamedTuple):
         nearest: position of that one, those annotated first; None if there is none.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple's method
     distance: float
     nearest: int | None
 
@@ -136,7 +136,7 @@ def rank(
     for prediction in predictor.stream(paths, on_failure=on_failure, keep_pixels=True):
         names.append(prediction.name)
         expected.append(Corrections.expected(prediction.counting(score, max_overlap), max_overlap))
-        looks.append(look(prediction.pixels))
+        looks.append(look(cast(np.ndarray, prediction.pixels)))
     seen, seen_looks = [], []
     for path in known:
         try:

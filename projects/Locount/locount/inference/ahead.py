@@ -36,7 +36,7 @@ class Place:
         return True
 
     def leave(self) -> None:
-        if self.held:
+        if self.held and self.room is not None:
             with self.room.lock:
                 self.room.free += self.held
             self.held = 0
@@ -51,7 +51,7 @@ def run_ahead(
 ) -> Iterator[Any]:
     """``map`` in a pool that takes ``items`` only as far as ``number`` ahead of its consumer, and
     none before a large one is done."""
-    pending = deque()
+    pending: deque[Any] = deque()
     try:
         for item in items:
             pending.append(pool.submit(function, item))

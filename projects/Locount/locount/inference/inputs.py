@@ -108,7 +108,8 @@ def expand_inputs(inputs: Iterable[str]) -> Inputs:
 def _files_below(folder: str) -> tuple[list[str], list[str]]:
     """The photos and videos of a folder, and its other files; sorted."""
     suffixes = (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
-    found, others = [], []
+    found: list[Path] = []
+    others: list[Path] = []
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not _is_hidden(name)]
         for path in (Path(root, name) for name in names if not _is_hidden(name)):

@@ -121,11 +121,11 @@ class Entry(msgspec.Struct, omit_defaults=True):
         """
         count_scores = prediction.count_scores.tolist()
         # The calibrated ones are the first ones, as the best are.
-        intervals = [(None, None)] * len(prediction)
-        probabilities = [None] * len(prediction)
+        intervals: list[Interval | tuple[None, None]] = [(None, None)] * len(prediction)
+        probabilities: list[float | None] = [None] * len(prediction)
         if level is not None:
             probabilities = prediction.probabilities.tolist()
-            if prediction.calibration.boxes is not None:
+            if prediction.calibration is not None and prediction.calibration.boxes is not None:
                 sure = prediction.count_intervals(level)
                 intervals[: len(sure)] = sure
         detections = [

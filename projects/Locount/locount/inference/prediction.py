@@ -34,7 +34,7 @@ class Detection(NamedTuple):
     """
 
     name: str
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple's method
     score: float
     box: tuple[float, float, float, float]
     count_score: float
@@ -181,7 +181,7 @@ class Prediction:
         >>> sum(prediction.totals.values()) == prediction.total
         True
         """
-        numbers = Counter()
+        numbers: Counter[str] = Counter()
         for name, count in zip(self.names, self.counts.tolist(), strict=True):
             numbers[name] += count
         return dict(numbers.most_common())
@@ -217,18 +217,23 @@ class Prediction:
         """
         return self[outside_better(self.boxes, self.class_ids, max_overlap)]
 
+    @property
+    def _own_calibration(self) -> Calibration:
+        if self.calibration is None:
+            raise InputError(
+                "the model holds no calibration that fits, so there are no intervals: "
+                "`locount calibrate` makes one"
+            )
+        return self.calibration
+
     def calibrated(self) -> Prediction:
         """Of everything, what the calibration is about, and so the intervals.
 
         Raises:
             InputError: if the model has no calibration.
         """
-        if self.calibration is None:
-            raise InputError(
-                "the model holds no calibration that fits, so there are no intervals: "
-                "`locount calibrate` makes one"
-            )
-        return self.counting(self.calibration.score, self.calibration.max_overlap)
+        calibration = self._own_calibration
+        return self.counting(calibration.score, calibration.max_overlap)
 
     def total_interval(self, level: float = DEFAULT_LEVEL) -> Interval:
         """Of the products on the photo, whatever is selected here: covers their number on at least
@@ -243,8 +248,7 @@ class Prediction:
             InputError: as :meth:`calibrated`, and if the photos of the calibration were too few
                 for the level.
         """
-        found = self.calibrated()
-        return found.calibration.total_interval(found.total, level)
+        return self._own_calibration.total_interval(self.calibrated().total, level)
 
     def category_totals(self) -> dict[int, int]:
         """The items of each class that was found, by its number, ascending."""
@@ -253,17 +257,16 @@ class Prediction:
 
     def category_intervals(self, level: float = DEFAULT_LEVEL) -> dict[int, Interval]:
         """Of the items of each class in :meth:`calibrated`, by its number, likewise."""
-        found = self.calibrated()
-        totals = found.category_totals()
+        totals = self.calibrated().category_totals()
         by_id = {self.classes.ids[i]: total for i, total in totals.items()}
-        intervals = found.calibration.category_intervals(by_id, level)
+        intervals = self._own_calibration.category_intervals(by_id, level)
         return dict(zip(totals, intervals, strict=True))
 
     def count_intervals(self, level: float = DEFAULT_LEVEL) -> list[Interval]:
         """Of the count of each detection of :meth:`calibrated` that is on an object, likewise."""
         found = self.calibrated()
         ids = [self.classes.ids[i] for i in found.class_ids]
-        return found.calibration.count_intervals(ids, found.counts, level)
+        return self._own_calibration.count_intervals(ids, found.counts, level)
 
     @property
     def probabilities(self) -> np.ndarray:

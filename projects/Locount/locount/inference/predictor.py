@@ -107,33 +107,33 @@ class Predictor:
             InputError: if the weights do not fit the config, or an option makes no sense, such as
                 a device that does not exist.
         """
-        cfg = _open_config(cfg, weights)
+        self.cfg: CfgNode = _open_config(cfg, weights)
         if device is not None:
-            cfg.MODEL.DEVICE = device
-        cfg.freeze()
-        self.device = device_of(cfg)
+            self.cfg.MODEL.DEVICE = device
+        self.cfg.freeze()
+        self.device = device_of(self.cfg)
         if self.device.type == "cuda" and (self.device.index or 0) >= torch.cuda.device_count():
             raise InputError(
-                f"There is no GPU {cfg.MODEL.DEVICE!r}: torch sees {torch.cuda.device_count()}."
+                f"There is no GPU {self.cfg.MODEL.DEVICE!r}: "
+                f"torch sees {torch.cuda.device_count()}."
             )
-        self.cfg = cfg
         with building():
-            self.model = build_model(cfg.clone()).eval()  # models may change their config
-        load_weights(self.model, cfg.MODEL.WEIGHTS)
+            self.model = build_model(self.cfg.clone()).eval()  # models may change their config
+        load_weights(self.model, self.cfg.MODEL.WEIGHTS)
         if amp:
             mixed_precision.prepare(self.model)
         _check_engine(engine, self.device, amp)
-        self.classes = find_classes(cfg, cfg.MODEL.WEIGHTS)
+        self.classes = find_classes(self.cfg, self.cfg.MODEL.WEIGHTS)
         # Tiles find other things than the whole photos that a calibration is about.
-        self.calibration = None if tiles else _find_calibration(cfg)
+        self.calibration = None if tiles else _find_calibration(self.cfg)
         self._batch_size = batch_size or (1 if self.device.type == "cpu" else 8)
         self._workers = workers or min(os.cpu_count() or 1, 8)
         self._amp, self.as_stored = amp, as_stored
-        self.tiling = None if tiles is None else Tiling.of(tiles, cfg)
+        self.tiling = None if tiles is None else Tiling.of(tiles, self.cfg)
         # Read here, because while a stream runs torch gives new threads another number.
         self._threads = torch.get_num_threads()
         self._parallel = min(self._threads, MAX_PARALLEL) if self.device.type == "cpu" else 1
-        self._detect = make_engine(engine, self.model, cfg, self._threads, self._parallel)
+        self._detect = make_engine(engine, self.model, self.cfg, self._threads, self._parallel)
 
     def __call__(self, image: Image) -> Prediction:
         """The detections of one image.
@@ -210,10 +210,14 @@ class Predictor:
         self, item: _Loaded, whole: Instances, readers: Executor, runners: Executor
     ) -> tuple[_Loaded, Instances] | tuple[Failure, None]:
         """A photo with what it shows as a whole and in tiles."""
+        if self.tiling is None or item.pixels is None:
+            return item, whole
         regions = self.tiling.regions(*item.size)
         if not len(regions):
             return item, whole
-        tiles = run_ahead(readers, functools.partial(self._cut, item), regions, self._batch_size)
+        tiles = run_ahead(
+            readers, functools.partial(self._cut, item, item.pixels), regions, self._batch_size
+        )
         batches = chunks(tiles, self._batch_size)
         results = run_ahead(runners, self._run, batches, self._parallel)
         found = [whole]
@@ -225,10 +229,10 @@ class Predictor:
         height, width = item.size
         return item, merge(found, np.vstack([(0, 0, width, height), regions]), item.size)
 
-    def _cut(self, item: _Loaded, region: np.ndarray) -> _Loaded:
+    def _cut(self, item: _Loaded, pixels: np.ndarray, region: np.ndarray) -> _Loaded:
         """A tile of a photo as an image; of its pixels only the model's input is a copy."""
         x1, y1, x2, y2 = region.tolist()
-        tensor = model_input(self.cfg, item.pixels[y1:y2, x1:x2])
+        tensor = model_input(self.cfg, pixels[y1:y2, x1:x2])
         return _Loaded(item.name, (y2 - y1, x2 - x1), None, tensor, item.orientation, Place(None))
 
     def _load(
@@ -255,12 +259,12 @@ class Predictor:
             place.leave()
             return _failure(name, error)
         size = pixels.shape[:2]
-        if not (keep_pixels or self.tiling):
-            pixels = None
+        kept = pixels if keep_pixels or self.tiling else None
+        if kept is None:
             place.leave()
         if self.as_stored:
             orientation = UPRIGHT
-        return _Loaded(name, size, pixels, tensor, orientation, place)
+        return _Loaded(name, size, kept, tensor, orientation, place)
 
     def _predict(self, chunk: list[_Loaded | _Later | Failure]) -> list[tuple[Any, Any]]:
         """Each item with its :class:`Instances`, others than loaded images with None."""
@@ -295,7 +299,7 @@ class Predictor:
         if outputs is not None:
             instances = [_on_cpu(output["instances"]) for output in outputs]
             return list(zip(batch, instances, strict=True))
-        if len(batch) == 1:
+        if failure is not None:
             batch[0].place.leave()
             return [(failure, None)]
         half = len(batch) // 2
@@ -339,10 +343,10 @@ def _open_config(
 ) -> CfgNode:
     """The config of a model, not frozen, its MODEL.WEIGHTS the model's."""
     if isinstance(cfg, CfgNode):
-        cfg = cfg.clone()
-        cfg.defrost()
-        cfg.MODEL.WEIGHTS = find_weights(cfg.MODEL.WEIGHTS if weights is None else weights)
-        return cfg
+        own: CfgNode = cfg.clone()
+        own.defrost()
+        own.MODEL.WEIGHTS = find_weights(own.MODEL.WEIGHTS if weights is None else weights)
+        return own
     if cfg is None:
         return open_config(*choose(weights=weights))
     if os.path.isdir(cfg):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from detectron2.utils.file_io import PathManager
@@ -186,12 +187,12 @@ class Run:
         prediction = prediction.counting(self._score, self._predictor.cfg.PREDICT.MAX_OVERLAP)
         stamp = self._stamps.pop(prediction.name)
         picture = None
-        if self._pictures:
+        if self._pictures and prediction.pixels is not None:
             stem = Path(recorded_name(prediction.name)).stem[:STEM_LETTERS]
             picture = f"{image_id:06d}_{stem}.jpg"
             try:
-                small = _for_drawing(prediction)
-                drawn = draw_prediction(small, small.pixels, self._level)
+                small = _for_drawing(prediction, prediction.pixels)
+                drawn = draw_prediction(*small, self._level)
                 _, jpeg = cv2.imencode(".jpg", drawn, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
             except Exception as error:  # of one photo: the others go on
                 return Failure(prediction.name, f"its picture can't be drawn ({error})")
@@ -204,17 +205,17 @@ def _is_large(numbered: tuple[int, Prediction]) -> bool:
     return pixels is not None and pixels.size > 3 * LARGE_PICTURE
 
 
-def _for_drawing(prediction: Prediction) -> Prediction:
+def _for_drawing(prediction: Prediction, pixels: np.ndarray) -> tuple[Prediction, np.ndarray]:
     """A large photo in fewer pixels, with its boxes."""
     share = (LARGE_PICTURE / (prediction.height * prediction.width)) ** 0.5
     if share >= 1:
-        return prediction
-    pixels = cv2.resize(prediction.pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+        return prediction, pixels
+    pixels = cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
     fields = prediction.instances.get_fields()
     boxes = fields["pred_boxes"].clone()
     boxes.scale(pixels.shape[1] / prediction.width, pixels.shape[0] / prediction.height)
     instances = Instances(pixels.shape[:2], **{**fields, "pred_boxes": boxes})
-    return replace(prediction, instances=instances, pixels=pixels)
+    return replace(prediction, instances=instances), pixels
 
 
 def _is_there(path: Path) -> bool:

@@ -131,19 +131,19 @@ def merge(found: Sequence[Instances], regions: np.ndarray, size: tuple[int, int]
         Best score first, boxes in pixels of the photo. The score and the count score of a joined
         box are the least of its parts; other fields are those of its largest part.
     """
-    found, views = _together(found, regions, size)
-    boxes, scores = found.pred_boxes.tensor.numpy().astype(float), found.scores.numpy()
+    every, views = _together(found, regions, size)
+    boxes, scores = every.pred_boxes.tensor.numpy().astype(float), every.scores.numpy()
     cut = cut_sides(boxes, regions[views], size)
     alone = ~shown_better(boxes, cut, views, regions, size)
-    parts = cut.any(axis=1)
+    parts = np.any(cut, axis=1)
     groups = same_object(
-        np.flatnonzero(alone & parts), boxes, found.pred_classes.numpy(), scores, views, regions
+        np.flatnonzero(alone & parts), boxes, every.pred_classes.numpy(), scores, views, regions
     )
     for group in groups:
         alone[group] = False
     tile = (regions[:, _HIGH] - regions[:, _LOW]).min(axis=0)
-    joined = [_join(found[group], tile) for group in groups]
-    candidates = Instances.cat([found[alone], *joined])
+    joined = [_join(every[group], tile) for group in groups]
+    candidates = Instances.cat([every[alone], *joined])
     views = np.append(views[alone], len(regions) + np.arange(len(groups)))
     whole = np.append(~parts[alone], np.zeros(len(groups), dtype=bool))
     order = np.argsort(-candidates.scores.numpy(), kind="stable")

@@ -178,8 +178,13 @@ def _precision_recall(result: EvaluationResult) -> LineChart:
 def _reliability(reliability: Reliability) -> LineChart:
     x, y = reliability.scores.tolist(), reliability.shares.tolist()
     series = [Series("found", x, y), Series("as good as the score says", [0, 1], [0, 1], 1, True)]
-    labels = {"x_label": "score", "y_label": "share on an object"}
-    return line_chart(series, **labels, x_range=(0, 1), y_range=(0, 1))
+    return line_chart(
+        series,
+        x_label="score",
+        y_label="share on an object",
+        x_range=(0, 1),
+        y_range=(0, 1),
+    )
 
 
 def _categories(result: EvaluationResult, counts: CountStatistics) -> list[dict]:

@@ -135,7 +135,7 @@ class Pictures:
         )
         shown = np.flatnonzero((gt.image == image) & ~gt.crowd)
         found = np.flatnonzero((dt.image == image) & (dt.scores >= self.score))
-        photo = Path(self.photos[gt.image_ids[image].item()].file_name).name
+        photo = Path(self.photos[gt.image_ids[image].item()].file_name or "").name
         return Example(
             f"{name} ×{count}: {said}",
             photo,

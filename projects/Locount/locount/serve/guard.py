@@ -88,7 +88,10 @@ class Guard:
         )
 
     def _is_token(self, text: str) -> bool:
-        return hmac.compare_digest(text.encode("utf-8", "replace"), self._token.encode())
+        token = self._token
+        return token is not None and hmac.compare_digest(
+            text.encode("utf-8", "replace"), token.encode()
+        )
 
     def _is_known(self, host: str) -> bool:
         try:

@@ -6,7 +6,7 @@ import asyncio
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 # Connections at a time; others get 503.
 MAX_CONNECTIONS = 400
@@ -19,9 +19,9 @@ SHUTDOWN_SECONDS = 10
 class _Protocol(H11Protocol):
     """Ends connections without a request: uvicorn has no time limit for its head."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
-        self._last_cycle = None
+        self._last_cycle: RequestResponseCycle | None = None
         self._watch = self.loop.call_later(HEAD_SECONDS, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -117,7 +117,7 @@ def print_package(
     else:
         angle = rng.integers(0, 360)
         points = cv2.ellipse2Poly((w // 2, logo_y), (size, size), int(angle), 0, 360, 72)
-        cv2.fillConvexPoly(image, points, third, cv2.LINE_AA)
+        cv2.fillConvexPoly(image, np.asarray(points), third, cv2.LINE_AA)
     name_h = min(h * (0.13 + 0.1 * rng.random()), w * 0.26)
     name_y = h * (0.08 + 0.15 * rng.random())
     plate = rng.integers(3) == 0

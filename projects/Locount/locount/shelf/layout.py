@@ -81,7 +81,7 @@ class Pile(NamedTuple):
     height: float
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]  # hides tuple's method
         return len(self.feet)
 
 
@@ -125,7 +125,8 @@ def choose_item(
 def pile_up(item: Item, form: str, count: int, columns: int, view: View) -> Pile:
     """The group of ``count`` items in the given form; ``columns`` matters for blocks only."""
     n = np.arange(count)
-    x, y = np.zeros(count), np.zeros(count)
+    x: np.ndarray = np.zeros(count)
+    y: np.ndarray = np.zeros(count)
     width, height = item.width, item.height
     boxes = GOODS[item.category].box
     if form == "nest":
@@ -239,7 +240,7 @@ def fill_shelf(
             x = edge + uniform(rng, GAP) * min(pile.item.width, 40 * view.scale)
             previous = pile
             continue
-        category = assortment[rng.integers(len(assortment))]
+        category = assortment[int(rng.integers(len(assortment)))]
         item = choose_item(rng, category, "single", view, height)
         if item.height + item.depth * view.tilt > height:
             x += 2 * view.scale

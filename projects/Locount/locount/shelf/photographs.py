@@ -30,7 +30,7 @@ def folds(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
 
 def _gradient(rng: np.random.Generator, width: int, height: int, a: Color, b: Color) -> np.ndarray:
     corners = np.array([[a, mix(a, b, 30)], [mix(a, b, 70), b]], np.uint8)
-    corners = np.rot90(corners, rng.integers(4))
+    corners = np.rot90(corners, int(rng.integers(4)))
     return cv2.resize(np.ascontiguousarray(corners), (width, height))
 
 

@@ -109,7 +109,7 @@ class _Unit(NamedTuple):
 
     standing: _Standing
     sprites: range
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple's method
     outline: np.ndarray
     front: np.ndarray
 

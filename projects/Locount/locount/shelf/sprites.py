@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 Color = tuple[int, int, int]
 Point = tuple[float, float] | np.ndarray
@@ -63,7 +64,7 @@ def dimmed(sprite: Sprite, percent: int) -> Sprite:
     return sprite._replace(paint=cv2.convertScaleAbs(sprite.paint, alpha=percent / 100))
 
 
-def fixed(points: np.ndarray) -> np.ndarray:
+def fixed(points: ArrayLike) -> np.ndarray:
     """Points for OpenCV's drawing functions with ``shift=4``: 1/16 pixels."""
     return np.rint(np.asarray(points, float) * 16).astype(np.int32)
 
@@ -87,12 +88,16 @@ def ellipse(
 
 def shade(color: Color, percent: int) -> Color:
     """Darker (below 100) or lighter."""
-    return tuple(min(c * percent // 100, 255) for c in color)
+    red, green, blue = (min(c * percent // 100, 255) for c in color)
+    return red, green, blue
 
 
 def mix(a: Color, b: Color, percent: int) -> Color:
     """``percent`` of b in a."""
-    return tuple((p * (100 - percent) + q * percent) // 100 for p, q in zip(a, b, strict=True))
+    red, green, blue = (
+        (p * (100 - percent) + q * percent) // 100 for p, q in zip(a, b, strict=True)
+    )
+    return red, green, blue
 
 
 class Top(NamedTuple):

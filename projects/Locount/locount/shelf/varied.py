@@ -206,8 +206,8 @@ class Varied(Plain):
             ramp = 255 * (1 - depth * np.clip(1 - t * uniform(rng, (1.2, 4)), 0, 1))
             part = plane[y1:y2]
             if len(part):
-                ramp = ramp[: len(part)].astype(np.uint8)[:, None, None]
-                full = np.ascontiguousarray(np.broadcast_to(ramp, part.shape))
+                light = ramp[: len(part)].astype(np.uint8)[:, None, None]
+                full = np.ascontiguousarray(np.broadcast_to(light, part.shape))
                 part[:] = cv2.multiply(part, full, scale=1 / 255)
         draw_edges(plane, rack, rng, _price)
         scale = rack.shelves[0].view.scale
@@ -387,6 +387,6 @@ def _motion(rng: np.random.Generator, length: float) -> np.ndarray:
     kernel = np.zeros((n, n), np.float32)
     dx, dy = (rng.random(2) - 0.5) * n
     middle = n // 2
-    ends = [(round(middle + s * dx), round(middle + s * dy)) for s in (-1, 1)]
-    cv2.line(kernel, *ends, 1)
+    start, end = ((round(middle + s * dx), round(middle + s * dy)) for s in (-1, 1))
+    cv2.line(kernel, start, end, 1)
     return kernel / kernel.sum()

@@ -50,9 +50,9 @@ def _vessel(
         rim = mix(pick(brush.color, VIVID), WHITE, 15)
     _paint_lip(skin, rim, edge * len(skin), item.pitch / item.height * len(skin), brush.nested)
     if item.upside_down:
-        top = Top(shade(color, 92), shade(color, 97), 0, 0.12)
+        bottom = Top(shade(color, 92), shade(color, 97), 0, 0.12)
         skin = np.ascontiguousarray(skin[::-1])
-        return brush.turn(1 - heights[::-1], radii[::-1], skin, gloss, top)
+        return brush.turn(1 - heights[::-1], radii[::-1], skin, gloss, bottom)
     inside = mix(color, WHITE, 25 if brush.shape.integers(2) else 60)
     top = None if brush.covered else Top(rim, inside, deep, 0.07)
     return brush.turn(heights, radii, skin, gloss, top)
@@ -94,8 +94,9 @@ def bowl(brush: Brush) -> Sprite:
 def plate(brush: Brush) -> Sprite:
     foot = 0.5 + 0.15 * brush.shape.random()
     color = pick(brush.color, CERAMIC if brush.shape.integers(4) else PASTEL)
-    form = {"curve": _straight, "foot": foot, "lip": 0.45, "deep": 0.3}
-    return _vessel(brush, color, **form, gloss=0.25, wall=_plain)
+    return _vessel(
+        brush, color, curve=_straight, foot=foot, gloss=0.25, lip=0.45, wall=_plain, deep=0.3
+    )
 
 
 def basin(brush: Brush) -> Sprite:

@@ -72,7 +72,7 @@ class Series(NamedTuple):
         """The categories."""
         return STYLES[self.style].goods
 
-    def described(self) -> dict[str, object]:
+    def described(self) -> dict[str, int | str]:
         """The fields; style, rule and extent only where they are not the usual ones."""
         usual = self._field_defaults
         return {
@@ -228,8 +228,7 @@ def _write_picture(
     images: Path, texts: Path, series: Series, index: int
 ) -> tuple[str, dict[str, list[int]]]:
     """Returns the file's name, and the row and the facings of each line of its text."""
-    _, seed, *how = series
-    picture = render(seed, index, *how)
+    picture = render(series.seed, index, *series[2:])
     stem = f"{index + 1:06d}"
     jpeg = cv2.imencode(".jpg", picture.image, [cv2.IMWRITE_JPEG_QUALITY, picture.quality])[1]
     (images / f"{stem}.jpg").write_bytes(jpeg.tobytes())

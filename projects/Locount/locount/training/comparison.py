@@ -38,7 +38,7 @@ from .trainer import Trainer
 
 # Of the table. AR and ARlc are at the most detections that the config gives for an image; MAE-cv is
 # of the number of products per image (docs/dense.md).
-METRICS = ("AP", "AP50", "AP75", "AR", "APlc", "APlc50", "APlc75", "ARlc")
+METRICS: tuple[str, ...] = ("AP", "AP50", "AP75", "AR", "APlc", "APlc50", "APlc75", "ARlc")
 METRICS += ("APlc-IN", "APlc-MN", "APlc-LN", "MAE-cv")
 # Keys that no row has of its own, and what decides instead.
 GIVEN = {

@@ -40,6 +40,7 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     if solver.BACKBONE_MULTIPLIER != 1:
         groups = _slowed(groups, _backbone(model), solver.BACKBONE_MULTIPLIER)
     options = {"lr": solver.BASE_LR, "weight_decay": solver.WEIGHT_DECAY}
+    kind: type[torch.optim.AdamW | torch.optim.SGD]
     if solver.OPTIMIZER == "ADAMW":
         kind, options["betas"] = torch.optim.AdamW, (solver.MOMENTUM, 0.999)
     else:

@@ -8,6 +8,7 @@ import re
 import sys
 from argparse import Namespace
 from datetime import timedelta
+from typing import cast
 
 from detectron2.config import CfgNode
 from detectron2.engine import default_setup, launch
@@ -53,7 +54,7 @@ def run(args: Namespace) -> int:
             timeout=timedelta(minutes=args.patience),
         )
     except SystemExit as end:
-        return end.code
+        return cast(int, end.code)
     except ProcessExitedException as end:  # one of several processes, which has said why
         return end.exit_code
     return 0

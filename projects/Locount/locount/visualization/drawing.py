@@ -26,7 +26,8 @@ def class_color(class_id: int) -> Color:
     # hues. Brightness changes in turn, which also parts them for the color-blind.
     hue = class_id * 0.618034 % 1
     value = (1.0, 0.72, 0.88)[class_id % 3]
-    return tuple(round(255 * c) for c in colorsys.hsv_to_rgb(hue, 0.85, value))
+    red, green, blue = (round(255 * c) for c in colorsys.hsv_to_rgb(hue, 0.85, value))
+    return red, green, blue
 
 
 def draw_prediction(
@@ -53,7 +54,7 @@ def draw_prediction(
 
 def draw_boxes(
     photo: Image.Image,
-    boxes: Sequence[Sequence[float]],
+    boxes: Sequence[Box],
     class_ids: Sequence[int],
     texts: Sequence[Sequence[str]],
 ) -> None:
@@ -65,7 +66,6 @@ def draw_boxes(
         texts: N, what a label could say, the most wanted first.
     """
     draw = ImageDraw.Draw(photo)
-    boxes = [tuple(box) for box in boxes]
     font = label_font(_label_size(boxes, photo.size))
     line = max(1, round(font.size / 8))
     for box, class_id in zip(boxes, class_ids, strict=True):
@@ -104,7 +104,7 @@ def label_font(size: int) -> ImageFont.FreeTypeFont:
 
 def _text_size(font: ImageFont.FreeTypeFont, text: str) -> tuple[int, int]:
     """Width and height of a text with its margin."""
-    return round(font.getlength(text)) + 4, font.size + 4
+    return round(font.getlength(text)) + 4, round(font.size) + 4
 
 
 def _draw_label(
@@ -122,23 +122,24 @@ def _ink(color: Color) -> Color:
 
 
 def _whole(box: Box) -> tuple[int, int, int, int]:
-    return tuple(round(value) for value in box)
+    x1, y1, x2, y2 = (round(value) for value in box)
+    return x1, y1, x2, y2
 
 
 def _key(prediction: Prediction, level: float | None) -> np.ndarray:
     """A strip as wide as the photo: color, category, boxes and instances of what is in it; and the
     total with its interval, where that is not the one category's."""
     font = label_font(max(12, prediction.width // 70))
-    row, gap = round(font.size * 1.5), font.size
+    row, gap = round(font.size * 1.5), round(font.size)
     boxes = Counter(prediction.class_ids.tolist())
     intervals = {} if level is None else prediction.category_intervals(level)
-    texts = {}
+    texts: dict[int | None, str] = {}
     for i, total in prediction.category_totals().items():
         interval = f" ({intervals[i]})" if i in intervals else ""
         texts[i] = f"{prediction.classes.names[i]}: {total}{interval}, {boxes[i]} boxes"
     if level is not None and (not boxes or len(prediction.classes.names) > 1):
-        total, interval = prediction.counts.sum(), prediction.total_interval(level)
-        texts[None] = f"total: {total} ({interval})"
+        total = prediction.counts.sum()
+        texts[None] = f"total: {total} ({prediction.total_interval(level)})"
     entries = []
     x = y = gap // 2
     for class_id, text in texts.items():

@@ -20,6 +20,9 @@ class CountAugInput(T.AugInput):
             Steps multiply: that is exact as long as they don't cut into each other's shadow.
     """
 
+    image: np.ndarray
+    boxes: np.ndarray
+
     def __init__(self, image: np.ndarray, *, boxes: np.ndarray):
         boxes, _ = clip_boxes(np.asarray(boxes, dtype=float).reshape(-1, 4), _frame(image))
         super().__init__(image, boxes=boxes)

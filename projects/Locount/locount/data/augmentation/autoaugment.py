@@ -62,7 +62,7 @@ class AutoAugment(T.Augmentation):
 
 
 def _color_image(operation: ColorOperation, image: np.ndarray, level: int) -> T.Transform:
-    return T.ColorTransform(functools.partial(operation, setting=level))
+    return T.ColorTransform(lambda pixels: operation(pixels, level))
 
 
 def _color_boxes(

@@ -30,7 +30,7 @@ class Stack(NamedTuple):
 
     picture: np.ndarray
     category_id: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple's method
 
 
 class CopyPaste:

@@ -14,18 +14,21 @@ from .visibility import clip_boxes, uncover_boxes
 GREY = 128
 
 
-def warp(image: np.ndarray, matrix: np.ndarray, **options: int) -> np.ndarray:
+def warp(
+    image: np.ndarray, matrix: np.ndarray, *, flags: int = cv2.INTER_LINEAR, around: int = GREY
+) -> np.ndarray:
     """An image under an affine map of its coordinates, in a frame of the same size.
 
     Args:
         matrix: 2 x 3, from old coordinates to new ones; pixel (0, 0) covers [0, 1] x [0, 1].
+        around: what is outside of the old frame.
     """
     # OpenCV's coordinates are those of pixel centers: half a pixel less.
     shift = matrix @ [0.5, 0.5, 1] - 0.5
     matrix = np.column_stack([matrix[:, :2], shift])
     size = image.shape[1::-1]
-    options = {"flags": cv2.INTER_LINEAR, "borderValue": (GREY,) * 4} | options
-    return cv2.warpAffine(image, matrix, size, **options).reshape(image.shape)
+    warped = cv2.warpAffine(image, matrix, size, flags=flags, borderValue=(around,) * 4)
+    return warped.reshape(image.shape)
 
 
 class AffineTransform(T.Transform):
@@ -46,7 +49,7 @@ class AffineTransform(T.Transform):
         return coords @ self.matrix[:, :2].T + self.matrix[:, 2]
 
     def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
-        return warp(segmentation, self.matrix, flags=cv2.INTER_NEAREST, borderValue=0)
+        return warp(segmentation, self.matrix, flags=cv2.INTER_NEAREST, around=0)
 
 
 class HidingTransform(T.Transform):
@@ -113,7 +116,7 @@ class BoxContentTransform(HidingTransform):
         for i in self.chosen:
             x1, y1, x2, y2 = region = self.boxes[i]
             content = np.ones((y2 - y1, x2 - x1, 1), np.float32)
-            shares[i] *= warp(content, self.matrix, borderValue=0).mean()
+            shares[i] *= warp(content, self.matrix, around=0).mean()
             corner = region[[0, 1, 0, 1]]
             moved = AffineTransform(self.matrix).apply_box(boxes[i : i + 1] - corner) + corner
             (boxes[i],), _ = clip_boxes(moved, region)

@@ -57,12 +57,12 @@ def _uncover(box: np.ndarray, covers: np.ndarray) -> tuple[np.ndarray, float]:
     )
     columns = (covers[:, :1] < x[1:]) & (covers[:, 2:3] > x[:-1])
     rows = (covers[:, 1:2] < y[1:]) & (covers[:, 3:] > y[:-1])
-    seen = ~(rows[:, :, None] & columns[:, None, :]).any(axis=0)
+    seen: np.ndarray = ~np.any(rows[:, :, None] & columns[:, None, :], axis=0)
     if not seen.any():
         return box, 0.0
     areas = np.outer(np.diff(y), np.diff(x))
-    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    part = np.array([x[columns[0]], y[rows[0]], x[columns[-1] + 1], y[rows[-1] + 1]])
+    i, k = (np.flatnonzero(seen.any(axis=axis))[[0, -1]] for axis in (1, 0))
+    part = np.array([x[k[0]], y[i[0]], x[k[1] + 1], y[i[1] + 1]])
     return part, areas[seen].sum() / areas.sum()
 
 

@@ -30,7 +30,7 @@ class Survey(NamedTuple):
     """
 
     records: list[dict]
-    metadata: dict[str, object]
+    metadata: dict[str, Any]
     problems: list[Problem]
     hints: Sequence[Problem] = ()
     unreadable: Collection[str] = ()
@@ -53,10 +53,13 @@ class Source(abc.ABC):
     path = ""
     title: str
     split: str
-    image_root: str
+
+    @property
+    @abc.abstractmethod
+    def image_root(self) -> str: ...
 
     @abc.abstractmethod
-    def metadata(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, Any]:
         """Detectron2's metadata, ``thing_classes`` at least.
 
         Raises:

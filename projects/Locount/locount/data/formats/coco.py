@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ...coco import dataset_to_coco
 from ...errors import Problem
@@ -32,18 +33,21 @@ class CocoFolder(Place):
         return split_files(self.path, ".json", self.reading, _LAYOUTS)
 
     def open(self, split: str) -> Coco:
-        return Coco(split, *self.splits[split], self.reading)
+        json_file, image_root = self.splits[split]
+        return Coco(split, json_file, image_root, self.reading)
 
 
 class Coco(Source):
     """A file and the folder of its images, which have the size that the file says."""
+
+    image_root = ""
 
     def __init__(self, split: str, json_file: str, image_root: str, reading: Reading) -> None:
         self.format, self.path, self.title = CocoFolder.format, json_file, json_file
         self.split, self.image_root = split, image_root
         self.json = CocoJson(json_file, image_root, count=reading.count, mend=reading.mend)
 
-    def metadata(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, Any]:
         return self.json.metadata()
 
     def survey(self) -> Survey:

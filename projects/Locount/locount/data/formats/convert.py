@@ -137,7 +137,8 @@ def read(sources: Mapping[str, Source], skip_invalid: bool = False) -> Dataset:
     Raises:
         DatasetError: for splits of different categories, and for what their sources say.
     """
-    splits, classes = {}, {}
+    splits: dict[str, Split] = {}
+    classes: dict[str, tuple[str, ...]] = {}
     for name, source in sources.items():
         classes[name] = tuple(source.metadata()["thing_classes"])
         records = source.load(skip_invalid=skip_invalid)

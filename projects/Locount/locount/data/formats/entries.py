@@ -31,7 +31,7 @@ class Box(NamedTuple):
     line: int
     corners: Corners
     category: str
-    count: int | None
+    count: int | None  # type: ignore[assignment]  # hides tuple's method
     numbers: tuple[str, ...] = ()
 
 
@@ -122,7 +122,7 @@ def numbers_of(fields: dict[str, object]) -> tuple[float, ...]:
     wrong = [key for key, v in values.items() if v is None or abs(v) > _MAX_COORDINATE]
     if wrong:
         raise ValueError(f"{', '.join(f'{k} is {fields[k]!r}' for k in wrong)}: write a number")
-    return tuple(values.values())
+    return tuple(value for value in values.values() if value is not None)
 
 
 def count_of(text: str | None) -> int | None:

@@ -81,7 +81,7 @@ def scan(folder: str, suffixes: tuple[str, ...]) -> tuple[dict[str, FileStamp], 
         and for every folder that can't be read or holds itself through a link.
     """
     files: dict[str, FileStamp] = {}
-    problems = []
+    problems: list[Problem] = []
     own_name = os.path.basename(os.path.normpath(folder)) + os.sep
     start = len(os.path.join(folder, ""))
     for stamp in sorted(_walk(folder, suffixes, problems), key=lambda stamp: stamp.path):

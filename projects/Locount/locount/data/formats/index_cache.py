@@ -102,7 +102,7 @@ def cached_sizes(
     sizes = np.zeros((len(stamps), 2), dtype=np.int32)
     sizes[there] = cached_arrays(f"sizes-{kind}", folder, found, build)["sizes"]
     # The unreadable ones are in the cache too; each start says again what is wrong with them.
-    faulty = [stamps[i].path for i in np.flatnonzero(there & (sizes[:, 0] == 0))]
+    faulty = [found[i].path for i in np.flatnonzero(sizes[there, 0] == 0).tolist()]
     return sizes, {faulty[i]: text for i, text in read(faulty)[1].items()}
 
 
@@ -131,7 +131,7 @@ def _read(path: Path, signature: str) -> dict[str, np.ndarray] | None:
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     try:
         with new_file(path) as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
     except OSError as error:
         logger.warning(
             "The index can't be kept in %s (%s): every start reads all files again. "

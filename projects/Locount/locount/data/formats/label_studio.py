@@ -95,7 +95,8 @@ class LabelStudio(TablePlace):
 
 
 def _read(path: str, count: str) -> Entries:
-    entries, passed_over = Entries(), Counter()
+    entries = Entries()
+    passed_over: Counter[str] = Counter()
     for i, raw in enumerate(_raw_tasks(path)):
         reader = _TaskReader(entries, path, i, count, passed_over)
         entries.attempt(path, None, reader.read, raw, element=reader.element)
@@ -150,7 +151,7 @@ class _TaskReader:
             else:
                 regions[i] = result
         sizes = [(r.original_width, r.original_height) for r in regions.values()]
-        size = sizes[0] if sizes else (None, None)
+        width, height = size = sizes[0] if sizes else (None, None)
         boxes = []
         for i, result in regions.items():
             count = counts.get(result.id)
@@ -160,7 +161,8 @@ class _TaskReader:
         for key in counts.keys() - {result.id for result in regions.values()}:
             text = f"a count belongs to the region {key!r}, which is not there: delete it"
             self.entries.problems.append(Problem(self.path, None, f"{self.element}: {text}"))
-        self.entries.add(name, self.number, None if None in size else size, boxes)
+        written = None if width is None or height is None else (width, height)
+        self.entries.add(name, self.number, written, boxes)
 
 
 def _decode(raw: msgspec.Raw, kind: type[T], text: str = "can't be read ({}): correct it") -> T:
@@ -196,8 +198,9 @@ def _box(
     if (result.original_width, result.original_height) != size:
         raise ValueError("the image has another original size in an earlier result")
     box = (value.x, value.y, value.x + value.width, value.y + value.height)
-    fractions = tuple(percent / 100 for percent in box)
-    return Box(line, fractions, value.rectanglelabels[0], count and count.number, numbers)
+    x1, y1, x2, y2 = (percent / 100 for percent in box)
+    number = None if count is None else count.number
+    return Box(line, (x1, y1, x2, y2), value.rectanglelabels[0], number, numbers)
 
 
 def _image_name(reference: str) -> str:

@@ -64,10 +64,11 @@ def is_plain_name(text: str) -> bool:
 
 def _whole(box: Corners, record: dict) -> Corners:
     limits = (record["width"], record["height"]) * 2
-    return tuple(
+    x1, y1, x2, y2 = (
         float(min(max(math.floor(value + 0.5), 0), limit))
         for value, limit in zip(box, limits, strict=True)
     )
+    return x1, y1, x2, y2
 
 
 def _find_counts(dataset: Dataset) -> str:

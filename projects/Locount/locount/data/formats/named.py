@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 
 from ...shelf.render import STYLES
 from ...shelf.rules import RULES
@@ -14,7 +15,7 @@ from .registry import FORMATS
 from .rendered import RenderedShelves
 
 # What is before the first colon of a name: where its data comes from, and its own options.
-PREFIXES = {
+PREFIXES: dict[str, tuple[Callable[..., Source], Mapping[str, Option]]] = {
     **{key: (format.source, format.options) for key, format in FORMATS.items()},
     "predictions": (Predictions.of, {"score": Option("score=0.5", share)}),
     "shelf": (

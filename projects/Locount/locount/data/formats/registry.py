@@ -59,12 +59,14 @@ class Format(NamedTuple):
         if self.suffix:
             form += f", or {name.prefix}:FILE{self.suffix}:IMAGE_ROOT"
         path, part = name.two_parts(form)
-        reading = Reading(part, mend=Changes(path) if mend else None)
+        split = part
+        reading = Reading(split, mend=Changes(path) if mend else None)
         if self.suffix and not os.path.isdir(path):
-            reading.split, reading.image_root = Path(path).stem, part
+            reading.split = split = Path(path).stem
+            reading.image_root = part
         if count is not None:
             reading.count = count
-        return self.open(path, reading).source(reading.split)
+        return self.open(path, reading).source(split)
 
 
 def _holds(pattern: str) -> Callable[[Path], bool]:

@@ -6,6 +6,7 @@ import functools
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from iopath.common.file_io import file_lock
 
@@ -32,7 +33,7 @@ class RenderedShelves(Source):
         self.title = f"Rendered shelves in {self.folder}"
 
     @classmethod
-    def of(cls, name: DatasetName, **options: str) -> RenderedShelves:
+    def of(cls, name: DatasetName, **options: Any) -> RenderedShelves:
         """The series of ``shelf:IMAGES:SEED`` or ``shelf:IMAGES:SEED:WIDTHxHEIGHT``.
 
         ``options`` are the style, the rule and the extent.
@@ -55,12 +56,12 @@ class RenderedShelves(Source):
         images, seed, width, height, *_ = self.series
         name = f"shelf-v{RENDERER_VERSION}-{width}x{height}-seed{seed}-{images}"
         described = self.series.described()
-        unusual = [described[key] for key in ("style", "rule") if key in described]
+        unusual = [str(described[key]) for key in ("style", "rule") if key in described]
         if "extent" in described:
             unusual.append(f"extent{self.series.extent}")
         return cache_directory() / "-".join([name, *unusual])
 
-    def metadata(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, Any]:
         goods = self.series.goods
         return {
             "thing_classes": [kind.name for kind in goods],

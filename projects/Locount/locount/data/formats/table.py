@@ -44,7 +44,7 @@ class Table(NamedTuple):
     line: np.ndarray
     box: np.ndarray
     category: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # hides tuple's method
     repeated: np.ndarray
     names: np.ndarray
     numbers: np.ndarray

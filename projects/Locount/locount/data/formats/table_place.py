@@ -6,10 +6,9 @@ import abc
 import functools
 import hashlib
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from ...errors import DatasetError, Problem, listing, number_of
 from ..counts import uncounted
 from ..image_paths import image_path
 from ..images import read_image_sizes
+from ..mending import Changes
 from .base import Place, Reading, Source, Survey, size_fault
 from .index_cache import FileStamp, cached_arrays, cached_sizes, file_stamp
 from .table import (
@@ -48,7 +48,7 @@ class Annotations(NamedTuple):
     files: Sequence[str]
     image_root: str
     problems: Sequence[Problem] = ()
-    stamps: Sequence[FileStamp] | None = None
+    stamps: Sequence[FileStamp | None] | None = None
 
 
 class TablePlace(Place):
@@ -72,12 +72,15 @@ class TablePlace(Place):
     has_empty_images = True
     lists_categories = False
     numbers_are_counts = False
-    cure_of_names = "correct it"
     read_sizes = staticmethod(read_image_sizes)
 
     def __init__(self, path: str, reading: Reading) -> None:
         super().__init__(path, reading)
-        self.read = functools.cache(self.read)
+        self.read = functools.cache(self.read)  # type: ignore[method-assign]
+
+    @property
+    def cure_of_names(self) -> str:
+        return "correct it"
 
     @abc.abstractmethod
     def read(self, split: str) -> Annotations:
@@ -128,7 +131,7 @@ class TablePlace(Place):
             names, problems = sorted(name for name in used if name.strip()), []
         return names, problems if names else [*self.read(split).problems]
 
-    def metadata_of(self, classes: Sequence[str]) -> dict[str, object]:
+    def metadata_of(self, classes: Sequence[str]) -> dict[str, Any]:
         return {"thing_classes": list(classes)}
 
     def problem(
@@ -174,7 +177,7 @@ class TableSource(Source):
     def image_root(self) -> str:
         return self.place.read(self.split).image_root
 
-    def metadata(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, Any]:
         classes, problems = self.place.categories(self.split)
         if problems:
             raise DatasetError(f"{self.title} has {number_of(problems)}:", problems)
@@ -205,7 +208,7 @@ class TableSource(Source):
             scale = np.maximum(images.sizes, 1)[table.image]  # of unknown size: fractions
             table = table._replace(box=table.box * scale[:, [1, 0, 1, 0]])
         if place.reading.mend is not None:
-            table = self._mended(annotations, table, images.sizes)
+            table = self._mended(annotations, table, images.sizes, place.reading.mend)
         classes, problems = place.categories(self.split)
         num_counts = place.num_counts if (table.count == NO_COUNT).any() else len(table.count)
         faults = box_faults(table, images.sizes, place.tolerance, num_counts)
@@ -230,12 +233,13 @@ class TableSource(Source):
     def _images(self, annotations: Annotations) -> _Images:
         names = annotations.table.images.tolist()
         problems: list[Problem] = []
-        paths: list[str | None] = [None] * len(names)
-        stamps: list[FileStamp | None] = list(annotations.stamps or paths)
+        paths = [""] * len(names)
+        stamps: list[FileStamp | None] = list(annotations.stamps or [None] * len(names))
         first: dict[str, int] = {}
         for i, name in enumerate(names):
             try:
-                path = stamps[i].path if stamps[i] else image_path(annotations.image_root, name)
+                stamp = stamps[i]
+                path = stamp.path if stamp else image_path(annotations.image_root, name)
             except ValueError as error:
                 problems.append(self.place.problem(annotations, i, f"{name!r}: {error}"))
                 continue
@@ -244,7 +248,7 @@ class TableSource(Source):
                 text = f"image {name!r} is there already ({other}): remove one, or join them"
                 problems.append(self.place.problem(annotations, i, text))
                 continue
-            paths[i], stamps[i] = path, stamps[i] or file_stamp(path)
+            paths[i], stamps[i] = path, stamp or file_stamp(path)
             if stamps[i] is None:
                 text = f"there is no file {path}: add it, or remove its annotations"
                 problems.append(self.place.problem(annotations, i, text))
@@ -259,14 +263,16 @@ class TableSource(Source):
             problems.append(self.place.problem(annotations, i, text))
         return _Images(paths, sizes, usable & ~differs, problems, list(faults))
 
-    def _mended(self, annotations: Annotations, table: Table, sizes: np.ndarray) -> Table:
+    def _mended(
+        self, annotations: Annotations, table: Table, sizes: np.ndarray, changes: Changes
+    ) -> Table:
         place, box = self.place, table.box.copy()
         for row, after, why in mended(table, sizes, place.tolerance):
             path, line, element = place.row_problem(annotations, row, "")
-            texts = (box_text(values, ",") for values in (box[row].tolist(), after))
-            place.reading.mend.add(path, line or element.rstrip(": "), *texts, why)
+            before, mended_text = (box_text(values, ",") for values in (box[row].tolist(), after))
+            changes.add(path, line or element.rstrip(": "), before, mended_text, why)
             box[row] = after
-        place.reading.mend.log()
+        changes.log()
         return table._replace(box=box)
 
     def _hints(self, annotations: Annotations) -> list[Problem]:
@@ -298,5 +304,6 @@ class TableSource(Source):
 def _image_id(split: str, name: str) -> int:
     """An id that stays as it is when other images come and go."""
     # 52 bits: JSON readers keep integers exact up to 53, and a million images hardly ever collide.
-    digest = hashlib.blake2b(os.fsencode(f"{split}/{name}"), digest_size=8).digest()
+    text = f"{split}/{name}".encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(text, digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 12

@@ -145,24 +145,24 @@ def _read(files: Sequence[str], part: _Part, count: str) -> Entries:
         line = 0 if root is None else root.sourceline
         found = None if root is None else entries.attempt(path, line, _name_and_size, root, stem)
         name, size = found or ("", None)
-        objects = root.iterfind("object") if name else ()
+        objects = root.iterfind("object") if root is not None and name else ()
         boxes = [entries.attempt(path, e.sourceline, _box, e, count) for e in objects]
         entries.add(name, line, size, boxes)
     return entries
 
 
-def _name_and_size(root: etree._Element, stem: str) -> tuple[str, tuple[float, ...]]:
+def _name_and_size(root: etree._Element, stem: str) -> tuple[str, tuple[float, float]]:
     filename = (root.findtext("filename") or "").strip().replace("\\", "/")
     base = posixpath.basename(filename)
     if os.path.splitext(base)[0] != posixpath.basename(stem):
         text = f"filename is {filename!r}: write the name of the image, {stem} with its suffix"
         raise ValueError(text)
-    size = numbers_of({key: root.findtext(f"size/{key}") for key in ("width", "height")})
-    return posixpath.join(posixpath.dirname(stem), base), size
+    width, height = numbers_of({key: root.findtext(f"size/{key}") for key in ("width", "height")})
+    return posixpath.join(posixpath.dirname(stem), base), (width, height)
 
 
 def _box(element: etree._Element, count_name: str) -> Box:
-    box = numbers_of({key: element.findtext(f"bndbox/{key}") for key in _CORNERS})
+    x1, y1, x2, y2 = numbers_of({key: element.findtext(f"bndbox/{key}") for key in _CORNERS})
     # CVAT writes attributes as <attributes><attribute><name>count</name><value>3</value>...
     attributes = {
         (a.findtext("name") or "").strip(): a.findtext("value") or ""
@@ -172,7 +172,7 @@ def _box(element: etree._Element, count_name: str) -> Box:
     count = count_of(attributes.pop(count_name, None))
     category = (element.findtext("name") or "").strip()
     numbers = tuple(name for name, text in attributes.items() if is_number_attribute(name, text))
-    return Box(element.sourceline, box, category, count, numbers)
+    return Box(element.sourceline, (x1, y1, x2, y2), category, count, numbers)
 
 
 def write(dataset: Dataset, folder: Path) -> None:

@@ -48,7 +48,8 @@ class Yolo(TablePlace):
 
     def read(self, split: str) -> Annotations:
         problems: list[Problem] = []
-        places, found = self.splits[split], {}
+        places = self.splits[split]
+        found: dict[str, str | None] = {}
         for place in places:
             find = _of_folder if os.path.isdir(place) else _of_list
             found |= find(place, problems)
@@ -66,7 +67,7 @@ class Yolo(TablePlace):
         broken = {problem.path for problem in wrong if problem.line is None}
         found = {image: text for image, text in found.items() if text not in broken}
         names = [os.path.relpath(image, root).replace(os.sep, "/") for image in found]
-        position = {text: i for i, text in enumerate(texts)}
+        position: dict[str | None, int] = {text: i for i, text in enumerate(texts)}
         return Annotations(
             table.of_images([position.get(text) for text in found.values()], names),
             [text or image for image, text in found.items()],
@@ -142,7 +143,7 @@ def _splits(path: str, content: dict) -> dict[str, list[str]]:
         for v, place in zip(values, found, strict=True):
             if place is None or not _holds_images(place):
                 raise DatasetError(_not_there(path, bases, key, v))
-        splits[str(key)] = found
+        splits[str(key)] = [place for place in found if place is not None]
     if passed_over:
         logger.warning("%s: no split, and not read: %s", path, ", ".join(passed_over))
     if not splits:

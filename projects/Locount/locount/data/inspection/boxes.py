@@ -37,7 +37,7 @@ class BoxTable(NamedTuple):
     annotation: np.ndarray
     box: np.ndarray
     category: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # hides tuple's method
 
     @property
     def area(self) -> np.ndarray:

@@ -33,8 +33,8 @@ def contact_sheet(datasets: Sequence[Dataset]) -> bytes:
         if record.get("annotations")
     ]
     chosen = np.unique(np.linspace(0, len(samples) - 1, COLUMNS * ROWS).round().astype(int))
-    tiles = [_tile(*samples[i]) for i in chosen] if samples else []
-    tiles = [tile for tile in tiles if tile is not None]
+    drawn = [_tile(*samples[i]) for i in chosen] if samples else []
+    tiles = [tile for tile in drawn if tile is not None]
     rows = [tiles[i : i + COLUMNS] for i in range(0, len(tiles), COLUMNS)]
     heights = [max(tile.height for tile in row) for row in rows]
     sheet = Image.new("RGB", (COLUMNS * TILE[0], max(1, sum(heights))), "white")

@@ -27,8 +27,10 @@ def write_fixed(report: Report, out: Path) -> int:
             COCO file, and if there is anything at ``out`` but an empty folder.
     """
     sources = [source_of(dataset.name) for dataset in report.datasets]
-    places = {source and (source.format, os.path.realpath(source.path)) for source in sources}
-    fix = FIXERS.get(sources[0].format) if len(places) == 1 and sources[0] else None
+    ours = [source for source in sources if source is not None]
+    places = {(source.format, os.path.realpath(source.path)) for source in ours}
+    alike = len(places) == 1 and len(ours) == len(sources)
+    fix = FIXERS.get(ours[0].format) if alike else None
     if fix is None:
         raise InputError(
             "Only splits of one folder (locount:ROOT:train locount:ROOT:test) or one COCO file "
@@ -37,6 +39,6 @@ def write_fixed(report: Report, out: Path) -> int:
         )
     with new_folder(out) as folder:
         unreadable, turned = report.paths("unreadable image"), report.paths("EXIF orientation")
-        changes = fix(sources, unreadable, turned, folder)
+        changes = fix(ours, unreadable, turned, folder)
         (folder / CHANGES_FILE).write_bytes(to_csv(changes.rows, COLUMNS))
     return len(changes.rows)

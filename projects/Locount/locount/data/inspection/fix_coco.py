@@ -7,13 +7,14 @@ import os
 from collections.abc import Collection, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ...coco import BOX
 from ...errors import InputError
 from ...texts import read_json
 from ..coco_json import CocoJson, mended_xywh
 from ..formats.base import Source
+from ..formats.coco import Coco
 from ..image_paths import image_path
 from ..mending import Changes
 from .mending import copy_image
@@ -31,7 +32,7 @@ def fix_coco(
     Raises:
         InputError: for an image name that leads out of the folder of images.
     """
-    source: CocoJson = sources[0].json
+    source = cast(Coco, sources[0]).json  # those of this format are
     changes = Changes(os.path.dirname(os.path.abspath(source.json_file)))
     content = read_json(source.json_file)
     images, annotations = content["images"], content["annotations"]
@@ -88,7 +89,8 @@ def _fix_annotations(
         images: those that are kept, by their ids.
         gone: ids of the others.
     """
-    kept, seen = [], set()
+    kept = []
+    seen: set[str] = set()
     for i, before in enumerate(annotations):
         image_id = before.get("image_id") if isinstance(before, dict) else None
         image_id = image_id if isinstance(image_id, int | float | str) else None
@@ -107,7 +109,7 @@ def _fix_annotations(
 
 def _mended_annotation(before: Any, image: dict | None, seen: set[str]) -> tuple[Any, str]:
     """The annotation as it should be, None if it goes, and why; "" if it stays as it is."""
-    box = before.get("bbox") if isinstance(before, dict) else None
+    box: Any = before.get("bbox") if isinstance(before, dict) else None
     if not BOX.fits(box) or not all(map(isfinite, box)):
         return before, ""
     mended, why = mended_xywh(box, _size(image))
@@ -127,8 +129,9 @@ def _mended_annotation(before: Any, image: dict | None, seen: set[str]) -> tuple
 
 def _size(image: dict | None) -> tuple[int, int]:
     """Height and width that an image entry says; (0, 0) if it has none."""
-    size = tuple((image or {}).get(key) for key in ("height", "width"))
-    return size if all(isinstance(n, int | float) and n > 0 for n in size) else (0, 0)
+    size: list[Any] = [(image or {}).get(key) for key in ("height", "width")]
+    known = all(isinstance(n, int | float) and n > 0 for n in size)
+    return (size[0], size[1]) if known else (0, 0)
 
 
 def _by_id(images: list) -> dict:

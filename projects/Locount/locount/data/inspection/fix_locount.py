@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import cast
 
 from ...errors import DatasetError
 from ...texts import TextError, read_lines
@@ -13,6 +14,7 @@ from ..formats.base import Source
 from ..formats.folders import scan
 from ..formats.locount.categories import CATEGORIES_FILE
 from ..formats.locount.txt import parse_line
+from ..formats.table_place import TableSource
 from ..images import IMAGE_SUFFIXES
 from ..mending import Changes, mended_box
 from .mending import copy_image, copy_tree
@@ -44,7 +46,8 @@ def _fix_split(
     folder: Path,
     changes: Changes,
 ) -> None:
-    folders = split.place.splits[split.split]
+    # Those of this format are.
+    folders = cast(TableSource, split).place.splits[split.split]
     images, texts = scan(folders.images, IMAGE_SUFFIXES)[0], scan(folders.texts, (".txt",))[0]
     text_size = {stamp.path: (0, 0) for stamp in texts.values()}
     for record in split.survey().records:
@@ -73,7 +76,8 @@ def _fix_text(source: str, target: str, size: tuple[int, int], changes: Changes)
     except TextError:  # stays wrong: what it was meant to say is anyone's guess
         shutil.copy2(source, target)
         return
-    lines, changed, seen = [], False, set()
+    lines, changed = [], False
+    seen: set[tuple] = set()
     for number, before in enumerate(before_lines, 1):
         after, why = _mended_line(before, size, seen)
         if why:
@@ -92,15 +96,15 @@ def _mended_line(line: str, size: tuple[int, int], seen: set) -> tuple[str | Non
     row = parse_line(line)
     if row is None:
         return line, ""
-    *box, name, count = row
-    mended, why = mended_box(tuple(box), size)
+    x1, y1, x2, y2, name, count = row
+    mended, why = mended_box((x1, y1, x2, y2), size)
     if mended is None:
         return None, why
-    row = (*mended, name, count)
-    if row in seen:
+    after = (*mended, name, count)
+    if after in seen:
         return None, ", ".join(filter(None, [why, "says the same as an earlier line"]))
-    seen.add(row)
-    return (",".join(map(str, row)), why) if why else (line, "")
+    seen.add(after)
+    return (",".join(map(str, after)), why) if why else (line, "")
 
 
 def _write_categories(split: Source, folder: Path, changes: Changes) -> None:

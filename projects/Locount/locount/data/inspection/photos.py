@@ -41,7 +41,7 @@ def inspect_photo(path: str) -> Photo:
     except DatasetError as error:
         return Photo(None, str(error).removeprefix(f"{path} "))
     digest = hashlib.sha256(repr(pixels.shape).encode())
-    digest.update(np.ascontiguousarray(pixels))
+    digest.update(np.ascontiguousarray(pixels).data)
     return Photo(pixels.shape[:2], "", orientation, digest.digest(), gradient_hash(pixels))
 
 

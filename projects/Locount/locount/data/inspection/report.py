@@ -128,8 +128,8 @@ def inspect_datasets(names: Sequence[str], *, decode: bool = True) -> Report:
         findings += [Finding(dataset.name, kind, problem) for kind, problem in problems]
     if decode:
         findings += image_findings(datasets)
-    kinds = list(SEVERITIES)  # errors first
-    findings.sort(key=lambda finding: kinds.index(finding.kind))
+    order = list(SEVERITIES)  # errors first
+    findings.sort(key=lambda finding: order.index(finding.kind))
     return Report(
         datasets, tables, findings, {d.name: statistics(d, tables[d.name]) for d in datasets}
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,7 +103,7 @@ def _subsets(table: BoxTable) -> Iterator[Row]:
             }
 
 
-def _parts(names: list[str], part: np.ndarray, table: BoxTable) -> list[Row]:
+def _parts(names: Sequence[str], part: np.ndarray, table: BoxTable) -> list[Row]:
     """A row for each name; ``part`` is each box's position in the names."""
     rows = []
     for i, name in enumerate(names):

@@ -40,8 +40,8 @@ def analyze_errors(matcher: Matcher, *, max_dets: int) -> ErrorAnalysis:
     matched, ignored, taken = matches_in_cells(m)
     image_gt = np.argsort(m.gt.image, kind="stable")
     image_start = np.searchsorted(m.gt.image[image_gt], np.arange(len(m.gt.image_ids) + 1))
-    nearest = np.empty((len(m.dt), 2), np.int32)
-    passed = np.empty((len(m.dt), 2, 2), np.int8)
+    nearest: np.ndarray = np.empty((len(m.dt), 2), np.int32)
+    passed: np.ndarray = np.empty((len(m.dt), 2, 2), np.int8)
     m.over_categories(
         lambda first, last: cause_kernels.nearest_boxes(
             first,
@@ -61,7 +61,7 @@ def analyze_errors(matcher: Matcher, *, max_dets: int) -> ErrorAnalysis:
         )
     )
     by_score = np.argsort(-m.dt.scores, kind="stable")
-    paired_place = np.full(len(m.dt), -1, np.int32)
+    paired_place: np.ndarray = np.full(len(m.dt), -1, np.int32)
     paired_place[m.paired] = np.arange(num_paired)
     num_gt = np.bincount(m.gt.category[~m.gt.crowd], minlength=len(m.gt.category_ids))
 

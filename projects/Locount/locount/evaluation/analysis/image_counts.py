@@ -77,7 +77,7 @@ class ImageCounts:
             InputError: if there is no detection, or to count nothing is better.
         """
         if not len(self.scores):
-            raise InputError(f"{source} holds no detection: predict with a lower PREDICT.SCORE")
+            raise InputError(f"{source} has no detections: predict with a lower PREDICT.SCORE")
         threshold = self.best_threshold()
         if threshold == float("inf"):
             raise InputError(

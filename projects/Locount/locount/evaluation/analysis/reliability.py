@@ -31,10 +31,10 @@ class Reliability:
         bins = (scores * num_bins).astype(np.int64).clip(0, num_bins - 1)
         numbers = np.bincount(bins, minlength=num_bins)
         used = numbers > 0
-        means = [
+        means, shares = (
             np.bincount(bins, values, num_bins)[used] / numbers[used] for values in (scores, hits)
-        ]
-        return cls(*means, numbers[used])
+        )
+        return cls(means, shares, numbers[used])
 
     @property
     def error(self) -> float:

@@ -40,15 +40,15 @@ def find_suspects(matcher: Matcher, score: float = CONFIDENT) -> list[dict]:
     matches = blind_matches(m, max_dets=m.max_dets).above(m.dt.scores, score)
     found_by = np.full(len(m.gt), -1)
     found_by[matches.gt] = matches.dt
-    free = (m.dt.scores >= score) & (m.rank < m.max_dets)
-    free[matches.dt] = False
-    free = np.flatnonzero(free)
+    is_free = (m.dt.scores >= score) & (m.rank < m.max_dets)
+    is_free[matches.dt] = False
+    free = np.flatnonzero(is_free)
     free = free[np.lexsort((-m.dt.scores[free], m.dt.image[free]))]
     by_image = np.argsort(m.gt.image, kind="stable")
     ends = np.arange(len(m.gt.image_ids) + 1)
     free_start = np.searchsorted(m.dt.image[free], ends)
     gt_start = np.searchsorted(m.gt.image[by_image], ends)
-    suspects = []
+    suspects: list[tuple[str, int, int | None, str]] = []
     for image in range(len(m.gt.image_ids)):
         dt = free[free_start[image] : free_start[image + 1]]
         gt = by_image[gt_start[image] : gt_start[image + 1]]

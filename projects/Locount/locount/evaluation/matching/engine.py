@@ -28,7 +28,7 @@ class SubsetScores:
     num_gt: np.ndarray  # (K,)
     recall: np.ndarray  # (K, J, I)
     average_precision: np.ndarray  # (K, J, I)
-    precision: np.ndarray | None  # (K, J, I, R), where asked for
+    precision: np.ndarray  # (K, J, I, R); (K, J, I, 0) where it was not asked for
 
 
 class Matcher:
@@ -142,8 +142,8 @@ class Matcher:
         ignored = self.ignored_gt(subset)
         taken = np.zeros((len(ignored), 2), np.uint64)
         num_gt = np.empty(num_categories, np.int64)
-        recall = np.empty((num_categories, NUM_CELLS))
-        precision = np.empty((num_categories, NUM_CELLS, len(RECALL_POINTS)))
+        recall: np.ndarray = np.empty((num_categories, NUM_CELLS))
+        precision: np.ndarray = np.empty((num_categories, NUM_CELLS, len(RECALL_POINTS)))
         self.over_categories(
             lambda first, last: kernels.accumulate(
                 first,
@@ -178,7 +178,7 @@ class Matcher:
             num_gt=num_gt,
             recall=recall,
             average_precision=precision.mean(axis=-1),
-            precision=precision if keep_precision else None,
+            precision=precision if keep_precision else precision[..., :0].copy(),
         )
 
 

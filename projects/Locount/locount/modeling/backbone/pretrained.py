@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 import timm
 import torch
@@ -17,6 +18,7 @@ from detectron2.config import CfgNode
 from detectron2.layers import FrozenBatchNorm2d
 from timm.layers import FrozenBatchNormAct2d
 from timm.layers.norm_act import FrozenBatchNorm2d as TimmFrozenBatchNorm2d
+from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
 from ...errors import InputError
@@ -78,7 +80,7 @@ def create_pretrained(name: str, **options) -> nn.Module:
     """
     package = PACKAGES.get(name.removesuffix(".in1k"))
     path = package.find() if package else None
-    if path is None:
+    if package is None or path is None:
         return _create_with_timms_weights(name, options)
     weights = read_package(package, path)
     model = timm.create_model(name, **options)
@@ -180,7 +182,7 @@ def check_input(cfg: CfgNode) -> None:
     Raises:
         InputError: with the values of INPUT.FORMAT, MODEL.PIXEL_MEAN and MODEL.PIXEL_STD to set.
     """
-    trained = timm.get_pretrained_cfg(cfg.MODEL.TIMM.NAME)
+    trained = cast(PretrainedCfg, timm.get_pretrained_cfg(cfg.MODEL.TIMM.NAME))
     weights = f"ImageNet weights of MODEL.TIMM.NAME {cfg.MODEL.TIMM.NAME!r}"
     check_images(cfg, weights, trained.mean, trained.std, "MODEL.TIMM.PRETRAINED False")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+import operator
 from collections.abc import Sequence
+from typing import Any, cast
 
 import timm
 import torch
@@ -13,6 +16,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, FPN, Backbone
 from detectron2.modeling.backbone.fpn import LastLevelMaxPool, LastLevelP6P7
 from timm.layers import convert_sync_batchnorm, freeze_batch_norm_2d
+from timm.models import FeatureInfo
 from torch import Tensor, nn
 
 from ...errors import InputError
@@ -36,7 +40,7 @@ class TimmBackbone(Backbone):
         norm: str = "BN",
         freeze_at: int = 0,
         pretrained: bool = False,
-        **options: object,
+        **options: Any,
     ):
         """
         Args:
@@ -72,9 +76,7 @@ class TimmBackbone(Backbone):
         self._out_feature_strides = {key: f["reduction"] for key, f in chosen.items()}
 
     @classmethod
-    def from_config(
-        cls, cfg: CfgNode, out_features: Sequence[str], **options: object
-    ) -> TimmBackbone:
+    def from_config(cls, cfg: CfgNode, out_features: Sequence[str], **options: Any) -> TimmBackbone:
         """The backbone of MODEL.TIMM.
 
         ImageNet weights are loaded only if no MODEL.WEIGHTS will replace them.
@@ -122,7 +124,7 @@ NORMS = {
 }
 
 
-def _find_features(name: str, options: dict[str, object]) -> dict[str, dict]:
+def _find_features(name: str, options: dict[str, Any]) -> dict[str, dict]:
     """What timm says about each feature of the model, by our names, from the finest on."""
     if not timm.is_model(name):
         raise InputError(
@@ -130,7 +132,8 @@ def _find_features(name: str, options: dict[str, object]) -> dict[str, dict]:
             "`timm.list_models()` gives the names."
         )
     with torch.device("meta"):  # no memory for weights
-        info = timm.create_model(name, features_only=True, **options).feature_info.info
+        model = timm.create_model(name, features_only=True, **options)
+    info = cast(FeatureInfo, model.feature_info).info
     return {f"res{int(math.log2(f['reduction']))}": {**f, "index": i} for i, f in enumerate(info)}
 
 
@@ -160,7 +163,8 @@ def _layers_up_to(
     path = features.get(f"res{stage}", {}).get("module", "")
     if name.startswith("hrnet"):
         path = HRNET_LAYERS.get(path, "")
-    layers, parent = [], model
+    layers: list[nn.Module] = []
+    parent = model
     # A list of features has flat names, an EfficientNet has its stages in "blocks".
     for part in path.split(".") if hasattr(model, "blocks") else [path.replace(".", "_")]:
         children = dict(parent.named_children())
@@ -169,9 +173,8 @@ def _layers_up_to(
                 f"MODEL.BACKBONE.FREEZE_AT is {stage}, but MODEL.TIMM.NAME {name!r} as it is built "
                 f"has no layers that end with a feature of stride {2**stage}. 0 trains everything."
             )
-        layers += itertools.takewhile(
-            lambda child, end=children[part]: child is not end, children.values()
-        )
+        before = functools.partial(operator.is_not, children[part])
+        layers += itertools.takewhile(before, children.values())
         parent = children[part]
     return [*layers, parent]
 

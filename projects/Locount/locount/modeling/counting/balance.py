@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from torch import Tensor, nn
 
+from .counters import CountClassifier
 from .loss import CountLoss
 
 
@@ -29,6 +32,6 @@ def balance_counts(model: nn.Module, counts: Tensor) -> None:
     device = next(model.parameters()).device
     for module in model.modules():
         if isinstance(module, CountLoss):
-            counter = module.counter
+            counter = cast(CountClassifier, module.counter)
             num_objects = counter.encode(counts).bincount(minlength=counter.num_bins)
             module.bin_weights = inverse_sqrt_weights(num_objects).to(device)

@@ -15,13 +15,15 @@ Shape shorthand in this package:
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...counting import CountPartition, counting_accuracy, num_passed_ac_thresholds
+
+Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
 
 
 class Counter(Protocol):
@@ -190,9 +192,9 @@ class CountRegressor:
         }
 
 
-def init_count_layer(layer: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
+def init_count_layer(layer: Layer) -> Layer:
     """The layer itself, with weights that do not tell counts apart yet, as Detectron2's output
     layers start."""
     nn.init.normal_(layer.weight, std=0.01)
-    nn.init.zeros_(layer.bias)
+    nn.init.zeros_(cast(Tensor, layer.bias))
     return layer

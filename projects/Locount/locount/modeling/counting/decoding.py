@@ -6,6 +6,7 @@ Shapes as in counters.py; C is the largest count, and column c - 1 of a distribu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from detectron2.structures import Instances
@@ -50,7 +51,9 @@ class CountDecoder:
         detections.pred_counts, detections.count_scores = counter.decode(last)
         if self.decode == "argmax" and self.ranking == "class":
             return detections
-        shares = expected_ac_shares(fused_distribution(self.counters, outputs))
+        shares = expected_ac_shares(
+            fused_distribution(cast(list[CountClassifier], self.counters), outputs)
+        )
         if self.decode == "expected_ac":
             detections.pred_counts, detections.count_scores = most_expected_ac(shares)
         return rank_jointly(detections, shares) if self.ranking == "joint" else detections

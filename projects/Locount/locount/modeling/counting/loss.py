@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from detectron2.structures import Instances
 from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
 
-from .counters import Counter
+from .counters import CountClassifier, Counter
 
 
 class CountLoss(nn.Module):
@@ -32,6 +33,7 @@ class CountLoss(nn.Module):
         self.weight = weight
         self.balance = balance
         # Not in checkpoints: they belong to the training data, not to the model.
+        self.bin_weights: Tensor | None
         self.register_buffer("bin_weights", None, persistent=False)
 
     def forward(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
@@ -57,7 +59,7 @@ class CountLoss(nn.Module):
                 "data are not known. Train with locount.training.Trainer, or call "
                 "locount.modeling.balance_counts(model, counts) before training."
             )
-        return self.bin_weights[self.counter.encode(gt_counts)]
+        return self.bin_weights[cast(CountClassifier, self.counter).encode(gt_counts)]
 
     @torch.no_grad()
     def _log(self, outputs: Tensor, gt_counts: Tensor) -> None:

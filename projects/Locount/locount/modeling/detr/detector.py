@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import MethodType, ModuleType
+from typing import TYPE_CHECKING
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -25,6 +26,9 @@ from ..counting.dense import head_inputs
 from ..counting.loss import CountLoss, check_counts_given
 from .losses import SetLosses
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 
 @META_ARCH_REGISTRY.register()
 class CountingDETR(nn.Module):
@@ -40,7 +44,7 @@ class CountingDETR(nn.Module):
         self,
         *,
         name: str,
-        network: nn.Module,
+        network: PreTrainedModel,
         strides: Sequence[int],
         count_cost: float = 0.0,
         count_losses: Sequence[CountLoss] = (),
@@ -73,6 +77,8 @@ class CountingDETR(nn.Module):
             init_count_layer(nn.Linear(network.config.d_model, loss.counter.num_outputs))
             for loss in [count_losses[s] for s in (self.stages if count_losses else [])]
         )
+        self.pixel_mean: Tensor
+        self.pixel_std: Tensor
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
         # Under autocast: where queries are, and how far they move, is more than half precision
@@ -92,7 +98,8 @@ class CountingDETR(nn.Module):
             )  # or an error that says what it has
         if node.PRETRAINED and not cfg.MODEL.WEIGHTS:
             weights, off = f"weights of {node.PRETRAINED}", 'MODEL.DETR.PRETRAINED ""'
-            check_images(cfg, weights, *library.IMAGES[node.NAME], off)
+            mean, std = library.IMAGES[node.NAME]
+            check_images(cfg, weights, mean, std, off)
         network = library.build_network(node, backbone, load=not cfg.MODEL.WEIGHTS)
         counters = build_counters(cfg, node.COUNT_LAYERS)
         if len(counters) > network.config.decoder_layers:
@@ -186,7 +193,8 @@ class CountingDETR(nn.Module):
         for layer in found.before:
             losses.add_layer(_part(layer, first))
         for i, (layer, states) in enumerate(zip(found.layers, found.states, strict=True)):
-            stage, counting = self.stages[i], ()
+            stage = self.stages[i]
+            counting: tuple = ()
             if counts:
                 counting = self.count_pred[i](states[:, first:]), self.count_losses[stage]
             with get_event_storage().name_scope(f"stage{stage}"):
@@ -272,7 +280,7 @@ def _to_float32(module: nn.Module, inputs: tuple, output):
     return output
 
 
-def _without_autocast(decoder: nn.Module, **inputs):
+def _without_autocast(decoder: PreTrainedModel, **inputs):
     with torch.autocast(decoder.device.type, enabled=False):
         inputs = {
             k: v.float() if torch.is_tensor(v) and v.is_floating_point() else v

@@ -6,8 +6,8 @@ detector: the library is an extra, and takes seconds to import.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 from detectron2.config import CfgNode
@@ -32,14 +32,15 @@ from transformers.loss.loss_rt_detr import RTDetrLoss
 
 from ...errors import InputError
 
-NETWORKS = {
+NETWORKS: dict[str, tuple[type[PreTrainedConfig], type[PreTrainedModel]]] = {
     "deformable_detr": (DeformableDetrConfig, DeformableDetrForObjectDetection),
     "rtdetr_v2": (RTDetrV2Config, RTDetrV2ForObjectDetection),
     "d_fine": (DFineConfig, DFineForObjectDetection),
 }
 
 # Mean and deviation of the images that PRETRAINED weights have seen, RGB in [0, 1].
-IMAGES = dict.fromkeys(NETWORKS, ((0, 0, 0), (1, 1, 1)))
+Channels = tuple[float, float, float]
+IMAGES: dict[str, tuple[Channels, Channels]] = dict.fromkeys(NETWORKS, ((0, 0, 0), (1, 1, 1)))
 IMAGES["deformable_detr"] = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 # Score of every class that training starts from. The library's own is 1 / (classes + 1), a half
@@ -125,12 +126,12 @@ def _sizes(node: CfgNode, channels: list[int], strides: list[int]) -> dict:
             embedding_size=8,
             hidden_sizes=channels,
             depths=[1] * len(channels),
-            out_indices=list(range(1, len(channels) + 1)),
+            out_indices=list(range(1, len(channels) + 1)),  # type: ignore[call-arg]  # a property
         )
     if node.NAME == "deformable_detr":
         # One level more than the maps, as in the paper.
-        levels = {"num_feature_levels": len(channels) + 1}
-        return sizes | levels | {"two_stage": True, "with_box_refine": True}
+        sizes["num_feature_levels"] = len(channels) + 1
+        return sizes | {"two_stage": True, "with_box_refine": True}
     sizes |= {
         "encoder_hidden_dim": node.HIDDEN_DIM,
         "hidden_expansion": node.HIDDEN_EXPANSION,
@@ -194,7 +195,8 @@ def draw_weights(network: PreTrainedModel) -> None:
         if not isinstance(module, (*plain, nn.Embedding)):
             network._init_weights(module)
     if deformable:
-        for scores, boxes in zip(network.class_embed, network.bbox_embed, strict=True):
+        heads = (cast(Iterable[Any], h) for h in (network.class_embed, network.bbox_embed))
+        for scores, boxes in zip(*heads, strict=True):
             nn.init.constant_(scores.bias, -torch.tensor(1 / PRIOR - 1).log().item())
             nn.init.zeros_(boxes.layers[-1].weight)
             nn.init.zeros_(boxes.layers[-1].bias)
@@ -262,6 +264,9 @@ def predictions(name: str, output) -> Predictions:
 
 class _ElementwiseBoxLoss:
     """L1 and GIoU of matched pairs, in memory that grows with their number and not its square."""
+
+    # Of the library's losses.
+    _get_source_permutation_idx: Callable[[Any], tuple[Tensor, Tensor]]
 
     def loss_boxes(self, outputs, targets, indices, num_boxes) -> dict[str, Tensor]:
         boxes = outputs["pred_boxes"][self._get_source_permutation_idx(indices)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from detectron2.utils import comm
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...counting import IGNORED_COUNT
 from ..counting.loss import CountLoss
@@ -18,6 +19,19 @@ Targets = Sequence[dict[str, Tensor]]
 Indices = list[tuple[Tensor, Tensor]]
 
 
+class Criterion(Protocol):
+    """The library's losses of a layer."""
+
+    losses: Sequence[str]
+    weight_dict: dict[str, float]
+
+    def get_loss(
+        self, kind: str, layer: Layer, targets: Targets, indices: Indices, number: float
+    ) -> dict[str, Tensor]: ...
+
+    def get_cdn_matched_indices(self, about: dict, targets: Targets) -> Indices: ...
+
+
 class SetLosses:
     """Sums of the losses over layers, by kind, each divided by the number of objects.
 
@@ -25,7 +39,7 @@ class SetLosses:
         sums: by name.
     """
 
-    def __init__(self, criterion: nn.Module, targets: Targets, *, count_cost: float = 0.0):
+    def __init__(self, criterion: Criterion, targets: Targets, *, count_cost: float = 0.0):
         """
         Args:
             criterion: the library's losses of a layer, with weights.
@@ -35,7 +49,7 @@ class SetLosses:
         """
         self.criterion, self.targets, self.count_cost = criterion, targets, count_cost
         self.num_objects = _mean_over_processes(_number(targets), targets)
-        self.sums: dict[str, Tensor] = defaultdict(float)
+        self.sums: dict[str, Tensor] = defaultdict(float)  # type: ignore[arg-type]  # 0.0 + a tensor is one
 
     def add_layer(
         self,
@@ -53,8 +67,8 @@ class SetLosses:
         """
         indices = []
         for i, objects in enumerate(self.targets):
-            discount = 0.0
-            if count_loss is not None and self.count_cost > 0:
+            discount: Tensor | float = 0.0
+            if count_loss is not None and count_outputs is not None and self.count_cost > 0:
                 agreement = count_loss.counter.agreement(
                     count_outputs[i].detach(), objects["counts"].clamp(min=1)
                 )
@@ -62,7 +76,7 @@ class SetLosses:
                 discount = self.count_cost * (agreement * known[:, None]).T
             indices.append(match(layer["logits"][i], layer["pred_boxes"][i], objects, discount))
         self._add(layer, self.targets, indices, self.num_objects, suffix)
-        if count_loss is not None:
+        if count_loss is not None and count_outputs is not None:
             pairs = list(zip(count_outputs, self.targets, indices, strict=True))
             outputs = torch.cat([o[queries] for o, _, (queries, _) in pairs])
             counts = torch.cat([t["counts"][objects] for _, t, (_, objects) in pairs])

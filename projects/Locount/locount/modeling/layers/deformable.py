@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor, nn
 from torchvision.ops import DeformConv2d
@@ -15,13 +17,16 @@ class ModulatedDeformConv2d(DeformConv2d):
     """
 
     def __init__(self, conv: nn.Conv2d):
+        geometry: dict[str, Any] = {
+            "kernel_size": conv.kernel_size,
+            "stride": conv.stride,
+            "padding": conv.padding,
+            "dilation": conv.dilation,
+        }
         super().__init__(
             conv.in_channels,
             conv.out_channels,
-            conv.kernel_size,
-            stride=conv.stride,
-            padding=conv.padding,
-            dilation=conv.dilation,
+            **geometry,
             groups=conv.groups,
             bias=conv.bias is not None,
         )
@@ -30,13 +35,10 @@ class ModulatedDeformConv2d(DeformConv2d):
         self.offset = nn.Conv2d(
             conv.in_channels,
             3 * positions,
-            conv.kernel_size,
-            stride=conv.stride,
-            padding=conv.padding,
-            dilation=conv.dilation,
+            **geometry,
         )
         nn.init.zeros_(self.offset.weight)
-        nn.init.zeros_(self.offset.bias)
+        nn.init.zeros_(cast(Tensor, self.offset.bias))
         self._split = (2 * positions, positions)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -198,13 +198,13 @@ class CountingRetinaNet(_CountingDenseDetector, RetinaNet):
     @torch.no_grad()
     def label_anchors(self, anchors: list[Boxes], gt_instances: Sequence[Instances]):
         """As in the base class, in memory that does not grow with the number of objects."""
-        anchors = Boxes.cat(anchors)
+        every = Boxes.cat(anchors)
         labels, boxes = [], []
         for objects in gt_instances:
-            matches, label = match_boxes(self.anchor_matcher, objects.gt_boxes, anchors)
+            matches, label = match_boxes(self.anchor_matcher, objects.gt_boxes, every)
             if len(objects) == 0:
                 labels.append(torch.full_like(matches, self.num_classes))
-                boxes.append(torch.zeros_like(anchors.tensor))
+                boxes.append(torch.zeros_like(every.tensor))
                 continue
             classes = objects.gt_classes[matches].masked_fill(label == 0, self.num_classes)
             labels.append(classes.masked_fill(label == -1, -1))

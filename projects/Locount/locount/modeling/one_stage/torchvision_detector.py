@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -131,7 +132,7 @@ def build_torchvision_detector(
         load_backbone: whether these are loaded, by torchvision's own loader; if not, it is the
             network that they belong to, for weights that are loaded later.
     """
-    options = {
+    options: dict[str, Any] = {
         "num_classes": num_classes + 1,
         "score_thresh": score_thresh,
         "nms_thresh": nms_thresh,

@@ -21,14 +21,12 @@ class ChunkedRPN(RPN):
         """As in the base class, in memory that does not grow with the number of objects."""
         if self.anchor_boundary_thresh >= 0:
             return super().label_and_sample_anchors(anchors, gt_instances)
-        anchors = Boxes.cat(anchors)
+        every = Boxes.cat(anchors)
         labels, boxes = [], []
         for objects in gt_instances:
-            matches, label = match_boxes(self.anchor_matcher, objects.gt_boxes, anchors)
+            matches, label = match_boxes(self.anchor_matcher, objects.gt_boxes, every)
             labels.append(self._subsample_labels(label))
             boxes.append(
-                objects.gt_boxes.tensor[matches]
-                if len(objects)
-                else torch.zeros_like(anchors.tensor)
+                objects.gt_boxes.tensor[matches] if len(objects) else torch.zeros_like(every.tensor)
             )
         return labels, boxes

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ....errors import DatasetError, Problem
 from ...images import IMAGE_SUFFIXES
@@ -57,7 +57,7 @@ class LocountFolder(TablePlace):
             cure = "give the one that contains Locount_ImagesTrain"
             raise DatasetError(f"{self.path} is not a folder: {cure}")
         entries = sorted(os.listdir(self.path))
-        splits = {}
+        splits: dict[str, SplitFolders] = {}
         for entry in entries:
             match = _IMAGE_FOLDER.fullmatch(entry)
             if match:
@@ -140,7 +140,7 @@ class LocountFolder(TablePlace):
     def cure_of_names(self) -> str:
         return f"correct it, or add it to {os.path.join(self.path, CATEGORIES_FILE)}"
 
-    def metadata_of(self, classes: Sequence[str]) -> dict[str, object]:
+    def metadata_of(self, classes: Sequence[str]) -> dict[str, Any]:
         groups = {"thing_groups": list(LOCOUNT_GROUPS)} if classes == LOCOUNT_CLASSES else {}
         return {"thing_classes": list(classes), **groups}
 

@@ -44,9 +44,9 @@ def parse_csv(path: str) -> tuple[Table, list[Problem]]:
             columns.append(_columns(chunk, images, classes))
     except TextError as error:
         problems.append(Problem(path, None, error.reason))
-    image, category, line, x1, y1, x2, y2, width, height = columns = np.hstack(columns)
+    image, category, line, x1, y1, x2, y2, width, height = joined = np.hstack(columns)
     first = np.unique(image, return_index=True)[1]
-    sizes = columns[7:].T
+    sizes = joined[7:].T
     differs = (sizes != sizes[first][image]).any(axis=1)
     for row in np.flatnonzero(differs).tolist():
         other = first[image[row]]

@@ -139,7 +139,7 @@ class RepPoints(DenseDetector):
         """Losses by name, weighted."""
         init_boxes = self._boxes([p.init for p in predictions])
         gt_boxes = [t.gt_boxes for t in gt_instances]
-        sizes = [tuple(f.shape[-2:]) for f in features]
+        sizes = [(f.shape[-2], f.shape[-1]) for f in features]
         init_matches = [
             assign_centers(boxes, sizes, self.strides, self.point_base_scale) for boxes in gt_boxes
         ]
@@ -179,7 +179,7 @@ class RepPoints(DenseDetector):
             gt_counts = [t.gt_counts if len(t) > 0 else t.gt_classes for t in gt_instances]
             losses["loss_count"] = dense_count_loss(
                 self.count_loss,
-                [p.counts for p in predictions],
+                [p.counts for p in predictions if p.counts is not None],
                 of_matches(gt_counts, matches, IGNORED_COUNT),
             )
         return losses
@@ -195,7 +195,7 @@ class RepPoints(DenseDetector):
         scores = _logits(predictions).sigmoid()
         boxes = self._boxes([p.refined for p in predictions])
         if self.count_decoder is not None:
-            count_outputs = by_location([p.counts for p in predictions])
+            count_outputs = by_location([p.counts for p in predictions if p.counts is not None])
         results = []
         for i, image_size in enumerate(images.image_sizes):
             detections, location = detect(
@@ -217,7 +217,7 @@ class RepPoints(DenseDetector):
         return torch.cat(
             [
                 self.points_to_boxes(points_of_offsets(o)) * stride
-                + level_centers(o.shape[-2:], stride, o.device).repeat(1, 2)
+                + level_centers((o.shape[-2], o.shape[-1]), stride, o.device).repeat(1, 2)
                 for o, stride in zip(offsets, self.strides, strict=True)
             ],
             dim=1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -78,13 +78,16 @@ class RepPointsHead(nn.Module):
         self.class_logits = nn.Conv2d(conv_dim, num_classes, 1)
         self.refine_conv = DeformConv2d(conv_dim, conv_dim, side, padding=side // 2)
         self.refine_points = nn.Conv2d(conv_dim, 2 * num_points, 1)
+        self.grid: Tensor
         self.register_buffer("grid", kernel_grid(num_points)[:, None, None], persistent=False)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | DeformConv2d):
                 nn.init.normal_(module.weight, std=0.01)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        nn.init.constant_(self.class_logits.bias, -math.log((1 - prior_prob) / prior_prob))
+        nn.init.constant_(
+            cast(Tensor, self.class_logits.bias), -math.log((1 - prior_prob) / prior_prob)
+        )
         self.count_pred = count_pred
 
     @classmethod

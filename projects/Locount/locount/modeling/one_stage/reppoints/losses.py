@@ -50,7 +50,7 @@ def box_loss(
         scales: R, in pixels.
         beta: where the loss turns from quadratic to linear.
     """
-    foreground = torch.stack(matches) >= 0
+    foreground = torch.stack(list(matches)) >= 0
     targets = torch.cat([b.tensor[m[m >= 0]] for b, m in zip(gt_boxes, matches, strict=True)])
     scale = scales.expand(foreground.shape)[foreground][:, None]
     loss = smooth_l1_loss(boxes[foreground] / scale, targets / scale, beta, reduction="sum")
@@ -73,7 +73,7 @@ def class_loss(
         alpha, gamma: as for :func:`sigmoid_focal_loss`.
     """
     num_classes = logits.shape[-1]
-    trained = torch.stack(matches) != IGNORED
+    trained = torch.stack(list(matches)) != IGNORED
     classes = of_matches(gt_classes, matches, num_classes)[trained]
     targets = logits.new_zeros(len(classes), num_classes + 1).scatter_(1, classes[:, None], 1)
     targets = targets[:, :-1]  # no column for the background

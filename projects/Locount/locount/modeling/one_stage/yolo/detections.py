@@ -66,15 +66,15 @@ class DetectionFilter:
         scores = scores[candidates, classes]
         scores, best = scores.sort(descending=True, stable=True)
         scores, best = scores[: self.num_candidates], best[: self.num_candidates]
-        boxes, classes = Boxes(boxes[candidates[best]]), classes[best]
-        boxes.clip(image_size)
+        found, classes = Boxes(boxes[candidates[best]]), classes[best]
+        found.clip(image_size)
         if self.nms == "matrix":
-            scores = matrix_nms(boxes.tensor, scores, classes)
+            scores = matrix_nms(found.tensor, scores, classes)
             order = scores.argsort(descending=True, stable=True)
             kept = order[scores[order] > self.score_thresh]
         else:
-            kept = batched_nms(boxes.tensor, scores, classes, self.nms_thresh)
+            kept = batched_nms(found.tensor, scores, classes, self.nms_thresh)
         kept = kept[: self.max_detections]
         return Instances(
-            image_size, pred_boxes=boxes[kept], scores=scores[kept], pred_classes=classes[kept]
+            image_size, pred_boxes=found[kept], scores=scores[kept], pred_classes=classes[kept]
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from detectron2.layers import ShapeSpec
@@ -32,12 +33,14 @@ class YOLOHead(nn.Module):
         super().__init__()
         # Offsets, scales, objectness, classes, IoU.
         self.split = (2, 2, 1, num_classes, int(ious))
-        self.outputs = nn.ModuleList(
+        outputs = [
             nn.Conv2d(shape.channels, num_anchors * sum(self.split), 1) for shape in input_shape
-        )
-        for output in self.outputs:
-            nn.init.zeros_(output.bias)
-            objectness = output.bias.data.view(num_anchors, -1)[:, 4]
+        ]
+        self.outputs = nn.ModuleList(outputs)
+        for output in outputs:
+            bias = cast(Tensor, output.bias)
+            nn.init.zeros_(bias)
+            objectness = bias.data.view(num_anchors, -1)[:, 4]
             objectness.fill_(math.log(INITIAL_OBJECTNESS / (1 - INITIAL_OBJECTNESS)))
 
     def forward(self, features: Sequence[Tensor]) -> Predictions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from detectron2.structures import Boxes, Instances
 from detectron2.structures.boxes import matched_pairwise_iou
@@ -83,7 +83,7 @@ class YOLOLoss:
                 predictions.classes[matched], targets.classes, self.label_smooth
             ),
             **self._box_losses(
-                Predictions(*(part if part is None else part[matched] for part in predictions)),
+                Predictions._make(part if part is None else part[matched] for part in predictions),
                 AnchorGrid(*(part[targets.predictions] for part in grid)),
                 targets.boxes,
                 targets.weights,
@@ -123,7 +123,9 @@ class YOLOLoss:
             losses["loss_iou"] = ((1 - ious**2) * weights).sum() * self.iou_loss_weight
         if self.iou_aware_loss_weight:
             losses["loss_iou_aware"] = self.iou_aware_loss_weight * (
-                F.binary_cross_entropy_with_logits(predictions.ious, ious.detach(), reduction="sum")
+                F.binary_cross_entropy_with_logits(
+                    cast(Tensor, predictions.ious), ious.detach(), reduction="sum"
+                )
             )
         return losses
 

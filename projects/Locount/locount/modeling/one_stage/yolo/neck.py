@@ -134,7 +134,8 @@ class YOLONeck(Backbone):
             x: N x 3 x H x W, both multiples of :attr:`size_divisibility`.
         """
         features = self.bottom_up(x)
-        outputs, from_coarser = {}, []
+        outputs: dict[str, Tensor] = {}
+        from_coarser: list[Tensor] = []
         for out, name in self.names.items():
             x, outputs[out] = self.levels[out](torch.cat([*from_coarser, features[name]], dim=1))
             if out in self.laterals:
