@@ -189,3 +189,8 @@ def test_a_missing_file_is_named(tmp_path):
 def test_without_a_category_what_is_wrong_is_said(source, content):
     content["categories"] = []
     assert any('"category_id" is 30' in text for text in complaints(source(content)))
+
+
+def test_annotations_that_are_no_list_are_named(source, content):
+    content["annotations"] = 1.5
+    assert any("1.5" in text for text in complaints(source(content)))

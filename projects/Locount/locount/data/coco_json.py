@@ -123,7 +123,7 @@ class CocoJson:
         entries = read_json(self.json_file)["annotations"]
         text = uncounted(
             name
-            for entry in entries
+            for entry in (entries if isinstance(entries, list) else ())
             if isinstance(entry, dict)
             for name, value in (*entry.items(), *_attributes(entry).items())
             if name not in _KEYS and is_number_attribute(name, value)
