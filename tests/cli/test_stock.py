@@ -99,6 +99,14 @@ def test_a_photo_is_predicted(photos, untrained, tmp_path):
     assert read(out / "boxes.csv")
     assert Image.open(out / "pictures" / "000001_0.jpg").size == (64, 64)
 
+    # A score below that of the config brings boxes back.
+    rows = {}
+    for score in ("0.9", "0.0"):
+        opts = ["--opts", "PREDICT.SCORE", "0.9", "--score", score, "--output", str(out)]
+        assert main(["rows", photo, *model, *opts]) == 0
+        rows[score] = len(read(out / "boxes.csv"))
+    assert rows["0.9"] < rows["0.0"]
+
 
 @pytest.mark.parametrize("suffix", ["csv", "json"])
 def test_a_plan_is_made_and_checked(suffix, shelf, tmp_path, capsys):
