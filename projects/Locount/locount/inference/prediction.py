@@ -324,7 +324,8 @@ class Prediction:
 
         >>> from locount import Predictor
         >>> detections = Predictor()("photo.jpg").to_supervision()
-        >>> detections[detections["count"] > 1]["class_name"]
+        >>> several = detections[detections["count"] > 1]
+        >>> several["class_name"]
         array([...
 
         Raises:
