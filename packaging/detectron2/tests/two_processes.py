@@ -32,6 +32,9 @@ def train_and_gather(folder: str):
     steps = comm.all_gather(start - float(model.module.weight))
     if comm.is_main_process():
         Path(folder, "steps.json").write_text(json.dumps(steps))
+    # Or a process that ends before the other may abort it.
+    comm.synchronize()
+    torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -38,8 +38,12 @@ WORDS = {
 RENAMED = {"BoxLossRPN": "ChunkedRPN", "BoxLossROIHeads": "FasterRCNNROIHeads"}
 
 
-def check_config(cfg: CfgNode) -> None:
+def check_config(cfg: CfgNode, *, features: bool = True) -> None:
     """Check every key, and what they have to do with one another.
+
+    Args:
+        features: whether feature maps come from the backbone that the config names; a part that is
+            built by hand has its own.
 
     Raises:
         InputError: listing every key that does not fit, its value, and what is allowed.
@@ -50,6 +54,8 @@ def check_config(cfg: CfgNode) -> None:
         problems = _name_problems(cfg)
     if not problems:
         problems = [*_unread_problems(cfg), *_problems_between_keys(cfg)]
+    if features and not problems:
+        problems = list(detectron2_keys.feature_problems(cfg, parts_of(cfg)))
     _raise(problems)
 
 
@@ -248,7 +254,6 @@ def _unread_problems(cfg: CfgNode) -> list[str]:
 
 def _problems_between_keys(cfg: CfgNode) -> Iterator[str]:
     names = list(parts_of(cfg).values())
-    yield from detectron2_keys.feature_problems(cfg, parts_of(cfg))
     yield from _box_loss_problems(cfg, names)
     solver = cfg.SOLVER
     if solver.NESTEROV and (solver.OPTIMIZER != "SGD" or solver.MOMENTUM == 0):

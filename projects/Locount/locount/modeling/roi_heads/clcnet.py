@@ -48,7 +48,7 @@ class CLCNetROIHeads(CascadeROIHeads):
 
     @classmethod
     def from_config(cls, cfg, input_shape) -> dict:
-        check_config(cfg)
+        check_config(cfg, features=False)
         return super().from_config(cfg, input_shape)
 
     @classmethod

@@ -23,7 +23,7 @@ class FasterRCNNROIHeads(StandardROIHeads):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape) -> dict:
-        check_config(cfg)
+        check_config(cfg, features=False)
         return super().from_config(cfg, input_shape)
 
     @classmethod
