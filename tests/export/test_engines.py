@@ -53,7 +53,9 @@ def test_a_photo_without_detections_is_empty(saved, decode):
 
 def test_engines_that_cannot_be_are_named(saved):
     config, weights = saved()
-    with pytest.raises(InputError, match="no engine 'tensorrt'; the engines are torch, onnx, openvino"):
+    with pytest.raises(
+        InputError, match="no engine 'tensorrt'; the engines are torch, onnx, openvino"
+    ):
         Predictor(config, weights, engine="tensorrt")
     with pytest.raises(InputError, match="no mixed precision"):
         Predictor(config, weights, engine="onnx", amp=True)
