@@ -2,7 +2,7 @@
 
     python benchmarks/many_boxes.py
 
-The boxes stand in a raster on photos of 4096 x 2304 pixels, in 17 categories.
+The boxes are in a grid on photos of 4096 x 2304 pixels, in 17 categories.
 """
 
 from __future__ import annotations
