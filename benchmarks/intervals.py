@@ -1,6 +1,6 @@
 """How often intervals cover, on average over random splits of annotated photos.
 
-    python benchmarks/coverage.py GT DT [GT DT ...] [--score T] [--max-overlap SHARE] [--splits N]
+    python benchmarks/intervals.py GT DT [GT DT ...] [--score T] [--max-overlap SHARE] [--splits N]
 
 One calibration covers more or less than its level, which is a promise about the average. Half of
 the photos calibrate, at random, the other half is covered or not, and that N times. Prints the mean
