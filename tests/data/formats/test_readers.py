@@ -135,6 +135,8 @@ def test_an_image_without_a_label_file_is_empty_in_yolo(tmp_path):
     [
         ("a.jpg", "a.jpg"),
         ("/data/local-files/?d=a.jpg", "a.jpg"),
+        ("/data/local-files/?d=train/a.jpg", "a.jpg"),  # from above the folder of images
+        ("http://localhost:8080/data/local-files/?d=a.jpg", "a.jpg"),
         ("/data/local-files/?d=sh%26p/1%202.jpg", "sh&p/1 2.jpg"),
         ("/data/upload/7/1f-a.jpg", "upload/7/1f-a.jpg"),
     ],
@@ -145,6 +147,14 @@ def test_the_ways_of_label_studio_to_name_an_image(tmp_path, reference, name):
     start, _, rest = path.read_text().partition('"image":"')
     path.write_text(f'{start}"image":"{reference}"{rest.partition(chr(34))[2]}')
     assert list(content(read("label-studio", tmp_path))) == [("train", name)]
+
+
+def test_label_studio_takes_the_interface_and_finds_the_photos(tmp_path):
+    """It refuses an XML declaration, and to serve the files of its root itself."""
+    write(SHELF, "label-studio", tmp_path)
+    assert (tmp_path / "interface.txt").read_text().startswith("<View>")
+    (task,) = json.loads((tmp_path / "train.json").read_text())
+    assert task["data"]["image"] == "/data/local-files/?d=train/a.jpg"
 
 
 @pytest.mark.parametrize("number", [0, 2])

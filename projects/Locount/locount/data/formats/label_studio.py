@@ -20,7 +20,6 @@ from .entries import Box, Entries, T
 from .folders import split_files
 from .index_cache import file_stamp
 from .table_place import Annotations, TablePlace
-from .xml_files import xml_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -81,8 +80,12 @@ class LabelStudio(TablePlace):
 
     def read(self, split: str) -> Annotations:
         (path, images), count = self.splits[split], self.reading.count
+        folder = Path(images).name
         table, problems = self.cached_table(
-            split, [file_stamp(path)], lambda: _read(path, count).result(), count
+            split,
+            [file_stamp(path)],
+            lambda: _read(path, count, folder).result(),
+            f"{count}\n{folder}",
         )
         return Annotations(table, [path] * len(table.images), images, problems)
 
@@ -94,11 +97,12 @@ class LabelStudio(TablePlace):
         return Problem(annotations.files[image], None, f"{element}: {text}")
 
 
-def _read(path: str, count: str) -> Entries:
+def _read(path: str, count: str, folder: str) -> Entries:
+    """``folder``: the name of the folder of images."""
     entries = Entries()
     passed_over: Counter[str] = Counter()
     for i, raw in enumerate(_raw_tasks(path)):
-        reader = _TaskReader(entries, path, i, count, passed_over)
+        reader = _TaskReader(entries, path, i, count, folder, passed_over)
         entries.attempt(path, None, reader.read, raw, element=reader.element)
     if passed_over:
         texts = ", ".join(f"{name} ({number})" for name, number in passed_over.items())
@@ -122,10 +126,16 @@ class _TaskReader:
     """Reads a task into entries; ``read`` raises a ValueError where all of it is wrong."""
 
     def __init__(
-        self, entries: Entries, path: str, number: int, count: str, passed_over: Counter[str]
+        self,
+        entries: Entries,
+        path: str,
+        number: int,
+        count: str,
+        folder: str,
+        passed_over: Counter[str],
     ) -> None:
         self.entries, self.path, self.number, self.count = entries, path, number, count
-        self.passed_over, self.element = passed_over, f"task [{number}]"
+        self.folder, self.passed_over, self.element = folder, passed_over, f"task [{number}]"
 
     def attempt(self, i: int, read: Callable[..., T], *args) -> T | None:
         element = f"{self.element}, result [{i}]"
@@ -133,7 +143,7 @@ class _TaskReader:
 
     def read(self, raw: msgspec.Raw) -> None:
         task = _decode(raw, _Task, "{}: export the project again, as JSON (not JSON-MIN)")
-        name = _image_name(_reference(task))
+        name = _image_name(_reference(task), self.folder)
         finished = [annotation for annotation in task.annotations if not annotation.was_cancelled]
         if len(finished) != 1:
             number = len(finished)
@@ -203,10 +213,15 @@ def _box(
     return Box(line, (x1, y1, x2, y2), value.rectanglelabels[0], number, numbers)
 
 
-def _image_name(reference: str) -> str:
-    """The path below the folder of images that a task's text for its image means."""
-    if reference.startswith(_LOCAL_FILES):
-        return "".join(parse_qs(urlsplit(reference).query).get("d", []))
+def _image_name(reference: str, folder: str) -> str:
+    """The path below the folder of images that a task's text for its image means.
+
+    Label Studio serves files of folders inside its root only, so their paths may begin with the
+    name of the folder.
+    """
+    parts = urlsplit(reference)
+    if parts.path == _LOCAL_FILES:
+        return "".join(parse_qs(parts.query).get("d", [])).removeprefix(f"{folder}/")
     return reference.removeprefix("/data/")
 
 
@@ -215,13 +230,15 @@ def write(dataset: Dataset, folder: Path) -> None:
     for name, split in dataset.splits.items():
         tasks = [
             {
-                "data": {"image": f"{_LOCAL_FILES}?d={quote(image)}"},
+                "data": {"image": f"{_LOCAL_FILES}?d={quote(f'{name}/{image}')}"},
                 **_answers(record, dataset.classes),
             }
             for record, image in zip(split.records, split.names, strict=True)
         ]
         (folder / f"{name}.json").write_bytes(msgspec.json.encode(tasks))
-    (folder / "interface.txt").write_bytes(xml_bytes(_interface(dataset.classes)))
+    # Label Studio refuses a declaration in front of it.
+    interface = etree.tostring(_interface(dataset.classes), encoding="unicode", pretty_print=True)
+    (folder / "interface.txt").write_text(interface, encoding="utf-8")
 
 
 def _answers(record: dict, classes: tuple[str, ...]) -> dict[str, list]:
