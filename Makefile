@@ -27,7 +27,7 @@ demo: $(INSTALLED)
 	  --output $(DEMO)/training --opts SOLVER.MAX_ITER 60 SOLVER.STEPS "()" TEST.EVAL_PERIOD 0
 	@echo
 	@echo "pictures with boxes and counts     $(DEMO)/stock/pictures/"
-	@echo "what stands on each shelf photo    $(DEMO)/stock/inventory.csv, totals.csv"
+	@echo "what is on each shelf photo        $(DEMO)/stock/inventory.csv, totals.csv"
 	@echo "rows, shares, gaps of each photo   $(DEMO)/rows/shelf.html"
 	@echo "metrics, errors, best and worst    $(DEMO)/report.html"
 	@echo "a training's losses                $(DEMO)/training/metrics.json, or: $(BIN)/tensorboard --logdir $(DEMO)"

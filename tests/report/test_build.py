@@ -128,5 +128,5 @@ def test_only_photos_of_the_named_folder_are_shown(run_dir, tmp_path):
     assert inside.problems == []
     (tmp_path / "shop").mkdir()
     outside = build_report(run_dir, photo_root=tmp_path / "shop")
-    assert "1.jpg does not lie in" in outside.problems[0]
+    assert "1.jpg is not in" in outside.problems[0]
     assert len(outside.html) < len(inside.html)

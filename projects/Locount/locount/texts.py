@@ -247,7 +247,7 @@ def read_csv(path: str | os.PathLike) -> Iterator[tuple[int, list[str]]]:
     """The rows of a CSV file that say something, each with the line in which it starts, from 1.
 
     Raises:
-        TextError: as :func:`read_utf8`, and on the way for what is no CSV.
+        TextError: as :func:`read_utf8`, and while iterating, for what is not CSV.
     """
     reader = csv.reader(io.StringIO(read_text(path), newline=""))
     line = 1

@@ -138,7 +138,7 @@ class Calibration(msgspec.Struct, frozen=True):
         return self.probability_by_size.get(int(size_of(total)), self.probability)(scores)
 
     def total_interval(self, total: int, level: float) -> Interval:
-        """Of the number of items on a photo; ``total`` lies in it.
+        """Of the number of items on a photo; ``total`` is in it.
 
         Raises:
             InputError: if the level is not between 0 and 1, or takes more photos than there were.

@@ -43,7 +43,7 @@ def photos_needed(level: float) -> int:
 def check_level(level: float) -> None:
     """
     Raises:
-        InputError: unless the level lies between 0 and 1.
+        InputError: unless the level is between 0 and 1.
     """
     if not 0 < level < 1:
         raise InputError(f"the level of an interval is {level}; it must be between 0 and 1")

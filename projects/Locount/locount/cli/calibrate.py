@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-overlap",
         metavar="SHARE",
         type=float,
-        help="leave out boxes that lie in a better one by more than this share (default: "
+        help="leave out boxes of which more than this share is inside a better one (default: "
         "PREDICT.MAX_OVERLAP of the model)",
     )
     parser.add_argument(

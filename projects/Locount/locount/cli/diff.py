@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if the same stands there, 1 if not."""
+    """0 if the same is there, 1 if not."""
     from ..stock import runs_of
 
     before = open_shots(args, [args.before]).photos()

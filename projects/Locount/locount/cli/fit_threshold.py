@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         type=float,
         default=1.0,
-        help="leave out boxes that lie in a better one by more than this share, as "
+        help="leave out boxes of which more than this share is inside a better one, as "
         "PREDICT.MAX_OVERLAP does (default: 1, none)",
     )
     parser.add_argument(

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     files = {f"{name}.csv": to_csv(rows, columns[name]) for name, rows in tables.items()}
     photos = [card.facts for card in cards]
     files["rows.json"] = to_json({"photos": photos, **tables})
-    files["shelf.html"] = shelf_page("What stands on the shelves", cards)
+    files["shelf.html"] = shelf_page("What is on the shelves", cards)
     write_files(args.output, files)
     print(tabulate(photos, "keys", tablefmt="github"))
     print(f"results: {args.output}")

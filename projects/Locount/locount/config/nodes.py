@@ -400,7 +400,7 @@ class DETR(Struct):
         Meta(
             description="RT-DETRv2, D-FINE: objects, times the groups that they are repeated in, "
             "whose disturbed boxes the decoder is taught to repair; twice as many queries in "
-            "training. Of a photo with more objects so many are drawn. 0: none."
+            "training. If a photo has more objects, this many are drawn. 0: none."
         ),
     ] = 100
     COUNT_LAYERS: Annotated[
@@ -443,7 +443,7 @@ class Solver(Struct):
         Meta(
             description="ADAMW's first beta is SOLVER.MOMENTUM. With both "
             'SOLVER.CLIP_GRADIENTS.CLIP_TYPE can also be "full_model": CLIP_VALUE is then the '
-            'largest norm of the whole gradient, while "norm" clips each parameter by itself.'
+            'largest norm of the whole gradient, while "norm" clips each parameter separately.'
         ),
     ] = "SGD"
     BACKBONE_MULTIPLIER: Annotated[
@@ -503,7 +503,7 @@ class Predict(Struct):
     MAX_OVERLAP: Annotated[
         Overlap,
         Meta(
-            description="A detection is not shown either if a larger share of it lies in a better "
+            description="A detection is not shown either if a larger share of it is inside a better "
             "one of its class (the share of the smaller of the two boxes). 1 shows all."
         ),
     ] = 1.0

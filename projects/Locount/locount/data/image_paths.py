@@ -1,4 +1,4 @@
-"""Where the images lie that annotation files name."""
+"""Where the images are that annotation files name."""
 
 from __future__ import annotations
 

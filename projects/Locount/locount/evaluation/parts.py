@@ -1,4 +1,4 @@
-"""Detections that lie in better ones: parts of groups, whose items would be added up twice."""
+"""Detections inside better ones: parts of groups, whose items would be added up twice."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Report:
         ]
         if self.errors:
             parts.append(
-                f"Causes of errors, each repaired by itself:\n{tables.errors_table(self.errors)}"
+                f"Causes of errors, each repaired separately:\n{tables.errors_table(self.errors)}"
             )
         if self.counts:
             parts.append(f"Counts of boxes matched at IoU 0.50:\n{tables.count_table(self.counts)}")

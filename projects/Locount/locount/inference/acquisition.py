@@ -38,7 +38,7 @@ class Corrections(NamedTuple):
         """Score and count score taken for probabilities that box and count are right.
 
         Args:
-            max_overlap: PREDICT.MAX_OVERLAP; a box that lies in a better one is not missed.
+            max_overlap: PREDICT.MAX_OVERLAP; a box inside a better one is not missed.
         """
         every = prediction.everything.without_parts(max_overlap).scores.astype(float)
         scores, counts = prediction.scores.astype(float), prediction.count_scores.astype(float)

@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Room:
-    """How many pixels may lie in memory."""
+    """How many pixels may be in memory."""
 
     def __init__(self, num_pixels: int):
         self.free, self.lock = num_pixels, threading.Lock()

@@ -28,7 +28,7 @@ _MISSING_FRAMES = 0.05
 
 @dataclass(frozen=True, eq=False)
 class NamedImage:
-    """An image that lies in memory.
+    """An image in memory.
 
     Attributes:
         pixels: H x W x 3, uint8, BGR.

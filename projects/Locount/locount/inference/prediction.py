@@ -210,7 +210,7 @@ class Prediction:
         return self[self.scores >= score]
 
     def without_parts(self, max_overlap: float) -> Prediction:
-        """Without detections that lie in a better one of their class, so that items count once.
+        """Without detections inside a better one of their class, so that items count once.
 
         Args:
             max_overlap: as for :func:`outside_better`; 1 keeps all.

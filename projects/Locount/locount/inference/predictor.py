@@ -67,7 +67,7 @@ class Predictor:
       threads have more to gain from an image of their own than from a part of one;
     * the tiles of a photo go through the model as images do.
 
-    Several threads may use one predictor, each with calls of its own: a call changes nothing in it,
+    Several threads may use one predictor, each with its own calls: a call changes nothing in it,
     and the weights are only read. An iterator that :meth:`stream` returned belongs to one thread.
     """
 

@@ -96,7 +96,7 @@ class Pictures:
             self.problems[image_id] = f"image {image_id} has no file_name in the ground truth"
             return None
         if self.photo_root is not None and not _is_below(photo.file_name, self.photo_root):
-            self.problems[image_id] = f"{photo.file_name} does not lie in {self.photo_root}"
+            self.problems[image_id] = f"{photo.file_name} is not in {self.photo_root}"
             return None
         if not PathManager.isfile(photo.file_name):
             self.problems[image_id] = (

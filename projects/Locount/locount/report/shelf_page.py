@@ -1,4 +1,4 @@
-"""The page about shelves: each photo with what stands on it, or what is not as planned."""
+"""The page about shelves: each photo with what is on it, or what is not as planned."""
 
 from __future__ import annotations
 

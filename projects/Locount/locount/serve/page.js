@@ -87,7 +87,7 @@ function show() {
   $("interval").hidden = !photo.totals;
   if (photo.totals) {
     $("interval").textContent = total
-      ? `In brackets: where the truth lies on ${Number((100 * photo.totals.level).toFixed(2))} % of photos like those of the calibration.`
+      ? `In brackets: an interval that holds the truth on ${Number((100 * photo.totals.level).toFixed(2))} % of photos like those of the calibration.`
       : `Intervals are of score ${photo.score.toFixed(2)}.`;
   }
   $("detail").textContent = found.length ? "Point at a box to see what it is." : "";

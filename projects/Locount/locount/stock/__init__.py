@@ -1,4 +1,4 @@
-"""What stands where on a shelf: rows, facings, gaps, planograms, minimum stock."""
+"""What is where on a shelf: rows, facings, gaps, planograms, minimum stock."""
 
 from .compliance import Check, check_plan, typical
 from .facings import Gap, count_facings, find_gaps, occupied_lengths

@@ -1,4 +1,4 @@
-"""What stands where on a shelf: rows, positions and levels, from boxes and nothing else.
+"""What is where on a shelf: rows, positions and levels, from boxes and nothing else.
 
 Goods on one board end at one line, the board's front edge: so a row is told by the lower ends of
 its boxes. Shelves are seen at an angle, so the fronts of parallel boards are lines through one

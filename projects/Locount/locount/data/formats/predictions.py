@@ -111,7 +111,7 @@ class Predictions(Coco):
 
 
 def _fault(image: _Image) -> str:
-    """Why it is no photo of a dataset; "" if it is one."""
+    """Why it can't be a photo of a dataset; "" if it is one."""
     if image.orientation != UPRIGHT:
         return (
             f"was turned as its EXIF orientation {image.orientation} says, and datasets are read "

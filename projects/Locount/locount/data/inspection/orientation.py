@@ -12,7 +12,7 @@ _FORMATS = {3: "H", 4: "I"}  # TIFF's types SHORT and LONG
 
 
 def upright(data: bytes) -> bytes | None:
-    """The file with orientation 1; None if it is no JPEG file or has no EXIF orientation."""
+    """The file with orientation 1; None if it is not a JPEG file or has no EXIF orientation."""
     tiff = _exif_position(data)
     if tiff is None:
         return None

@@ -1,4 +1,4 @@
-"""Where points of APlc are lost: each cause of errors repaired by itself, as TIDE does for COCO."""
+"""Where points of APlc are lost: each cause of errors repaired separately, as TIDE does for COCO."""
 
 from __future__ import annotations
 

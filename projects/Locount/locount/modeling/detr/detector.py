@@ -261,7 +261,7 @@ def _target(objects: Instances, frame: Tensor, counts: bool) -> dict[str, Tensor
 
 
 def _drawn(target: dict[str, Tensor], number: int) -> dict[str, Tensor]:
-    """At most so many of the objects, drawn at random."""
+    """At most this many of the objects, drawn at random."""
     chosen = torch.randperm(len(target["boxes"]), device=target["boxes"].device)[:number]
     return {key: value[chosen] for key, value in target.items()}
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class SoftNMS:
-    """Soft-NMS of one image, in each class by itself.
+    """Soft-NMS of one image, in each class separately.
 
     Attributes:
         method: "linear" or "gaussian", as MODEL.SOFT_NMS.METHOD.
