@@ -1,4 +1,4 @@
-"""Find the score that counts, and how far a model's numbers can be trusted.
+"""Find the best score threshold, and how far a model's numbers can be trusted.
 
 On annotated photos that the model was not trained on. Intervals hold for photos of the same kind.
 """
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="model file with its config (default: the weights that come with locount)",
     )
     add_output(parser, "write the model file with its calibration there", metavar="FILE")
-    add_score(parser, "default: that of least error of the totals")
+    add_score(parser, "default: the one with the least error of the totals")
     parser.add_argument(
         "--max-overlap",
         metavar="SHARE",
@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--test",
         nargs="+",
         metavar="GT DT",
-        help="say how many numbers of other photos the intervals cover; names of datasets with "
-        "--dataset",
+        help="say how many numbers of other photos the intervals cover; with --dataset, names of "
+        "datasets",
     )
 
 

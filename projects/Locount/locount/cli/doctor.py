@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         warnings.simplefilter("ignore")
         for finding in examine():
             findings.append(finding)
-            print(f"{finding.name:<24}{finding.value}", flush=True)
+            print(f"{finding.name:<36}{finding.value}", flush=True)
     problems = [finding for finding in findings if finding.problem]
     if not problems:
         print("\nEverything required is there.")

@@ -18,7 +18,7 @@ from ..messages import set_up_messages
 # Name of the module here, and of the command with '-' for '_'. Imported only when asked for: torch
 # takes seconds.
 COMMANDS = {
-    "calibrate": "find the score that counts, and how far numbers can be trusted",
+    "calibrate": "find the best score threshold, and how far numbers can be trusted",
     "check-data": "report what is wrong with datasets, and what they contain",
     "compare": "train several configs under one budget and write one table",
     "configs": "list the configs that come with locount",
@@ -33,10 +33,10 @@ COMMANDS = {
     "make-shelf": "render pictures of shelves with their counts",
     "planogram": "make plans of shelves from photos, and check shelves by them",
     "predict": "find and count the products on photos: pictures, tables, results",
-    "report": "show what a trained model can do, on one page for the browser",
+    "report": "show on one HTML page what a trained model can do",
     "rows": "show what is where on shelves: rows, facings, shares, gaps",
     "select": "name the photos that are most worth annotating",
-    "serve": "show on a page in the browser what is on a photo",
+    "serve": "open a web page that shows what is on a photo",
     "slim": "make a small file from a checkpoint, for prediction",
     "stock": "list what is running out on shelves",
     "train": "train a model, or continue a training",

@@ -56,8 +56,8 @@ def add_level(parser: argparse._ActionsContainer) -> None:
         "--level",
         type=float,
         metavar="P",
-        help="numbers get intervals that cover the truth on this share of photos; takes weights "
-        "that `locount calibrate` made (default: 0.9 with such weights)",
+        help="give intervals that cover the true number on this share of photos; needs weights "
+        "from `locount calibrate` (default: 0.9 with such weights)",
     )
 
 
@@ -98,7 +98,7 @@ def add_tiles(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--tiles",
         metavar="auto|N|WxH",
-        help="look at photos in overlapping tiles too: of the size of the model's input, N along "
+        help="also look at photos in overlapping tiles: of the size of the model's input, N along "
         "each side, or of a size such as 1280x720 (docs/tiles.md)",
     )
 
@@ -136,7 +136,7 @@ def add_device(parser: argparse._ActionsContainer) -> None:
         "--engine",
         choices=ENGINES,
         default=ENGINES[0],
-        help="what the model runs with; on a CPU onnx and openvino find the same sooner, and take "
+        help="what runs the model; on a CPU, onnx and openvino find the same in less time, after "
         "some seconds to start (default: %(default)s)",
     )
 

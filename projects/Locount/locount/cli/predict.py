@@ -147,7 +147,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"model: {predictor.description}")
         if intervals and level is not None:
             more = job.summary.new + job.summary.kept - len(intervals)
-            print(f"instances by photo, with intervals that hold the truth on {100 * level:g} % of photos:")
+            share = f"{100 * level:g} %"
+            print(f"instances by photo, with intervals that hold the truth on {share} of photos:")
             print("\n".join(f"  {printable(line)}" for line in intervals))
             if more:
                 print(f"  … and {more} more in {args.output / 'photos.csv'}")

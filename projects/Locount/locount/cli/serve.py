@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a name by which the server is asked, such as that of a proxy before it; addresses, "
-        "localhost and the machine's own name are known",
+        help="another name under which browsers reach the server, such as that of a proxy; "
+        "addresses, localhost and the machine's own name are known",
     )
     parser.add_argument(
         "--no-token",

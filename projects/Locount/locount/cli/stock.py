@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--confirm",
         type=at_least_1,
         metavar="K",
-        help="short is what at least K of the photos show too little of (default: all of them)",
+        help="a category is short if at least K photos show too little of it (default: all photos)",
     )
     text = "the list, a CSV file (default: %(default)s)"
     add_output(parser, text, default=Path("output/stock.csv"), metavar="FILE")

@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="start",
         metavar="FILE",
-        help="start from these weights: a file, or `products`, those that come with locount; what "
-        "does not fit the config is listed and starts from scratch",
+        help="start from these weights: a file, or `products`, which come with locount; parts that "
+        "do not fit the config are listed and start from scratch",
     )
     parser.add_argument(
         "--data",

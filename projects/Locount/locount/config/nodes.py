@@ -503,8 +503,8 @@ class Predict(Struct):
     MAX_OVERLAP: Annotated[
         Overlap,
         Meta(
-            description="A detection is not shown either if a larger share of it is inside a better "
-            "one of its class (the share of the smaller of the two boxes). 1 shows all."
+            description="A detection is not shown either if a larger share of it is inside a "
+            "better one of its class (the share of the smaller of the two boxes). 1 shows all."
         ),
     ] = 1.0
 

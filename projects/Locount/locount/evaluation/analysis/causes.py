@@ -1,4 +1,4 @@
-"""Where points of APlc are lost: each cause of errors repaired separately, as TIDE does for COCO."""
+"""Where points of APlc are lost: each cause of errors repaired separately, as by TIDE."""
 
 from __future__ import annotations
 
