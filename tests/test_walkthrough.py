@@ -129,11 +129,11 @@ def test_readme(shell):
 
 
 def test_guide(shell):
-    shop = render("rendered", 90)  # a fifth must be enough for intervals
+    shop = render("rendered", 90, "photos")  # a fifth must be enough for intervals
     shutil.copytree(shop[0].parent, "photos")
     options = ["--to", "label-studio", "--lossy", "category-list"]
-    assert main(["convert", "locount:rendered:train", "tasks", *options]) == 0
-    shutil.copy("tasks/train.json", "export.json")
+    assert main(["convert", "locount:rendered:photos", "tasks", *options]) == 0
+    shutil.copy("tasks/photos.json", "export.json")
     new = render("new", 2)[0].parent
     shutil.copytree(new, "few")
     shutil.copytree(new, "new_photos")

@@ -22,8 +22,8 @@ def test_a_working_installation_passes(capsys):
     status, out = run_doctor(capsys)
     assert status == 0, out
     assert "Everything required is there." in out
-    for words in ("torch built for", "compiled operators    work", "locount does not need it"):
-        assert words in out
+    for words in ("torch built for", "compiled operators work", "locount does not need it"):
+        assert words in " ".join(out.split())
 
 
 def test_every_requirement_is_examined():
