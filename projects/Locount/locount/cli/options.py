@@ -97,9 +97,10 @@ def interval_level(args: argparse.Namespace, predictor: Predictor, score: float)
 def add_tiles(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--tiles",
-        metavar="auto|N|WxH",
-        help="look at photos in overlapping tiles too: of the size of the model's input, N along "
-        "each side, or of a size such as 1280x720 (docs/tiles.md)",
+        metavar="none|auto|N|WxH",
+        help="look at photos in overlapping tiles too: as many as their items are small, N along "
+        "each side, or of a size such as 1280x720 (docs/tiles.md; default: PREDICT.TILES of the "
+        "config, which is auto for the weights that come with locount)",
     )
 
 

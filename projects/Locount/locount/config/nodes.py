@@ -507,6 +507,20 @@ class Predict(Struct):
             "one of its class (the share of the smaller of the two boxes). 1 shows all."
         ),
     ] = 1.0
+    TILES: Annotated[
+        Literal["none", "auto"],
+        Meta(
+            description="Without --tiles: whether photos are also looked at in tiles where their "
+            "items are small, as with --tiles auto."
+        ),
+    ] = "none"
+    ITEM_SIZE: Annotated[
+        Positive,
+        Meta(
+            description="With tiles of auto: side in pixels, as the model gets photos, that half "
+            "of the items should have."
+        ),
+    ] = 64.0
 
 
 class Evaluation(Struct):

@@ -117,15 +117,16 @@ class Entry(msgspec.Struct, omit_defaults=True):
     ) -> Entry:
         """
         Args:
-            level: of the intervals; None for none.
+            level: of the intervals, which a prediction with a calibration has; None for none.
         """
         count_scores = prediction.count_scores.tolist()
         # The calibrated ones are the first ones, as the best are.
         intervals: list[Interval | tuple[None, None]] = [(None, None)] * len(prediction)
         probabilities: list[float | None] = [None] * len(prediction)
-        if level is not None:
+        calibration = prediction.calibration
+        if level is not None and calibration is not None:
             probabilities = prediction.probabilities.tolist()
-            if prediction.calibration is not None and prediction.calibration.boxes is not None:
+            if calibration.boxes is not None:
                 sure = prediction.count_intervals(level)
                 intervals[: len(sure)] = sure
         detections = [
@@ -160,7 +161,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
             picture,
             detections,
             prediction.orientation,
-            None if level is None else Totals.of(prediction, level),
+            None if level is None or calibration is None else Totals.of(prediction, level),
         )
 
 
