@@ -341,8 +341,10 @@ def test_tiles_that_make_no_sense(cfg, tiles):
             [4],
             4,
         ),  # items of 32 are to be 5 times larger, but have 4 times the pixels
-        ((240, 400), [200, 200], [1, 1], 1),  # in the view 50 pixels
-        ((60, 100), [2, 2], [1, 1], 1),  # the view shows the photo's own pixels
+        ((240, 400), [120, 120], [1, 1], 1),  # in the view 30 pixels, three quarters of 40
+        ((240, 400), [119, 119], [1, 1], 2),
+        ((60, 100), [2, 2], [1, 1], 3),  # 1.75 would do to double the photo's own pixels
+        ((30, 50), [2, 2], [1, 1], 1),  # the view doubles them
         ((240, 400), [], [], 2),
         ((240, 400), [256, 16], [16, 1], 3),  # 16 items of 64 in one box, and one of 16
         ((2400, 4000), [64], [1], 4),  # at most
@@ -364,7 +366,7 @@ def test_which_tiles_are_the_default_is_said_by_the_config(cfg):
     assert Tiling.of(3, cfg) == Tiling(number=3).of_photo(50, 50, np.empty((0, 4)), np.empty(0))
 
 
-def test_a_model_that_takes_photos_as_they_are_needs_no_tiles(cfg):
+def test_a_model_that_takes_photos_as_they_are_gets_tiles_that_enlarge_them(cfg):
     cfg.INPUT.MIN_SIZE_TEST = 0
     box = np.array([[0.0, 0, 9, 9]])
-    assert Tiling.of("auto", cfg).of_photo(900, 900, box, np.ones(1)) == Tiling(number=1)
+    assert Tiling.of("auto", cfg).of_photo(900, 900, box, np.ones(1)) == Tiling(number=3)

@@ -44,7 +44,10 @@ SAME = 0.6
 # part of the other's.
 LEAST_SCORE = 0.25
 
-# Tiles along a side of a photo that "auto" makes, at most.
+# "auto" makes tiles where items are smaller than this part of the size that they should have,
+SMALL = 0.75
+# enlarges a photo's pixels at most so much, and makes at most so many along a side.
+ENLARGED = 2
 MOST_CLOSER = 4
 
 _LEAST_SIDE = 32
@@ -109,9 +112,9 @@ class Tiling:
     def of_photo(self, height: int, width: int, boxes: np.ndarray, counts: np.ndarray) -> Tiling:
         """That of a photo, which has a size or a number.
 
-        With "auto" so many tiles that half of the items are ``item`` large in them: no more than
-        show the photo's own pixels, and MOST_CLOSER at most. Where the whole photo shows nothing
-        it is looked at in two along each side.
+        With "auto" none where half of the items are at least SMALL of ``item`` large, and else so
+        many that half of them are ``item`` large, as far as ENLARGED and MOST_CLOSER allow. Where
+        the whole photo shows nothing it is looked at in two along each side.
 
         Args:
             boxes, counts: N x 4 and N, of what the whole photo shows.
@@ -126,8 +129,9 @@ class Tiling:
         closer = 2 - OVERLAP
         if len(boxes):
             sides = np.sqrt((boxes[:, _HIGH] - boxes[:, _LOW]).prod(axis=1) / counts)
-            closer = self.item * largest / max(_median(sides, counts), 1e-9)
-        closer = min(closer, largest)
+            size = _median(sides, counts) / largest
+            closer = 1.0 if size >= SMALL * self.item else self.item / max(size, 1e-9)
+        closer = min(closer, ENLARGED * largest)
         number = math.ceil((closer - OVERLAP) / (1 - OVERLAP))
         return Tiling(number=min(max(number, 1), MOST_CLOSER))
 
