@@ -341,9 +341,9 @@ def test_tiles_that_make_no_sense(cfg, tiles):
             [4],
             4,
         ),  # items of 32 are to be 5 times larger, but have 4 times the pixels
-        ((240, 400), [120, 120], [1, 1], 1),  # in the view 30 pixels, three quarters of 40
-        ((240, 400), [119, 119], [1, 1], 2),
-        ((60, 100), [2, 2], [1, 1], 3),  # 1.75 would do to double the photo's own pixels
+        ((240, 400), [160, 160], [1, 1], 1),  # in the view 40 pixels
+        ((240, 400), [159, 159], [1, 1], 2),
+        ((60, 100), [2, 2], [1, 1], 3),  # two are 1.75 of them long, and its pixels may be doubled
         ((30, 50), [2, 2], [1, 1], 1),  # the view doubles them
         ((240, 400), [], [], 2),
         ((240, 400), [256, 16], [16, 1], 3),  # 16 items of 64 in one box, and one of 16

@@ -518,7 +518,7 @@ class Predict(Struct):
         Positive,
         Meta(
             description="With tiles of auto: side in pixels, as the model gets photos, that half "
-            "of the items should have. Photos where they have three quarters of it get no tiles."
+            "of the items should have at least."
         ),
     ] = 64.0
 

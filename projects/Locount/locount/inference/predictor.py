@@ -56,9 +56,9 @@ class Predictor:
     photo.jpg
     photo.jpg
 
-    The detections are those of Detectron2's ``DefaultPredictor``, which it can replace:
-    ``prediction["instances"]`` holds all of them, and the rest of a prediction those that count
-    (PREDICT.SCORE and PREDICT.MAX_OVERLAP). It gets to them faster:
+    Without tiles the detections are those of Detectron2's ``DefaultPredictor``, which it can
+    replace: ``prediction["instances"]`` holds all of them, and the rest of a prediction those that
+    count (PREDICT.SCORE and PREDICT.MAX_OVERLAP). It gets to them faster:
 
     * photos are read and resized in threads while the model is at work,
     * on a GPU images that are resized to one size go through the model together. Others do not:

@@ -44,9 +44,7 @@ SAME = 0.6
 # part of the other's.
 LEAST_SCORE = 0.25
 
-# "auto" makes tiles where items are smaller than this part of the size that they should have,
-SMALL = 0.75
-# enlarges a photo's pixels at most so much, and makes at most so many along a side.
+# "auto" enlarges a photo's pixels at most so much, and makes at most so many tiles along a side.
 ENLARGED = 2
 MOST_CLOSER = 4
 
@@ -112,9 +110,9 @@ class Tiling:
     def of_photo(self, height: int, width: int, boxes: np.ndarray, counts: np.ndarray) -> Tiling:
         """That of a photo, which has a size or a number.
 
-        With "auto" none where half of the items are at least SMALL of ``item`` large, and else so
-        many that half of them are ``item`` large, as far as ENLARGED and MOST_CLOSER allow. Where
-        the whole photo shows nothing it is looked at in two along each side.
+        With "auto" so many tiles that half of the items are ``item`` large in them, as far as
+        ENLARGED and MOST_CLOSER allow. Where the whole photo shows nothing it is looked at in two
+        along each side.
 
         Args:
             boxes, counts: N x 4 and N, of what the whole photo shows.
@@ -129,8 +127,7 @@ class Tiling:
         closer = 2 - OVERLAP
         if len(boxes):
             sides = np.sqrt((boxes[:, _HIGH] - boxes[:, _LOW]).prod(axis=1) / counts)
-            size = _median(sides, counts) / largest
-            closer = 1.0 if size >= SMALL * self.item else self.item / max(size, 1e-9)
+            closer = self.item * largest / max(_median(sides, counts), 1e-9)
         closer = min(closer, ENLARGED * largest)
         number = math.ceil((closer - OVERLAP) / (1 - OVERLAP))
         return Tiling(number=min(max(number, 1), MOST_CLOSER))
