@@ -45,7 +45,8 @@ class CocoFolder(Place):
         return split_files(self.path, ".json", self.reading, _LAYOUTS)
 
     def open(self, split: str) -> Coco:
-        return Coco(*self.splits[split], self.reading, split=split)
+        json_file, image_root = self.splits[split]
+        return Coco(json_file, image_root, self.reading, split=split)
 
 
 class Coco(Source):
