@@ -71,8 +71,8 @@ def test_rows_of_a_dataset(shelf, tmp_path, capsys):
     summary = json.loads((out / "rows.json").read_text())["photos"][0]
     assert (summary["rows"], summary["items"], summary["gaps"], summary["note"]) == (1, 3, 1, "")
     page = (out / "shelf.html").read_text()
-    assert '<img src="pictures/000001_1.jpg"' in page
-    assert "<td>0.6667</td>" in page
+    assert 'src="pictures/000001_1.jpg"' in page
+    assert "<td>66.7 %</td>" in page
     assert "results: " in capsys.readouterr().out
 
 

@@ -125,7 +125,7 @@ class Predictor:
         _check_engine(engine, self.device, amp)
         self.classes = find_classes(self.cfg, self.cfg.MODEL.WEIGHTS)
         # Tiles find other things than the whole photos that a calibration is about.
-        self.calibration = None if tiles else _find_calibration(self.cfg)
+        self.calibration = None if tiles else find_calibration(self.cfg)
         self._batch_size = batch_size or (1 if self.device.type == "cpu" else 8)
         self._workers = workers or min(os.cpu_count() or 1, 8)
         self._amp, self.as_stored = amp, as_stored
@@ -359,7 +359,7 @@ def _open_config(
     return open_config(*choose(weights=name))
 
 
-def _find_calibration(cfg: CfgNode) -> Calibration | None:
+def find_calibration(cfg: CfgNode) -> Calibration | None:
     """The one in the model file, if it is of detections that the config gives."""
     path = cfg.MODEL.WEIGHTS
     calibration = Calibration.of_model_file(path)
