@@ -73,6 +73,7 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
                 "width": entry.width,
                 **({"picture": entry.picture} if entry.picture else {}),
                 **({"orientation": entry.orientation} if entry.orientation != UPRIGHT else {}),
+                **({"totals": entry.totals} if entry.totals else {}),
             }
         )
         for detection in entry.detections:

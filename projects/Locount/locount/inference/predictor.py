@@ -131,7 +131,7 @@ class Predictor:
         self._amp, self.as_stored = amp, as_stored
         self.tiling = Tiling.of(tiles, self.cfg)
         in_tiles = self.tiling is not None and not self.tiling.item
-        self.calibration = None if in_tiles else _find_calibration(self.cfg)
+        self.calibration = None if in_tiles else find_calibration(self.cfg)
         # Read here, because while a stream runs torch gives new threads another number.
         self._threads = torch.get_num_threads()
         self._parallel = min(self._threads, MAX_PARALLEL) if self.device.type == "cpu" else 1
@@ -364,7 +364,7 @@ def _open_config(
     return open_config(*choose(weights=name))
 
 
-def _find_calibration(cfg: CfgNode) -> Calibration | None:
+def find_calibration(cfg: CfgNode) -> Calibration | None:
     """The one in the model file, if it is of detections that the config gives."""
     path = cfg.MODEL.WEIGHTS
     calibration = Calibration.of_model_file(path)
