@@ -125,7 +125,7 @@ def add_score(parser: argparse._ActionsContainer, text: str) -> None:
 
 def add_output(parser: argparse._ActionsContainer, text: str, **options: Any) -> None:
     """``metavar`` among the options says whether it is a FILE or a DIR."""
-    parser.add_argument("-o", "--output", type=Path, help=text, **options)
+    parser.add_argument("-o", "--output", help=text, **{"type": Path, **options})
 
 
 def add_device(parser: argparse._ActionsContainer) -> None:

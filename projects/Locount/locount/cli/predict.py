@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import MAX_LISTED, listing, printable
+from ..errors import MAX_LISTED, InputError, listing, printable
 from .options import (
     add_device,
     add_level,
@@ -32,15 +32,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="photos, folders of photos, patterns, videos; - reads a list of paths from stdin",
+        help="photos, folders of photos, patterns, videos; - reads a list of paths from stdin; "
+        "with --cluster also addresses such as s3://shop/monday",
     )
     add_model(parser)
     add_output(
         parser,
         "folder for the results; a run continues what another one left there (default: "
         "%(default)s)",
-        default=Path("output/predict"),
+        default="output/predict",
+        type=str,  # with --cluster also an address, which a Path would change
         metavar="DIR",
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="local|auto|HOST:PORT",
+        help="predict on the machines of a Ray cluster and write Parquet (docs/scale.md): one of "
+        "this machine, the one that it is part of, or one by its address",
     )
     add_score(parser, "default: PREDICT.SCORE of the config")
     add_level(parser)
@@ -69,6 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if all inputs were used, 1 if not, 2 if nothing could be done."""
+    if args.cluster is not None:
+        return _run_on_cluster(args)
+    args.output = Path(args.output)
     import msgspec
     from tqdm import tqdm
 
@@ -176,6 +187,62 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return 1 if job.summary.failures else 0
+
+
+def _run_on_cluster(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from ..inference.cluster import predict_on_cluster, require_ray
+    from ..texts import listed_lines
+
+    for name, given in (
+        ("--level", args.level is not None),
+        ("--every", args.every != 1),
+        ("--json", args.json),
+    ):
+        if given:
+            raise InputError(f"{name} is not for --cluster: leave out one of them")
+    require_ray()
+    options = {
+        **{"engine": args.engine, "batch_size": args.batch_size, "amp": args.amp},
+        **{"as_stored": args.as_stored, "tiles": args.tiles},
+    }
+    if args.device is not None:
+        options["device"] = args.device
+    # Only for its settings: the workers have GPUs where this machine may have none.
+    predictor = open_predictor(args, device="cpu", as_stored=args.as_stored, tiles=args.tiles)
+    inputs = [name for name in args.inputs if name != "-"]
+    if "-" in args.inputs:
+        inputs += listed_lines(sys.stdin.buffer, "the list of paths")
+    start = time.perf_counter()
+    with tqdm(unit="photo", disable=None) as bar:
+        summary = predict_on_cluster(
+            predictor,
+            inputs,
+            args.output,
+            address=args.cluster,
+            score=predictor.cfg.PREDICT.SCORE if args.score is None else args.score,
+            options=options,
+            on_progress=bar.update,
+        )
+    speed = summary.new / (time.perf_counter() - start)
+    print(
+        f"photos: {summary.new} new ({speed:.1f} images/s), {summary.kept} from before\n"
+        f"boxes: {summary.boxes}, instances: {summary.instances} (new)\nresults: {args.output}"
+    )
+    if summary.failures:
+        print(
+            f"locount predict: {len(summary.failures)} inputs were not used:\n"
+            f"{listing(summary.failures)}",
+            file=sys.stderr,
+        )
+    if summary.lost:
+        print(
+            f"locount predict: {summary.lost} photos have no row, because workers died with them; "
+            "the same command tries them again",
+            file=sys.stderr,
+        )
+    return 1 if summary.failures or summary.lost else 0
 
 
 def _print_totals(summary: Summary, output: Path, seconds: float) -> None:

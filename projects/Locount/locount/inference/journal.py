@@ -267,7 +267,7 @@ class Journal:
                 f"{self.path} is not the journal of `locount predict`, or its first line is "
                 f"damaged ({error}): name another folder, or remove the file to start over."
             ) from error
-        self._check(settings, before)
+        check_settings(settings, before, self.path.parent)
         offset = self._file.tell()
         # A line without its end was cut off when the run was: its photo's turn comes again.
         while (line := self._file.readline()).endswith(b"\n"):
@@ -278,17 +278,19 @@ class Journal:
             offset = self._file.tell()
         self._file.truncate(offset)
 
-    def _check(self, now: dict[str, str], before: dict[str, str]) -> None:
-        differences = [
-            f"{key}: {before.get(key, 'unknown')} before, {value} now"
-            for key, value in now.items()
-            if before.get(key) != value
-        ]
-        if differences:
-            raise InputError(
-                f"{self.path.parent} contains predictions of a run that differs from this one:\n"
-                f"{listing(differences)}\nName another folder, or remove that one to start over."
-            )
+
+def check_settings(now: dict[str, str], before: dict[str, str], folder: str | Path) -> None:
+    """Raise :class:`InputError` if a run into a folder differs from the one before."""
+    differences = [
+        f"{key}: {before.get(key, 'unknown')} before, {value} now"
+        for key, value in now.items()
+        if before.get(key) != value
+    ]
+    if differences:
+        raise InputError(
+            f"{folder} contains predictions of a run that differs from this one:\n"
+            f"{listing(differences)}\nName another folder, or remove that one to start over."
+        )
 
 
 def _checked(line: bytes) -> bytes:

@@ -31,7 +31,7 @@ from ..model_choice import choose, open_config
 from ..model_file import CARD_KEY, find_weights, stored, stored_config
 from ..training import mixed_precision
 from .ahead import Place, Room, chunks, run_ahead
-from .inputs import Failure, NamedImage
+from .inputs import Failure, NamedImage, StoredImage
 from .prediction import Prediction
 from .tiles import Tiles, Tiling, merge
 
@@ -42,7 +42,7 @@ MAX_PIXELS_AHEAD = 150_000_000
 
 logger = logging.getLogger(__name__)
 
-Image = str | os.PathLike | np.ndarray | NamedImage
+Image = str | os.PathLike | np.ndarray | NamedImage | StoredImage
 
 
 class Predictor:
@@ -252,9 +252,11 @@ class Predictor:
             elif isinstance(image, np.ndarray):
                 pixels = image
             else:
-                name = os.fspath(image)
+                stored = isinstance(image, StoredImage)
+                name = image.name if stored else os.fspath(image)
+                source = image.read() if stored else name
                 pixels, orientation = open_picture(
-                    name, upright=not self.as_stored, admit=place.take
+                    source, name=name, upright=not self.as_stored, admit=place.take
                 )
             _check_pixels(name, pixels)
             tensor = model_input(self.cfg, pixels)
