@@ -11,7 +11,7 @@ from ...compiled import allocating
 from ..matching.engine import Matcher
 from ..matching.kernels import EPS, envelope, lowest_bit, recall_buckets
 from ..protocol import NUM_AC, NUM_CELLS, NUM_IOU, RECALL_POINTS
-from ..result import QUOTED, mean_percent
+from ..result import precision_figures
 from .pairs import matches_in_cells
 
 DRAWS, SEED, LEVEL = 1000, 0, 0.95
@@ -116,13 +116,7 @@ class Resampled:
         says, copies of a photo one after another in the order of ids.
         """
         ap = _average_precision(times, *self._arrays).reshape(-1, 1 + NUM_AC, NUM_IOU)
-        blind, joint = ap[:, 0], ap[:, 1:]
-        return {
-            "AP": mean_percent(blind),
-            **{f"AP{name}": mean_percent(blind[:, i]) for name, i in QUOTED.items()},
-            "APlc": mean_percent(joint),
-            **{f"APlc{name}": mean_percent(joint[:, i, i]) for name, i in QUOTED.items()},
-        }
+        return precision_figures(ap, joint=False) | precision_figures(ap, joint=True)
 
 
 @allocating
