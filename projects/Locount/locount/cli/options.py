@@ -90,7 +90,7 @@ def interval_level(args: argparse.Namespace, predictor: Predictor, score: float)
     reason += ", and not for {:g} and {:g}".format(*shown)
     if args.level is not None:
         raise InputError(f"--level is {args.level}, but {reason}: leave out one of them")
-    print(f"locount: no intervals, as {reason}", file=sys.stderr)
+    remark(f"locount: no intervals, as {reason}")
     return None
 
 
@@ -121,6 +121,22 @@ def add_score(parser: argparse._ActionsContainer, text: str) -> None:
         type=share,
         help=f"lowest score, from 0 to 1, of detections that count ({text})",
     )
+
+
+def add_max_overlap(parser: argparse._ActionsContainer, text: str, **options: Any) -> None:
+    parser.add_argument(
+        "--max-overlap",
+        metavar="SHARE",
+        type=_overlap,
+        help=f"leave out boxes that lie in a better one by more than this share{text}",
+        **options,
+    )
+
+
+def _overlap(text: str) -> float:
+    if (value := share(text)) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no share; it must be above 0 and at most 1")
+    return value
 
 
 def add_output(parser: argparse._ActionsContainer, text: str, **options: Any) -> None:
@@ -166,6 +182,11 @@ def renamed(parser: argparse._ActionsContainer, old: str, new: str) -> None:
             parser.error(f"{old} is now called {new} here")
 
     parser.add_argument(old, action=Renamed, nargs="?", help=argparse.SUPPRESS)
+
+
+def remark(text: str) -> None:
+    """Say something beside the results, on standard error."""
+    print(text, file=sys.stderr)
 
 
 def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:

@@ -20,6 +20,7 @@ from .options import (
     at_least_1,
     interval_level,
     open_predictor,
+    remark,
     writing,
 )
 
@@ -145,10 +146,9 @@ def run(args: argparse.Namespace) -> int:
         raise
     except (OSError, KeyboardInterrupt) as error:
         cause = f"{error}: mend it. " if isinstance(error, OSError) else ""
-        print(
+        remark(
             f"locount predict: {cause}{job.summary.new} photos were done and are kept; the same "
-            "command continues from there.",
-            file=sys.stderr,
+            "command continues from there."
         )
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -163,28 +163,22 @@ def run(args: argparse.Namespace) -> int:
             if more:
                 print(f"  … and {more} more in {args.output / 'photos.csv'}")
     if job.summary.turned:
-        print(
+        remark(
             f"locount predict: {job.summary.turned} new photos were turned as their EXIF "
-            "orientation says, as viewers do; --as-stored leaves them",
-            file=sys.stderr,
+            "orientation says, as viewers do; --as-stored leaves them"
         )
     if job.summary.damaged:
-        print(
+        remark(
             f"locount predict: {job.summary.damaged} lines of the journal are damaged; "
-            "photos that only they held were predicted again, if they are among the inputs",
-            file=sys.stderr,
+            "photos that only they held were predicted again, if they are among the inputs"
         )
     others = sorted(set(inputs.passed_over) - set(unused))
     if others:
-        print(
-            f"locount predict: {len(others)} other files were passed over: {summarize(others)}",
-            file=sys.stderr,
-        )
+        remark(f"locount predict: {len(others)} other files were passed over: {summarize(others)}")
     if job.summary.failures:
-        print(
+        remark(
             f"locount predict: {len(job.summary.failures)} inputs were not used, or not all of "
-            f"them:\n{listing(job.summary.failures)}",
-            file=sys.stderr,
+            f"them:\n{listing(job.summary.failures)}"
         )
     return 1 if job.summary.failures else 0
 
