@@ -16,21 +16,33 @@ $(INSTALLED): constraints.txt setup.cfg packaging/detectron2/pyproject.toml $(wi
 	$(BIN)/pip install -c constraints.txt ./packaging/detectron2 -e ".[test]"
 	touch $@
 
+# Shelf 12 of the planogram benchmark: bottles are taken away, which leaves a gap.
 demo: $(INSTALLED)
 	$(BIN)/locount make-shelf $(DEMO)/shelves --images 100 --size 640x360 --seed 3 --split test
-	$(BIN)/locount predict $$(ls $(DEMO)/shelves/Locount_ImagesTest/* | head -n 24) --weights shelf \
-	  --output $(DEMO)/stock
-	$(BIN)/locount rows $(DEMO)/stock --output $(DEMO)/rows
 	$(BIN)/locount eval --weights shelf --data locount:$(DEMO)/shelves:test --output $(DEMO)/evaluation
+	$(BIN)/locount calibrate $(DEMO)/evaluation/inference/*/locount_ground_truth.json \
+	  $(DEMO)/evaluation/inference/*/locount_instances_results.json \
+	  --weights shelf --score 0.5 --output $(DEMO)/calibrated.pth
 	$(BIN)/locount report $(DEMO)/evaluation --output $(DEMO)/report.html
 	$(BIN)/locount train --config-file Shelf/clcnet_s2_cls10_shelf --data shelf:200:1 \
 	  --output $(DEMO)/training --opts SOLVER.MAX_ITER 60 SOLVER.STEPS "()" TEST.EVAL_PERIOD 0
+	$(BIN)/locount make-shelf $(DEMO)/shop --images 24 --size 640x360 --seed 4 --split test
+	$(BIN)/locount predict $(DEMO)/shop/Locount_ImagesTest --weights $(DEMO)/calibrated.pth \
+	  --output $(DEMO)/stock
+	$(BIN)/locount rows $(DEMO)/stock --output $(DEMO)/rows
+	$(BIN)/python benchmarks/planograms.py --style plain --size 640 360 --first 12 \
+	  --write $(DEMO)/planted
+	$(BIN)/locount planogram make $(DEMO)/planted/planned.jpg --weights $(DEMO)/calibrated.pth \
+	  --output $(DEMO)/plan.csv
+	$(BIN)/locount planogram check $(DEMO)/plan.csv $(DEMO)/planted/now.jpg \
+	  --weights $(DEMO)/calibrated.pth --output $(DEMO)/planogram; test $$? -eq 1
 	@echo
 	@echo "pictures with boxes and counts     $(DEMO)/stock/pictures/"
-	@echo "what is on each shelf photo        $(DEMO)/stock/inventory.csv, totals.csv"
-	@echo "rows, shares, gaps of each photo   $(DEMO)/rows/shelf.html"
+	@echo "what is on each shelf photo        $(DEMO)/stock/inventory.csv, photos.csv, totals.csv"
 	@echo "metrics, errors, best and worst    $(DEMO)/report.html"
 	@echo "a training's losses                $(DEMO)/training/metrics.json, or: $(BIN)/tensorboard --logdir $(DEMO)"
+	@echo "rows, shares, gaps, totals         $(DEMO)/rows/shelf.html"
+	@echo "what is not as planned             $(DEMO)/planogram/shelf.html"
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal

@@ -1,6 +1,6 @@
 """What this project does on one GPU: the benchmarks of this folder in full size, in one go.
 
-    python benchmarks/gpu.py [--toy] [--only NAME ...]
+    python benchmarks/gpu.py [--toy] [--only [NAME ...]] [--minutes N --train OPTION ...]
 
 * counting: training step, prediction, memory and host syncs of CLCNet beside Cascade R-CNN.
 * precision: a training step in float32 and in half precision.
@@ -9,12 +9,16 @@
   DefaultPredictor on rendered shelves, with the weights that come with the project.
 * detectors: images per second of each architecture at the size of its config, random weights.
 
-It takes minutes on a GPU. ``--toy`` is for a CPU: everything small, to see that it runs.
+It takes minutes on a GPU. ``--toy`` is for a CPU: everything small, to see that it runs. After
+``--train`` come the options of weights/train_products.py, as --packs and --groceries: it gets what
+is left of the minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +35,8 @@ from locount.shelf.write import Series, make_shelf
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
+# Minutes that a training takes to start, to time its steps and to evaluate.
+AROUND_TRAINING = 1.5
 CLCNET = ("--config-file", str(CONFIGS / "Locount/clcnet_s2_cls10_R_50_FPN_1x.yaml"))
 DETECTORS = (
     "SKU110K/cascade_rcnn_R_101_FPN",
@@ -75,8 +81,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = list(sections(False, ()))
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--toy", action="store_true")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--only", nargs="*", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--minutes", type=float, default=8, help="with --train (default: 8)")
+    parser.add_argument("--train", nargs=argparse.REMAINDER, metavar="OPTION")
     args = parser.parse_args(argv)
+    begin = time.perf_counter()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     print(f"{device}, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as folder:
@@ -88,6 +97,12 @@ def main(argv: Sequence[str] | None = None) -> None:
                 print(f"\n## {name}\n", flush=True)
                 benchmark(arguments)
                 print(f"\n({time.perf_counter() - start:.0f} s)", flush=True)
+    if args.train:
+        left = args.minutes - (time.perf_counter() - begin) / 60 - AROUND_TRAINING
+        command = [sys.executable, str(ROOT / "weights/train_products.py"), *args.train]
+        if left <= 0:
+            sys.exit(f"{args.minutes:g} minutes are over: train with {' '.join(command)}")
+        subprocess.run([*command, "--minutes", f"{left:.2f}"], check=True)
 
 
 if __name__ == "__main__":

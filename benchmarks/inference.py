@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     cfg = open_config(None, args.weights)
     theirs = DefaultPredictor(cfg)
-    options = {"batch_size": args.batch_size, "amp": args.amp}
+    options = {"batch_size": args.batch_size, "amp": args.amp, "tiles": "none"}
     ours = {engine: Predictor(cfg, engine=engine, **options) for engine in args.engines}
 
     def default_predictor(photos: Sequence[str]) -> list[Instances]:

@@ -2,11 +2,14 @@
 
     python benchmarks/planograms.py --style varied
     python benchmarks/planograms.py --style plain --weights shelf --size 640 360
+    python benchmarks/planograms.py --style plain --size 640 360 --first 3 --write output/planted
 
 Each shelf is rendered twice: as planned, and from another place, in other light, with deviations.
 The plan is made from the first picture and the second is checked by it. Without --weights the
 boxes are the annotations, so that what is measured is rows, alignment and report; with weights both
 pictures are predicted.
+
+With --write nothing is measured: the pictures of one shelf are written, planned.jpg and now.jpg.
 
 Planted are up to two deviations a board, of runs of one category: a run is taken away (missing), or
 one item of it (wrong number); it changes places with another one as wide (two misplaced); or
@@ -19,7 +22,9 @@ import argparse
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
 
+import cv2
 import numpy as np
 from tabulate import tabulate
 
@@ -145,7 +150,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--style", default="varied", choices=list(STYLES))
     parser.add_argument("--shelves", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0, help="number of the first shelf")
     parser.add_argument("--seed", type=int, default=100)
+    parser.add_argument("--write", type=Path, metavar="DIR")
     parser.add_argument("--weights")
     parser.add_argument("--size", type=int, nargs=2, default=(1280, 360))
     parser.add_argument("--verbose", action="store_true", help="print what is wrong")
@@ -169,13 +176,22 @@ def main() -> None:
 
     totals = {status: Counter() for status in STATUSES if status != RIGHT}
     shares, planned = [], 0
-    for index in range(args.shelves):
+    for index in range(args.first, args.first + args.shelves):
         photos = []
         for deviations in (False, True):
             STYLES["planted"] = look = Planted(style, index, deviations)
-            photos.append(photo(render(args.seed, index, *args.size, style="planted")))
+            picture = render(args.seed, index, *args.size, style="planted")
+            if args.write:
+                args.write.mkdir(parents=True, exist_ok=True)
+                name = "now.jpg" if deviations else "planned.jpg"
+                cv2.imwrite(str(args.write / name), picture.image)
+            photos.append(photo(picture))
             if not deviations:
                 row_of = {board: row for row, board in enumerate(look.boards, 1)}
+        if args.write:
+            for status, board, category in look.planted:
+                print(f"planted: {names[category]} in row {row_of[board]} is {status}")
+            return
         plan = [place for place, _ in runs_of(photos[0])]
         planned += len(plan)
         check = check_plan(plan, photos[1])

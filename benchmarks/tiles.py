@@ -49,7 +49,7 @@ class Photo(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--weights", default="shelf")
-    parser.add_argument("--tiles", default="auto")
+    parser.add_argument("--tiles", help="default: of the size of the model's input")
     parser.add_argument("--validate", nargs="+", required=True, metavar="DATASET")
     parser.add_argument("--test", nargs="+", required=True, metavar="DATASET")
     args = parser.parse_args(argv)
@@ -77,10 +77,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 class _Ways:
-    def __init__(self, weights: str, tiles: str):
-        self.tiled = Predictor(weights=weights, tiles=tiles)
-        self.whole = Predictor(weights=weights)
+    def __init__(self, weights: str, tiles: str | None):
+        self.whole = Predictor(weights=weights, tiles="none")
         self.cfg = self.whole.cfg
+        inputs = self.cfg.INPUT
+        size = inputs.MAX_SIZE_TEST, inputs.MIN_SIZE_TEST
+        self.tiled = Predictor(weights=weights, tiles=tiles or size)
 
     def __call__(self, name: str) -> Iterable[Photo]:
         """The photos of a dataset."""
@@ -109,7 +111,7 @@ class _Ways:
         cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST = sorted((height, width))
         cfg.MODEL.RPN.PRE_NMS_TOPK_TEST, cfg.MODEL.RPN.POST_NMS_TOPK_TEST = 8000, 4000
         cfg.TEST.DETECTIONS_PER_IMAGE = 2 * MAX_DETS
-        return Predictor(cfg)
+        return Predictor(cfg, tiles="none")
 
 
 def _together(found: Sequence[Instances], regions: np.ndarray, size: tuple[int, int]) -> Instances:

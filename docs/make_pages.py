@@ -114,13 +114,14 @@ def config_keys() -> str:
     from locount.config.checks import allowed
     from locount.config.nodes import NODES
 
+    described = griffe.load("locount.config.nodes")
     text = ["# Config keys\n\nThose that Locount adds to Detectron2's.\n"]
     for name, node in NODES.items():
         text += [f"## {name}\n", f"{node.__doc__.strip()}\n"]
         text += ["| key | default | values | meaning |", "|---|---|---|---|"]
         for field in fields(node):
-            metas = getattr(field.type, "__metadata__", ())
-            meaning = next((meta.description for meta in metas if meta.description), "")
+            meaning = described[node.__name__][field.name].docstring
+            meaning = " ".join(meaning.value.split()) if meaning else ""
             cells = f"`{field.name}`", f"`{field.default!r}`", allowed(field.type), meaning
             text.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         text.append("")

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def test_no_benchmark_is_imported_in_place_of_a_library():
+    # A script's folder comes first on the path, and numba imports "coverage" if there is one.
+    names = {path.stem for path in BENCHMARKS.glob("*.py")}
+    libraries = {"coverage", *sys.stdlib_module_names, *packages_distributions()}
+    assert names
+    assert not names & libraries
 
 
 @pytest.mark.slow

@@ -76,7 +76,7 @@ def test_what_can_not_be_used_has_status_2(files, calibrated, capsys):
         ([], "give files, GT and DT, or --dataset"),
         ([*files(), "--dataset", "shelf:1:1"], "and one of the two"),
         (files()[:1], "give pairs of files, GT and DT; there are 1"),
-        ([*files(), "--max-overlap", "0"], "--max-overlap is 0.0; it must be above 0"),
+        ([*files(), "--max-overlap", "0"], "--max-overlap: 0 is no share; it must be above 0"),
         (files(photos=17), "give 18 photos or more"),
     ):
         assert main(["calibrate", *arguments, *weights]) == 2

@@ -71,8 +71,8 @@ def test_rows_of_a_dataset(shelf, tmp_path, capsys):
     summary = json.loads((out / "rows.json").read_text())["photos"][0]
     assert (summary["rows"], summary["items"], summary["gaps"], summary["note"]) == (1, 3, 1, "")
     page = (out / "shelf.html").read_text()
-    assert '<img src="pictures/000001_1.jpg"' in page
-    assert "<td>0.6667</td>" in page
+    assert 'src="pictures/000001_1.jpg"' in page
+    assert "<td>66.7 %</td>" in page
     assert "results: " in capsys.readouterr().out
 
 
@@ -146,13 +146,72 @@ def test_what_is_short(shelf, results, tmp_path, capsys):
     arguments = ["stock", str(minimums), str(results), "--output", str(out)]
     assert main(arguments) == 0
     assert main([*arguments, "--score", "0.5"]) == 1
-    assert "short: 1 of 1 categories" in capsys.readouterr().out
+    assert "short: 1, maybe: 0 of 1 categories" in capsys.readouterr().out
     (row,) = read(out)
     assert (row["category"], row["least"], row["short"]) == ("cup", "3", "yes")
     # A second photo shows enough.
     arguments[3:3] = [shelf("full", "9"), "--score", "0.5"]
     assert main(arguments) == 0
     assert main([*arguments, "--confirm", "1"]) == 1
+
+
+@pytest.fixture
+def with_intervals(results):
+    """``results``, whose 4 cups are from 2 to 7 at 0.9."""
+    images = json.loads((results / "images.json").read_text())
+    total = {"count": 4, "low": 2, "high": 7}
+    images["images"][0]["totals"] = {"level": 0.9, "photo": total, "categories": {"5": total}}
+    (results / "images.json").write_text(json.dumps(images))
+    return results
+
+
+@pytest.mark.parametrize(
+    ("minimum", "short", "status", "sure"),
+    [(8, "yes", 1, 1), (7, "maybe", 1, 0), (3, "maybe", 1, 0), (2, "no", 0, 0)],
+)
+def test_an_interval_leaves_open_whether_something_is_short(
+    minimum, short, status, sure, with_intervals, tmp_path
+):
+    minimums, out = tmp_path / "minimums.csv", tmp_path / "out.csv"
+    minimums.write_text(f"category,minimum\ncup,{minimum}\n")
+    arguments = ["stock", str(minimums), str(with_intervals), "--output", str(out)]
+    assert main(arguments) == status
+    assert main([*arguments, "--sure"]) == sure
+    (row,) = read(out)
+    assert (row["median"], row["low"], row["high"], row["short"]) == ("4", "2", "7", short)
+
+
+def test_totals_are_shown_with_their_intervals(with_intervals, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["rows", str(with_intervals), "--no-pictures", "--output", str(out)]
+    assert main([*arguments, "--level", "0.9"]) == 0
+    assert "4 (2–7)" in capsys.readouterr().out
+    assert "<dd>4 (2–7)</dd>" in (out / "shelf.html").read_text()
+    photo = json.loads((out / "rows.json").read_text())["photos"][0]
+    assert (photo["items"], photo["items_low"], photo["items_high"]) == (4, 2, 7)
+    assert [(r["items_low"], r["items_high"]) for r in read(out / "shares.csv")] == [("2", "7")]
+    # The intervals are not about part of the boxes.
+    assert main([*arguments, "--score", "0.5"]) == 0
+    assert json.loads((out / "rows.json").read_text())["photos"][0]["items_low"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--level", "0.8"], "intervals in RESULTS are of level 0.9"),
+        (["--level", "0.9", "--score", "0.5"], "leave out --score or --level"),
+    ],
+)
+def test_levels_that_results_do_not_have(options, message, with_intervals, tmp_path, capsys):
+    assert main(["rows", str(with_intervals), *options, "--output", str(tmp_path / "out")]) == 2
+    assert message.replace("RESULTS", str(with_intervals)) in capsys.readouterr().err
+
+
+def test_damaged_totals_are_named(with_intervals, tmp_path, capsys):
+    path = with_intervals / "images.json"
+    path.write_text(path.read_text().replace('"low": 2', '"low": "two"'))
+    assert main(["rows", str(with_intervals), "--output", str(tmp_path / "out")]) == 2
+    assert f"{path}: totals of a photo are damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -165,6 +224,7 @@ def test_what_is_short(shelf, results, tmp_path, capsys):
         (["planogram", "make", "SHELF", "--tolerance", "-1"], "--tolerance is -1"),
         (["planogram", "make", "SHELF", "--output", "plan.txt"], "neither .csv nor .json"),
         (["planogram", "check", "PLAN", "SHELF"], "line 2: category 'mug' is unknown"),
+        (["rows", "SHELF", "--level", "0.9"], "the boxes of a dataset are the truth"),
         (["rows", "nowhere.jpg"], "no such file or folder"),
     ],
 )  # fmt: skip

@@ -7,7 +7,8 @@ from PIL import Image
 
 from locount import coco
 from locount.coco.checks import lookup
-from locount.data.coco_json import CocoJson
+from locount.data.formats import Reading
+from locount.data.formats.coco import Coco
 from locount.errors import DatasetError
 from locount.evaluation.reading import read_ground_truth
 
@@ -42,7 +43,7 @@ def complaints(read):
     try:
         read()
     except DatasetError as error:
-        return str(error)
+        return list(map(str, error.problems))
     return None
 
 
@@ -84,7 +85,7 @@ def test_what_is_trained_on_can_be_evaluated_and_the_other_way_round(
     content = copy.deepcopy(SOUND)
     content[entries][1][key] = value
     path = write(content)
-    of_training = complaints(CocoJson(str(path), str(tmp_path)).load)
+    of_training = complaints(Coco(str(path), str(tmp_path), Reading()).load)
     assert (of_training is None) == is_right
     assert complaints(lambda: read_ground_truth(path)) == of_training
 
@@ -96,8 +97,8 @@ def test_keys_that_may_be_missing_are_missing_everywhere(write, tmp_path, entrie
     if key not in content[entries][1]:
         pytest.skip(f"{entries} have no {key}")
     del content[entries][1][key]
-    of_training = complaints(CocoJson(str(write(content)), str(tmp_path)).load)
-    assert f'{entries}[1]: has no "{key}"' in of_training
+    of_training = complaints(Coco(str(write(content)), str(tmp_path), Reading()).load)
+    assert f'{entries}[1]: has no "{key}"' in of_training[0]
     assert complaints(lambda: read_ground_truth(write(content))) == of_training
 
 
@@ -111,7 +112,7 @@ def test_ids_of_images_may_be_texts_and_names_and_ids_of_annotations_missing(wri
     for entry in content["categories"]:
         del entry["name"]
     path = write(content)
-    source = CocoJson(str(path), str(tmp_path))
+    source = Coco(str(path), str(tmp_path), Reading())
     assert [record["image_id"] for record in source.load()] == ["shelf 7", "shelf 5"]
     assert source.metadata()["thing_classes"] == ["4", "30"]
     assert read_ground_truth(path).category_names == ("4", "30")
@@ -124,9 +125,9 @@ def test_a_box_that_cannot_be_found_stops_training_and_warns_in_evaluation(
     content = copy.deepcopy(SOUND)
     content["annotations"][1]["bbox"] = box
     path = write(content)
-    of_training = complaints(CocoJson(str(path), str(tmp_path)).load)
+    of_training = complaints(Coco(str(path), str(tmp_path), Reading()).load)
     assert len(read_ground_truth(path)) == 2
-    (line,) = of_training.splitlines()[1:]
+    (line,) = of_training
     assert line in caplog.text
 
 
@@ -134,7 +135,7 @@ def test_the_rest_of_a_faulty_file_is_what_has_no_fault(write, tmp_path):
     """Annotation 0 is of the faulty image; nothing is said of it but that."""
     content = copy.deepcopy(SOUND)
     content["images"][0]["height"] = None
-    survey = CocoJson(str(write(content)), str(tmp_path)).survey()
+    survey = Coco(str(write(content)), str(tmp_path), Reading()).survey()
     assert [problem.text for problem in survey.problems] == [
         'images[0]: "height" is None; it must be an integer'
     ]

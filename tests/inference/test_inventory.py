@@ -1,9 +1,11 @@
 import csv
 import json
 
+import msgspec
+
 from locount.class_names import Classes
 from locount.inference.inventory import write_tables
-from locount.inference.journal import Detection, Entry
+from locount.inference.journal import Detection, Entry, Total, Totals
 
 CLASSES = Classes(("box", "cup", "jar"), ("", "crockery", "food"), (3, 7, 9))
 
@@ -40,6 +42,24 @@ def test_what_stands_on_each_photo(tmp_path):
         ["a.jpg", "cup", "crockery", "2", "7", "0.8", "0.25"],
         ["b.jpg", "", "", "0", "0", "", ""],
         ["c.jpg", "cup", "crockery", "1", "3", "0.6", ""],
+    ]
+
+
+def test_photos_that_were_looked_at_in_tiles_have_no_intervals(tmp_path):
+    totals = Totals(0.9, Total(8, 6, 11), {3: Total(1, 1, 2), 7: Total(7, 5, 9)})
+    write_tables(
+        [msgspec.structs.replace(ENTRIES[0], totals=totals), *ENTRIES[1:]], CLASSES, tmp_path
+    )
+    assert [row[4:] for row in rows(tmp_path / "inventory.csv")] == [
+        ["1", "0.7", "0.5", "1", "2"],
+        ["7", "0.8", "0.25", "5", "9"],
+        ["0", "", "", "", ""],
+        ["3", "0.6", "", "", ""],
+    ]
+    assert rows(tmp_path / "photos.csv") == [
+        ["a.jpg", "3", "8", "6", "11", "0.9"],
+        ["b.jpg", "0", "0", "", "", ""],
+        ["c.jpg", "1", "3", "", "", ""],
     ]
 
 

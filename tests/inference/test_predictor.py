@@ -274,7 +274,7 @@ def tiled(cfg):
     """A predictor in tiles of 96 x 64, whose model finds three boxes of one item each."""
     cfg = cfg.clone()
     cfg.INPUT.MAX_SIZE_TEST = 96
-    predictor = Predictor(cfg, batch_size=2, tiles="auto")
+    predictor = Predictor(cfg, batch_size=2, tiles=(96, 64))
     predictor.model.forward = Surveyor(
         [[5, 5, 20, 20], [60, 50, 80, 70], [10, 100, 250, 140]], [1, 3, 1]
     )

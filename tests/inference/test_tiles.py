@@ -8,6 +8,7 @@ import torch
 from detectron2.config import get_cfg
 from detectron2.structures import Boxes, Instances
 
+from locount.config import add_locount_config
 from locount.errors import InputError
 from locount.inference.tiles import Tiling, joined_count, merge
 
@@ -276,6 +277,7 @@ def test_joined_counts(boxes, counts, expected):
 @pytest.fixture
 def cfg():
     cfg = get_cfg()
+    add_locount_config(cfg)
     cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST = 60, 100
     return cfg
 
@@ -283,8 +285,8 @@ def cfg():
 @pytest.mark.parametrize(
     ("tiles", "size", "tile", "number"),
     [
-        ("auto", (200, 400), (100, 60), 5 * 5),  # (400 - 25) / 75 and (200 - 15) / 45, rounded up
-        ("auto", (400, 200), (60, 100), 5 * 5),
+        ("60x100", (200, 400), (100, 60), 5 * 5),  # (400 - 25) / 75 and (200 - 15) / 45, rounded up
+        ("60x100", (400, 200), (60, 100), 5 * 5),
         ("50x100", (200, 400), (100, 50), 5 * 5),
         ((100, 50), (400, 200), (50, 100), 5 * 5),
         ("4", (130, 325), (100, 40), 4 * 4),  # 4 - 3 / 4 = 3.25 sides
@@ -298,7 +300,7 @@ def test_sizes_of_tiles(cfg, tiles, size, tile, number):
     assert ((regions[:, 2:] - regions[:, :2]) == tile).all()
 
 
-@pytest.mark.parametrize("tiles", ["auto", 1, "150x80"])
+@pytest.mark.parametrize("tiles", [1, "100x60", "150x80"])
 def test_a_photo_that_one_tile_holds_has_none(cfg, tiles):
     tiling = Tiling.of(tiles, cfg)
     assert len(tiling.regions(60, 100)) == len(tiling.regions(100, 60)) == 0
@@ -324,13 +326,47 @@ def test_tiles_cover_the_photo_and_share_a_quarter(seed):
 
 @pytest.mark.parametrize("tiles", ["all", "", "0", "-1", "101", "1.5", "20x900", "10x", 0, (9, 9)])
 def test_tiles_that_make_no_sense(cfg, tiles):
-    with pytest.raises(InputError, match="give auto, how many"):
+    with pytest.raises(InputError, match="give none, auto, how many"):
         Tiling.of(tiles, cfg)
 
 
-def test_a_model_without_an_input_size_needs_that_of_a_tile(cfg):
+@pytest.mark.parametrize(
+    ("size", "sides", "counts", "number"),
+    [
+        # In a view of 60 x 100 items are a fourth as large; 3 tiles are 2.5 of them long.
+        ((240, 400), [64, 64], [1, 1], 3),
+        (
+            (240, 400),
+            [64],
+            [4],
+            4,
+        ),  # items of 32 are to be 5 times larger, but have 4 times the pixels
+        ((240, 400), [160, 160], [1, 1], 1),  # in the view 40 pixels
+        ((240, 400), [159, 159], [1, 1], 2),
+        ((60, 100), [2, 2], [1, 1], 3),  # two are 1.75 of them long, and its pixels may be doubled
+        ((30, 50), [2, 2], [1, 1], 1),  # the view doubles them
+        ((240, 400), [], [], 2),
+        ((240, 400), [256, 16], [16, 1], 3),  # 16 items of 64 in one box, and one of 16
+        ((2400, 4000), [64], [1], 4),  # at most
+        ((400, 240), [64, 64], [1, 1], 3),
+    ],
+)
+def test_as_many_tiles_as_the_items_are_small(cfg, size, sides, counts, number):
+    cfg.PREDICT.ITEM_SIZE = 40.0
+    boxes = np.array([(0, 0, side, side) for side in sides], dtype=float).reshape(-1, 4)
+    tiling = Tiling.of("auto", cfg).of_photo(*size, boxes, np.array(counts, dtype=int))
+    assert tiling == Tiling(number=number)
+
+
+def test_which_tiles_are_the_default_is_said_by_the_config(cfg):
+    assert Tiling.of(None, cfg) is None
+    cfg.PREDICT.TILES = "auto"
+    assert Tiling.of(None, cfg) == Tiling.of("auto", cfg)
+    assert Tiling.of("none", cfg) is None
+    assert Tiling.of(3, cfg) == Tiling(number=3).of_photo(50, 50, np.empty((0, 4)), np.empty(0))
+
+
+def test_a_model_that_takes_photos_as_they_are_gets_tiles_that_enlarge_them(cfg):
     cfg.INPUT.MIN_SIZE_TEST = 0
-    with pytest.raises(InputError, match=r"INPUT\.MIN_SIZE_TEST is 0"):
-        Tiling.of("auto", cfg)
-    assert Tiling.of(3, cfg) == Tiling(number=3)
-    assert Tiling.of("100x50", cfg) == Tiling((100, 50))
+    box = np.array([[0.0, 0, 9, 9]])
+    assert Tiling.of("auto", cfg).of_photo(900, 900, box, np.ones(1)) == Tiling(number=3)

@@ -1,3 +1,4 @@
+import copy
 import json
 import socket
 import urllib.error
@@ -9,6 +10,7 @@ import pytest
 from locount.cli import main
 from locount.inference import Predictor
 from locount.serve.app import answer
+from locount.stock import find_rows
 
 
 @pytest.fixture
@@ -87,4 +89,29 @@ def test_intervals_are_of_the_score_that_the_page_starts_with(calibrated, photo)
     assert (photo_total.low, photo_total.count, photo_total.high) == (total - 4, total, total + 4)
     assert all(d.count_high == d.count + 1 for d in sure)
     assert {d.count_low for d in content["detections"][len(sure) :]} <= {None}
+    assert f"<dd>{total} ({total - 4}–{total + 4})</dd>" in content["page"]
     assert answer(predictor, photo.read_bytes())["totals"] is None
+
+
+def test_rows_and_gaps_are_of_the_score_that_the_page_starts_with(served, photo):
+    content = answer(served[1], photo.read_bytes())
+    sure = [d for d in content["detections"] if d.score >= content["score"]]
+    boxes = np.array([d.bbox for d in sure], float).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    rows = find_rows(boxes)
+    places = content["shelf"]["places"]
+    assert [(p["row"] - 1, p["position"] - 1) for p in places] == list(
+        zip(rows.row, rows.position, strict=True)
+    )
+    assert sum(row["items"] for row in content["shelf"]["shares"]) == sum(d.count for d in sure)
+    assert f"<dt>Rows</dt><dd>{len(rows)}</dd>" in content["page"]
+
+
+def test_a_photo_without_boxes_says_that_it_has_no_rows(served, photo):
+    predictor = copy.copy(served[1])
+    predictor.cfg = served[1].cfg.clone()
+    predictor.cfg.defrost()
+    predictor.cfg.PREDICT.SCORE = 2.0  # that none has
+    content = answer(predictor, photo.read_bytes())
+    assert content["shelf"]["places"] == []
+    assert "Nothing was found, so there are no rows." in content["page"]

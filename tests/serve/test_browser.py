@@ -71,7 +71,7 @@ def test_counts_follow_the_slider(result, served, shelf):
         kept = prediction.above(score)
         assert number(result, "count") == len(kept)
         assert number(result, "instances") == kept.counts.sum()
-        assert len(result.find_elements(By.CSS_SELECTOR, "#boxes rect")) == len(kept)
+        assert len(result.find_elements(By.CSS_SELECTOR, "#boxes rect:not(.gap)")) == len(kept)
         rows = download(result)
         assert sum(int(row["instances"]) for row in rows) == kept.counts.sum()
         rows = [row for row in rows if row["category"]]
@@ -86,7 +86,7 @@ def test_boxes_lie_on_the_photo(result, served, shelf):
     places = result.execute_script("""
         const photo = document.getElementById("image").getBoundingClientRect();
         const scale = 320 / photo.width;
-        return [...document.querySelectorAll("#boxes rect")].map((rect) => {
+        return [...document.querySelectorAll("#boxes rect:not(.gap)")].map((rect) => {
           const [x, y] = [rect.x.baseVal.value, rect.y.baseVal.value];
           const m = rect.getScreenCTM();
           return [(m.a * x + m.e - photo.x) * scale, (m.d * y + m.f - photo.y) * scale];
@@ -100,9 +100,11 @@ def test_a_row_shows_its_boxes_alone(result):
     row = result.find_element(By.CSS_SELECTOR, "#stock tr")
     boxes = int(row.find_elements(By.TAG_NAME, "td")[0].text)
     row.find_element(By.TAG_NAME, "button").click()
-    assert len(result.find_elements(By.CSS_SELECTOR, "#boxes rect")) == boxes
+    assert len(result.find_elements(By.CSS_SELECTOR, "#boxes rect:not(.gap)")) == boxes
     result.find_element(By.CSS_SELECTOR, "#stock button").click()
-    assert len(result.find_elements(By.CSS_SELECTOR, "#boxes rect")) == number(result, "count")
+    assert len(result.find_elements(By.CSS_SELECTOR, "#boxes rect:not(.gap)")) == number(
+        result, "count"
+    )
 
 
 def test_a_file_of_another_kind_is_refused_in_words(page, tmp_path):
@@ -131,11 +133,27 @@ def test_intervals_are_shown_at_the_score_they_are_of(page, running, calibrated,
         total = int(predictor(shelf).above(0.05).counts.sum())
         shown = f"{total} ({max(0, total - 4)}–{total + 4})"
         assert page.find_element(By.ID, "instances").text == shown
-        assert "90 % of photos" in page.find_element(By.ID, "interval").text
+        assert "90 % of photos" in page.find_element(By.ID, "shelf").text
+        assert shown in page.find_element(By.ID, "shelf").text
         for row in download(page):
             number = int(row["instances"])
             assert int(row["instances_low"]) == max(0, number - 2)
             assert int(row["instances_high"]) == number + 2
         move_slider(page, 1)
         assert "(" not in page.find_element(By.ID, "instances").text
-        assert page.find_element(By.ID, "interval").text == "Intervals are of score 0.05."
+        note = page.find_element(By.ID, "other-score").text
+        assert note == "Rows, gaps and intervals are of score 0.05."
+        assert not page.find_element(By.ID, "shelf").is_displayed()
+
+
+def test_several_photos_have_a_row_each(page, shelf, tmp_path):
+    other = tmp_path / "gray.png"
+    cv2.imwrite(str(other), np.full((90, 160, 3), 128, np.uint8))
+    page.find_element(By.ID, "file").send_keys(f"{shelf}\n{other}")
+    rows = WebDriverWait(page, 60).until(
+        lambda _: len(found := page.find_elements(By.CSS_SELECTOR, "#photos tr")) == 2 and found
+    )
+    assert [row.find_element(By.TAG_NAME, "th").text for row in rows] == [shelf.name, other.name]
+    assert "counted twice" in page.find_element(By.ID, "several").text
+    rows[1].find_element(By.TAG_NAME, "button").click()
+    assert page.find_element(By.ID, "boxes").get_attribute("viewBox") == "0 0 160 90"

@@ -1,6 +1,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 
 import cv2
 import pytest
@@ -187,3 +189,21 @@ class KilledError(Exception):
 
 def kill(*arguments):
     raise KilledError
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_ends_with_what_to_do(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from locount.shelf import write\n"
+        "write.PICTURES_PER_WORKER = 1\n"
+        "write.usable_cpus = lambda: 2\n"
+        f"write.make_shelf(Path({str(tmp_path / 'out')!r}), 'train', write.Series(4, 2))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert "A process that renders shelves ended" in done.stderr
+    assert '`if __name__ == "__main__":`' in done.stderr

@@ -1,16 +1,35 @@
 import numpy as np
 import pytest
 
+from locount.calibration import Interval
 from locount.errors import InputError
-from locount.stock import ShelfPhoto, read_minimums, shortages
+from locount.stock import ShelfPhoto, TotalIntervals, read_minimums, shortages
 
 KNOWN = frozenset({"cup", "box"})
 
 
-def photo_of(cups):
-    """A stack of so many cups, beside a box."""
+def photo_of(cups, within=None):
+    """A stack of so many cups, beside a box.
+
+    Args:
+        within: how far the number of cups may be off.
+    """
+    intervals = None
+    if within is not None:
+        intervals = TotalIntervals(
+            0.9, Interval(0, 99), {"cup": Interval(cups - within, cups + within)}
+        )
     boxes = np.array([(0, 0, 40, 50), (50, 0, 90, 50)], float)
-    return ShelfPhoto("shelf.jpg", 640, 360, boxes, ("cup", "box"), np.array([cups, 1]), KNOWN)
+    return ShelfPhoto(
+        "shelf.jpg",
+        640,
+        360,
+        boxes,
+        ("cup", "box"),
+        np.array([cups, 1]),
+        KNOWN,
+        intervals=intervals,
+    )
 
 
 def write(tmp_path, text):
@@ -57,3 +76,26 @@ def test_short_is_what_enough_photos_show_too_little_of(confirm, short):
 def test_what_is_not_on_the_photo_is_short():
     (row,) = shortages({"mug": 1}, [photo_of(1)], 1)
     assert (row["median"], row["short"]) == (0, "yes")
+
+
+# Within 1 and of a minimum of 5: 3 (2 to 4) are short for sure, and 6 (5 to 7) enough.
+@pytest.mark.parametrize(
+    ("cups", "confirm", "short"),
+    [
+        ((3,), 1, "yes"),
+        ((4,), 1, "maybe"),
+        ((5,), 1, "maybe"),
+        ((6,), 1, "no"),
+        ((3, 4), 2, "maybe"),
+        ((3, 6), 1, "yes"),
+        ((4, 6), 2, "no"),
+    ],
+)
+def test_what_an_interval_leaves_open_may_be_short(cups, confirm, short):
+    (row,) = shortages({"cup": 5}, [photo_of(n, within=1) for n in cups], confirm)
+    assert row["short"] == short
+
+
+def test_what_has_no_interval_is_judged_by_its_number():
+    (row,) = shortages({"box": 1}, [photo_of(3, within=1)], 1)
+    assert (row["low"], row["high"], row["short"]) == (None, None, "no")

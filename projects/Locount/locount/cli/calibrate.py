@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .options import add_output, add_score
+from .options import add_max_overlap, add_output, add_score
 
 if TYPE_CHECKING:
     from ..evaluation.annotations import Detections, GroundTruth
@@ -38,14 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="model file with its config (default: the weights that come with locount)",
     )
     add_output(parser, "write the model file with its calibration there", metavar="FILE")
-    add_score(parser, "default: the one with the least error of the totals")
-    parser.add_argument(
-        "--max-overlap",
-        metavar="SHARE",
-        type=float,
-        help="leave out boxes of which more than this share is inside a better one (default: "
-        "PREDICT.MAX_OVERLAP of the model)",
-    )
+    add_score(parser, "default: that of least error of the totals")
+    add_max_overlap(parser, " (default: PREDICT.MAX_OVERLAP of the model)")
     parser.add_argument(
         "--test",
         nargs="+",
@@ -66,8 +60,6 @@ def run(args: argparse.Namespace) -> int:
 
     if bool(args.dataset) == bool(args.files):
         raise InputError("give files, GT and DT, or --dataset, and one of the two")
-    if args.max_overlap is not None and not 0 < args.max_overlap <= 1:
-        raise InputError(f"--max-overlap is {args.max_overlap}; it must be above 0 and at most 1")
     weights = find_weights(args.weights or DEFAULT)
     max_overlap = args.max_overlap
     if max_overlap is None:

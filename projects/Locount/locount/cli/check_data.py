@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from .options import add_output, writing
+from .options import add_output, remark, writing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +51,8 @@ def run(args: argparse.Namespace) -> int:
             report.write(args.output)
     if args.fix:
         num_changes = write_fixed(report, args.fix)
-        print(
+        remark(
             f"{args.fix} is a copy with {num_changes} change(s), listed in its changes.csv. "
-            "Check it to see what is left.",
-            file=sys.stderr,
+            "Check it to see what is left."
         )
     return 1 if report.num("error") else 0

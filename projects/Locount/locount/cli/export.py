@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from .options import add_model, add_output, open_predictor, writing
+from .options import add_model, add_output, open_predictor, remark, writing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,14 +48,10 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB")
     differing = [name for name, row in rows.items() if not row.negligible]
     if differing:
-        print(
-            f"locount export: the file differs from the model on {', '.join(differing)}",
-            file=sys.stderr,
-        )
+        remark(f"locount export: the file differs from the model on {', '.join(differing)}")
     elif not any(row.detections for row in rows.values()):
-        print(
+        remark(
             "locount export: the model found nothing, so nothing was compared; give photos of its "
-            "goods with --image",
-            file=sys.stderr,
+            "goods with --image"
         )
     return 1 if differing else 0

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..errors import InputError
-from .options import add_output, renamed, share, writing
+from .options import add_max_overlap, add_output, renamed, share, writing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,14 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--items", action="store_true", help="add up the counts of the boxes, not the boxes"
     )
-    parser.add_argument(
-        "--max-overlap",
-        metavar="SHARE",
-        type=float,
-        default=1.0,
-        help="leave out boxes of which more than this share is inside a better one, as "
-        "PREDICT.MAX_OVERLAP does (default: 1, none)",
-    )
+    add_max_overlap(parser, ", as PREDICT.MAX_OVERLAP does (default: 1, none)", default=1.0)
     parser.add_argument(
         "--compare-with",
         metavar="SCORE",
@@ -43,8 +35,6 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.tables import count_errors_table
     from ..files import to_json, write_bytes
 
-    if not 0 < args.max_overlap <= 1:
-        raise InputError(f"--max-overlap is {args.max_overlap}; it must be above 0 and at most 1")
     gt = read_ground_truth(args.gt)
     dt = without_parts(read_detections(args.dt, gt), args.max_overlap)
     counts = ImageCounts.of(gt, dt, items=args.items)
@@ -54,12 +44,12 @@ def run(args: argparse.Namespace) -> int:
     print(count_errors_table(rows, "score"))
     print(f"\nPREDICT.SCORE {threshold}")
     if args.output:
-        figures: dict[str, object] = {
+        figures = {
             "of": "items" if args.items else "boxes",
             "images": len(counts.true),
+            "fitted": {"score": threshold} | fitted,
+            "compared": {"score": args.compare_with} | other,
         }
-        both = [{"score": threshold} | fitted, {"score": args.compare_with} | other]
-        figures |= {"fitted": both[0], "compared": both[1]}
         with writing(args.output):
             write_bytes(args.output, to_json(figures))
     return 0

@@ -90,16 +90,17 @@ def interval_level(args: argparse.Namespace, predictor: Predictor, score: float)
     reason += ", and not for {:g} and {:g}".format(*shown)
     if args.level is not None:
         raise InputError(f"--level is {args.level}, but {reason}: leave out one of them")
-    print(f"locount: no intervals, as {reason}", file=sys.stderr)
+    remark(f"locount: no intervals, as {reason}")
     return None
 
 
 def add_tiles(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--tiles",
-        metavar="auto|N|WxH",
-        help="also look at photos in overlapping tiles: of the size of the model's input, N along "
-        "each side, or of a size such as 1280x720 (docs/tiles.md)",
+        metavar="none|auto|N|WxH",
+        help="look at photos in overlapping tiles too: as many as their items are small, N along "
+        "each side, or of a size such as 1280x720 (docs/tiles.md; default: PREDICT.TILES of the "
+        "config, which is auto for the weights that come with locount)",
     )
 
 
@@ -122,9 +123,25 @@ def add_score(parser: argparse._ActionsContainer, text: str) -> None:
     )
 
 
+def add_max_overlap(parser: argparse._ActionsContainer, text: str, **options: Any) -> None:
+    parser.add_argument(
+        "--max-overlap",
+        metavar="SHARE",
+        type=_overlap,
+        help=f"leave out boxes that lie in a better one by more than this share{text}",
+        **options,
+    )
+
+
+def _overlap(text: str) -> float:
+    if (value := share(text)) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no share; it must be above 0 and at most 1")
+    return value
+
+
 def add_output(parser: argparse._ActionsContainer, text: str, **options: Any) -> None:
     """``metavar`` among the options says whether it is a FILE or a DIR."""
-    parser.add_argument("-o", "--output", type=Path, help=text, **options)
+    parser.add_argument("-o", "--output", help=text, **{"type": Path, **options})
 
 
 def add_device(parser: argparse._ActionsContainer) -> None:
@@ -165,6 +182,11 @@ def renamed(parser: argparse._ActionsContainer, old: str, new: str) -> None:
             parser.error(f"{old} is now called {new} here")
 
     parser.add_argument(old, action=Renamed, nargs="?", help=argparse.SUPPRESS)
+
+
+def remark(text: str) -> None:
+    """Say something beside the results, on standard error."""
+    print(text, file=sys.stderr)
 
 
 def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:

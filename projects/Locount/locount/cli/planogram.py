@@ -69,24 +69,22 @@ def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> 
     from tabulate import tabulate
 
     from ..files import to_csv, to_json
-    from ..report.shelf_page import ShelfCard, shelf_page
+    from ..report.shelf_page import ShelfCard, said, shelf_page
     from ..stock import check_plan
     from ..stock.compliance import COLUMNS, RIGHT
     from ..stock.pictures import draw_check
 
-    table, cards = [], []
+    table, photos, cards = [], [], []
     for number, shot in enumerate(shots.each, 1):
         check, picture = check_plan(plan, shot.photo), None
         rows = check.table()
         table += rows
-        facts = {"photo": shot.photo.name, "share right": round(check.share, 4), **check.numbers}
-        facts["note"] = shot.photo.rows.note
+        facts = {"share right": round(check.share, 4), **check.numbers}
+        photos.append(shot.photo.facts() | facts)
         if not args.no_pictures:
             picture = write_picture(args.output, number, shot, draw_check(check, shot.pixels()))
         wrong = [row for row in rows if row["status"] != RIGHT]
-        shown = {"Not as planned": wrong, "Gaps": shot.photo.gaps_table()}
-        cards.append(ShelfCard(facts, picture, shown))
-    photos = [card.facts for card in cards]
+        cards.append(ShelfCard.of(shot.photo, picture, facts, {"Not as planned": wrong}))
     files = {
         "positions.csv": to_csv(table, COLUMNS),
         "positions.json": to_json({"photos": photos, "positions": table}),
@@ -98,6 +96,6 @@ def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> 
         print(
             tabulate([list(row.values()) for row in wrong], COLUMNS, tablefmt="github"), end="\n\n"
         )
-    print(tabulate(photos, "keys", tablefmt="github"))
+    print(tabulate([said(facts) for facts in photos], "keys", tablefmt="github"))
     print(f"results: {args.output}")
     return 1 if wrong else 0

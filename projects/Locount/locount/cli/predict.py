@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import MAX_LISTED, listing, printable
+from ..errors import MAX_LISTED, InputError, listing, printable
 from .options import (
     add_device,
     add_level,
@@ -20,6 +20,7 @@ from .options import (
     at_least_1,
     interval_level,
     open_predictor,
+    remark,
     writing,
 )
 
@@ -32,15 +33,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="photos, folders of photos, patterns, videos; - reads a list of paths from stdin",
+        help="photos, folders of photos, patterns, videos; - reads a list of paths from stdin; "
+        "with --cluster also addresses such as s3://shop/monday",
     )
     add_model(parser)
     add_output(
         parser,
         "folder for the results; a run continues what another one left there (default: "
         "%(default)s)",
-        default=Path("output/predict"),
+        default="output/predict",
+        type=str,  # with --cluster also an address, which a Path would change
         metavar="DIR",
+    )
+    parser.add_argument(
+        "--cluster",
+        metavar="local|auto|HOST:PORT",
+        help="predict on the machines of a Ray cluster and write Parquet (docs/scale.md): one of "
+        "this machine, the one that it is part of, or one by its address",
     )
     add_score(parser, "default: PREDICT.SCORE of the config")
     add_level(parser)
@@ -69,6 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 if all inputs were used, 1 if not, 2 if nothing could be done."""
+    if args.cluster is not None:
+        return _run_on_cluster(args)
+    args.output = Path(args.output)
     import msgspec
     from tqdm import tqdm
 
@@ -134,10 +146,9 @@ def run(args: argparse.Namespace) -> int:
         raise
     except (OSError, KeyboardInterrupt) as error:
         cause = f"{error}: mend it. " if isinstance(error, OSError) else ""
-        print(
+        remark(
             f"locount predict: {cause}{job.summary.new} photos were done and are kept; the same "
-            "command continues from there.",
-            file=sys.stderr,
+            "command continues from there."
         )
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -153,30 +164,80 @@ def run(args: argparse.Namespace) -> int:
             if more:
                 print(f"  … and {more} more in {args.output / 'photos.csv'}")
     if job.summary.turned:
-        print(
+        remark(
             f"locount predict: {job.summary.turned} new photos were turned as their EXIF "
-            "orientation says, as viewers do; --as-stored leaves them",
-            file=sys.stderr,
+            "orientation says, as viewers do; --as-stored leaves them"
         )
     if job.summary.damaged:
-        print(
+        remark(
             f"locount predict: {job.summary.damaged} lines of the journal are damaged; "
-            "photos that only they held were predicted again, if they are among the inputs",
-            file=sys.stderr,
+            "photos that only they held were predicted again, if they are among the inputs"
         )
     others = sorted(set(inputs.passed_over) - set(unused))
     if others:
-        print(
-            f"locount predict: {len(others)} other files were passed over: {summarize(others)}",
-            file=sys.stderr,
-        )
+        remark(f"locount predict: {len(others)} other files were passed over: {summarize(others)}")
     if job.summary.failures:
-        print(
+        remark(
             f"locount predict: {len(job.summary.failures)} inputs were not used, or not all of "
-            f"them:\n{listing(job.summary.failures)}",
-            file=sys.stderr,
+            f"them:\n{listing(job.summary.failures)}"
         )
     return 1 if job.summary.failures else 0
+
+
+def _run_on_cluster(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from ..inference.cluster import predict_on_cluster, require_ray
+    from ..texts import listed_lines
+
+    for name, given in (
+        ("--level", args.level is not None),
+        ("--every", args.every != 1),
+        ("--json", args.json),
+    ):
+        if given:
+            raise InputError(f"{name} is not for --cluster: leave out one of them")
+    require_ray()
+    options = {
+        **{"engine": args.engine, "batch_size": args.batch_size, "amp": args.amp},
+        **{"as_stored": args.as_stored, "tiles": args.tiles},
+    }
+    if args.device is not None:
+        options["device"] = args.device
+    # Only for its settings: the workers have GPUs where this machine may have none.
+    predictor = open_predictor(args, device="cpu", as_stored=args.as_stored, tiles=args.tiles)
+    inputs = [name for name in args.inputs if name != "-"]
+    if "-" in args.inputs:
+        inputs += listed_lines(sys.stdin.buffer, "the list of paths")
+    start = time.perf_counter()
+    with tqdm(unit="photo", disable=None) as bar:
+        summary = predict_on_cluster(
+            predictor,
+            inputs,
+            args.output,
+            address=args.cluster,
+            score=predictor.cfg.PREDICT.SCORE if args.score is None else args.score,
+            options=options,
+            on_progress=bar.update,
+        )
+    speed = summary.new / (time.perf_counter() - start)
+    print(
+        f"photos: {summary.new} new ({speed:.1f} images/s), {summary.kept} from before\n"
+        f"boxes: {summary.boxes}, instances: {summary.instances} (new)\nresults: {args.output}"
+    )
+    if summary.failures:
+        print(
+            f"locount predict: {len(summary.failures)} inputs were not used:\n"
+            f"{listing(summary.failures)}",
+            file=sys.stderr,
+        )
+    if summary.lost:
+        print(
+            f"locount predict: {summary.lost} photos have no row, because workers died with them; "
+            "the same command tries them again",
+            file=sys.stderr,
+        )
+    return 1 if summary.failures or summary.lost else 0
 
 
 def _print_totals(summary: Summary, output: Path, seconds: float) -> None:

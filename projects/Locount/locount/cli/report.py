@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from ..errors import InputError, listing
-from .options import add_output, writing
+from .options import add_output, remark, writing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +41,9 @@ def run(args: argparse.Namespace) -> int:
         write_bytes(output, data)
     print(f"{output}: {len(data) / 1e6:.1f} MB")
     if report.problems:
-        print(
+        remark(
             f"locount report: {len(report.problems)} things are missing on the page:\n"
-            f"{listing(report.problems)}",
-            file=sys.stderr,
+            f"{listing(report.problems)}"
         )
         return 1
     return 0

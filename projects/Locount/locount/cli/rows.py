@@ -22,42 +22,31 @@ def run(args: argparse.Namespace) -> int:
     from tabulate import tabulate
 
     from ..files import to_csv, to_json
-    from ..report.shelf_page import ShelfCard, shelf_page
+    from ..report.shelf_page import ShelfCard, said, shelf_page
     from ..stock.pictures import draw_rows
-    from ..stock.shelf_photo import BOX_COLUMNS, GAP_COLUMNS, SHARE_COLUMNS
+    from ..stock.shelf_photo import BOX_COLUMNS, GAP_COLUMNS, ROW_COLUMNS, SHARE_COLUMNS
 
-    columns = {"boxes": BOX_COLUMNS, "shares": SHARE_COLUMNS, "gaps": GAP_COLUMNS}
+    columns = {
+        "boxes": BOX_COLUMNS,
+        "rows": ROW_COLUMNS,
+        "shares": SHARE_COLUMNS,
+        "gaps": GAP_COLUMNS,
+    }
     tables: dict[str, list[dict]] = {name: [] for name in columns}
-    cards = []
+    photos, cards = [], []
     for number, shot in enumerate(open_shots(args, args.inputs, not args.no_pictures).each, 1):
         photo, picture = shot.photo, None
-        own = dict(
-            zip(
-                columns,
-                (photo.boxes_table(), photo.shares_table(), photo.gaps_table()),
-                strict=True,
-            )
-        )
-        for name, rows in own.items():
-            tables[name] += rows
-        facts = {
-            "photo": photo.name,
-            "rows": len(photo.rows),
-            "boxes": len(photo.boxes),
-            "items": int(photo.counts.sum()),
-            "facings": int(photo.facings.sum()),
-            "gaps": len(photo.gaps),
-            "note": photo.rows.note,
-        }
+        photos.append(photo.facts())
+        own = (photo.boxes_table(), photo.rows_table(), photo.shares_table(), photo.gaps_table())
+        for table, rows in zip(tables.values(), own, strict=True):
+            table += rows
         if not args.no_pictures:
             picture = write_picture(args.output, number, shot, draw_rows(photo, shot.pixels()))
-        shown = {"Shares of the length": own["shares"], "Gaps": own["gaps"]}
-        cards.append(ShelfCard(facts, picture, shown))
+        cards.append(ShelfCard.of(photo, picture))
     files = {f"{name}.csv": to_csv(rows, columns[name]) for name, rows in tables.items()}
-    photos = [card.facts for card in cards]
     files["rows.json"] = to_json({"photos": photos, **tables})
     files["shelf.html"] = shelf_page("What is on the shelves", cards)
     write_files(args.output, files)
-    print(tabulate(photos, "keys", tablefmt="github"))
+    print(tabulate([said(facts) for facts in photos], "keys", tablefmt="github"))
     print(f"results: {args.output}")
     return 0

@@ -8,7 +8,7 @@ import os
 import sys
 
 from ..errors import InputError, listing
-from .options import add_device, add_model, add_score, at_least_1, open_predictor
+from .options import add_device, add_model, add_score, at_least_1, open_predictor, remark
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,8 +62,7 @@ def run(args: argparse.Namespace) -> int:
         else:  # as it is called on the disk, for the next command
             sys.stdout.buffer.write(os.fsencode(row["file_name"]) + b"\n")
     if failures:
-        print(
-            f"locount select: {len(failures)} photos could not be looked at:\n{listing(failures)}",
-            file=sys.stderr,
+        remark(
+            f"locount select: {len(failures)} photos could not be looked at:\n{listing(failures)}"
         )
     return 1 if failures else 0

@@ -9,10 +9,17 @@ import os
 import re
 import secrets
 import socket
-import sys
 
 from ..errors import InputError
-from .options import add_device, add_level, add_model, add_tiles, interval_level, open_predictor
+from .options import (
+    add_device,
+    add_level,
+    add_model,
+    add_tiles,
+    interval_level,
+    open_predictor,
+    remark,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,11 +69,10 @@ def run(args: argparse.Namespace) -> int:
         level = interval_level(args, predictor, predictor.cfg.PREDICT.SCORE)
         app = build_app(predictor, level=level, hosts=hosts, token=token)
         if shared:
-            print(
+            remark(
                 f"locount serve: everyone who can reach {host}"
                 f"{' and has the token' if token else ''} can use this page; there is no "
-                "encryption",
-                file=sys.stderr,
+                "encryption"
             )
         address = f"[{host}]" if ":" in host else host
         query = f"/?token={token}" if token else ""

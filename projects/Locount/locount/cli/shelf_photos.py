@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from ..stock import ShelfPhoto
+from ..stock import ShelfPhoto, TotalIntervals
 from .options import (
     add_device,
+    add_level,
     add_model,
     add_output,
     add_score,
     add_tiles,
     at_least_1,
+    interval_level,
     open_predictor,
     writing,
 )
@@ -65,6 +67,7 @@ def add_input_arguments(parser: argparse.ArgumentParser, *names: str) -> None:
         parser.add_argument("inputs", nargs="+", metavar="INPUT", help=text)
     add_model(parser)
     add_score(parser, "default: PREDICT.SCORE of the config")
+    add_level(parser)
     parser.add_argument(
         "--every", type=at_least_1, default=1, metavar="N", help="take every Nth frame of a video"
     )
@@ -101,7 +104,7 @@ def open_shots(args: argparse.Namespace, inputs: Sequence[str], pixels: bool = F
         if all(Path(name, file).is_file() for file in RESULTS):
             parts.append(_of_results(Path(name), args))
         elif not Path(name).exists() and (source := source_of(name)) is not None:
-            parts.append(_of_dataset(source, args.piled))
+            parts.append(_of_dataset(source, args))
         else:
             names.append(name)
     if names:
@@ -126,25 +129,72 @@ def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
     boxes = dt.boxes.copy()
     boxes[:, 2:] += boxes[:, :2]
     known = frozenset(gt.category_names)
+    category_names = dict(zip(gt.category_ids.tolist(), gt.category_names, strict=True))
 
     def shots() -> Iterator[Shot]:
         for image in content["images"]:
             own = gt.image_ids[dt.image] == image["id"]
             if args.score is not None:
                 own &= dt.scores >= args.score
+            intervals = _stored_intervals(folder, image.get("totals"), category_names, args)
             own = np.flatnonzero(own)
             names = tuple(gt.category_names[i] for i in dt.category[own])
             size = image["width"], image["height"]
             path = image["file_name"]
-            photo = ShelfPhoto(path, *size, boxes[own], names, dt.counts[own], known, args.piled)
+            found = boxes[own], names, dt.counts[own], known, args.piled, intervals
+            photo = ShelfPhoto(path, *size, *found)
             upright = image.get("orientation", 1) != 1
             yield Shot(photo, functools.partial(_pixels_of, path, upright))
 
     return Shots(known, shots())
 
 
-def _of_dataset(source: Source, piled: bool) -> Shots:
+def _stored_intervals(
+    folder: Path, content: Any, names: Mapping[int, str], args: argparse.Namespace
+) -> TotalIntervals | None:
+    """Those of a photo that `locount predict` has left; with another score there are none.
+
+    Raises:
+        InputError: if a level was asked for that they don't have.
+    """
+    import msgspec
+
+    from ..calibration import Interval
+    from ..inference.journal import Totals
+
+    try:
+        totals = msgspec.convert(content, Totals | None, str_keys=True)
+        if totals is not None:
+            photo, *categories = (
+                Interval(total.low, total.high)
+                for total in (totals.photo, *totals.categories.values())
+            )
+            by_name = {names[i]: c for i, c in zip(totals.categories, categories, strict=True)}
+            totals = TotalIntervals(totals.level, photo, by_name)
+    except (msgspec.ValidationError, KeyError) as error:
+        raise InputError(
+            f"{folder / RESULTS[0]}: totals of a photo are damaged: {error}"
+        ) from error
+    if args.level is not None and args.score is not None:
+        raise InputError(
+            f"intervals in {folder} are of its own score: leave out --score or --level"
+        )
+    if args.level is not None and (totals is None or totals.level != args.level):
+        there = f"are of level {totals.level:g}" if totals else "are not there"
+        raise InputError(
+            f"--level is {args.level:g}, and intervals in {folder} {there}: predict with `locount "
+            f"predict --level {args.level:g}`"
+        )
+    return totals if args.score is None else None
+
+
+def _of_dataset(source: Source, args: argparse.Namespace) -> Shots:
     from detectron2.structures import BoxMode
+
+    if args.level is not None:
+        raise InputError(
+            "--level is of what a model finds, and the boxes of a dataset are the truth"
+        )
 
     xyxy = BoxMode.XYXY_ABS
     classes = source.metadata()["thing_classes"]
@@ -158,7 +208,7 @@ def _of_dataset(source: Source, piled: bool) -> Shots:
             counts = np.array([a["count"] for a in annotations], int)
             size = record["width"], record["height"]
             array = np.array(boxes, float).reshape(-1, 4)
-            photo = ShelfPhoto(path, *size, array, names, counts, known, piled)
+            photo = ShelfPhoto(path, *size, array, names, counts, known, args.piled)
             yield Shot(photo, functools.partial(_pixels_of, path, False))
 
     return Shots(known, shots())
@@ -171,6 +221,7 @@ def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> 
     predictor = open_predictor(args, device=args.device, engine=args.engine, tiles=args.tiles)
     settings = predictor.cfg.PREDICT
     score = settings.SCORE if args.score is None else args.score
+    level = interval_level(args, predictor, score)
     known = frozenset(predictor.classes.names)
 
     def images() -> Iterator[Any]:
@@ -183,16 +234,7 @@ def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> 
     def shots() -> Iterator[Shot]:
         for prediction in predictor.stream(images(), keep_pixels=pixels):
             found = prediction.counting(score, settings.MAX_OVERLAP)
-            photo = ShelfPhoto(
-                found.name,
-                found.width,
-                found.height,
-                found.boxes.astype(float),
-                tuple(found.names),
-                found.counts,
-                known,
-                args.piled,
-            )
+            photo = ShelfPhoto.of(found, level, args.piled)
             yield Shot(photo, functools.partial(getattr, prediction, "pixels"))
 
     return Shots(known, shots())

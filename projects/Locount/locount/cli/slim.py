@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from .options import add_config_file
+from .options import add_config_file, remark
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +35,8 @@ def run(args: argparse.Namespace) -> int:
     )
     print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB of {before / 1e6:.1f} MB")
     if not has_config:
-        print(
+        remark(
             f"locount slim: {args.checkpoint} does not contain its config, so predicting with "
-            f"{args.output} needs one too; --config-file puts it in",
-            file=sys.stderr,
+            f"{args.output} needs one too; --config-file puts it in"
         )
     return 0

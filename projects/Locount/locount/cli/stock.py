@@ -21,17 +21,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="a category is short if at least K photos show too little of it (default: all photos)",
     )
+    parser.add_argument(
+        "--sure",
+        action="store_true",
+        help="status 1 only if something is short for sure, not if the interval of its number "
+        "leaves it open",
+    )
     text = "the list, a CSV file (default: %(default)s)"
     add_output(parser, text, default=Path("output/stock.csv"), metavar="FILE")
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if there is enough of all, 1 if something is short."""
+    """0 if there is enough of all, 1 if something is short or may be."""
     from tabulate import tabulate
 
     from ..files import to_csv
     from ..stock import read_minimums, shortages
-    from ..stock.minimum import COLUMNS
+    from ..stock.minimum import COLUMNS, ENOUGH, MAYBE, SHORT
 
     shots = open_shots(args, args.inputs)
     minimums = read_minimums(args.minimums, shots.known)
@@ -41,8 +47,12 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--confirm is {confirm}; there are only {len(photos)} photos")
     table = shortages(minimums, photos, confirm)
     write_files(args.output.parent, {args.output.name: to_csv(table, COLUMNS)})
-    short = [row for row in table if row["short"] == "yes"]
-    if short:
-        print(tabulate([list(row.values()) for row in short], COLUMNS, tablefmt="github"))
-    print(f"short: {len(short)} of {len(table)} categories; results: {args.output}")
-    return 1 if short else 0
+    lacking = [row for row in table if row["short"] != ENOUGH]
+    if lacking:
+        print(tabulate([list(row.values()) for row in lacking], COLUMNS, tablefmt="github"))
+    numbers = {state: sum(row["short"] == state for row in table) for state in (SHORT, MAYBE)}
+    print(
+        f"short: {numbers[SHORT]}, maybe: {numbers[MAYBE]} of {len(table)} categories; results: "
+        f"{args.output}"
+    )
+    return 1 if numbers[SHORT] or (numbers[MAYBE] and not args.sure) else 0

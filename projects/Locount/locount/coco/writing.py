@@ -87,7 +87,7 @@ def results(
 
     Args:
         boxes: N x 4, XYXY.
-        columns: scores and counts, N each.
+        columns: scores and counts, and the scores of these where there are any, N each.
     """
     rows = zip(category_ids, xywh(boxes).tolist(), *(c.tolist() for c in columns), strict=True)
     return [result(image_id, *row) for row in rows]

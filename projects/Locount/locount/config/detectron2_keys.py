@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from detectron2.config import CfgNode
 from msgspec import Meta
 
-from .nodes import AtLeast1, NotNegative, Number, Positive, Share
+from .nodes import AtLeast1, NotNegative, Number, Positive, Probability, Share
 
 Norm = Literal["", "BN", "FrozenBN", "GN", "SyncBN", "nnSyncBN", "naiveSyncBN", "naiveSyncBN_N"]
 Channels = tuple[float, float, float]
@@ -48,7 +48,7 @@ KEYS: dict[str, Any] = {
     "MODEL.RETINANET.NORM": Norm,
     "MODEL.RETINANET.NUM_CLASSES": AtLeast1,
     "MODEL.RETINANET.NUM_CONVS": Number,
-    "MODEL.RETINANET.PRIOR_PROB": Annotated[float, Meta(gt=0, lt=1)],
+    "MODEL.RETINANET.PRIOR_PROB": Probability,
     "MODEL.RETINANET.SCORE_THRESH_TEST": Share,
     "MODEL.RETINANET.TOPK_CANDIDATES_TEST": AtLeast1,
     "MODEL.ROI_BOX_CASCADE_HEAD.IOUS": Shares,

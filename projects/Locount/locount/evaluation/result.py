@@ -65,7 +65,8 @@ def summarize(gt: GroundTruth, scores: Sequence[SubsetScores], max_dets: int) ->
         if part.subset.count_blind:
             metrics[f"AP{part.subset.name}"] = mean_percent(part.average_precision[:, 0])
             metrics[f"AR{part.subset.name}"] = mean_percent(part.recall[:, 0])
-    metrics |= _joint_metrics(whole, max_dets)
+    metrics |= precision_figures(whole.average_precision, joint=True)
+    metrics[f"ARlc{max_dets}"] = mean_percent(whole.recall[:, 1:])
     joint = [part for part in parts if part.subset.joint]
     metrics |= {
         f"APlc-{part.subset.name}": mean_percent(part.average_precision[:, 1:]) for part in joint
@@ -77,10 +78,7 @@ def summarize(gt: GroundTruth, scores: Sequence[SubsetScores], max_dets: int) ->
         max_dets=max_dets,
         metrics=metrics,
         grid=np.array(
-            [
-                [mean_percent(whole.average_precision[:, j, i]) for j in range(1, 1 + NUM_AC)]
-                for i in range(NUM_IOU)
-            ]
+            [[mean_percent(cell) for cell in row] for row in whole.average_precision[:, 1:].T]
         ),
         per_category=list(_per_category(gt, whole, max_dets)),
         precision=whole.precision[counted].mean(axis=0) if counted.any() else no_curve,
@@ -91,6 +89,17 @@ def mean_percent(values: np.ndarray) -> float:
     """Mean in percent without the NaNs of categories that have no ground truth; NaN if none has."""
     values = values[~np.isnan(values)]
     return 100 * float(values.mean()) if values.size else float("nan")
+
+
+def precision_figures(ap: np.ndarray, *, joint: bool) -> dict[str, float]:
+    """``APlc APlc50 APlc75``, or ``AP AP50 AP75`` blind to counts, in percent.
+
+    Args:
+        ap: in [0, 1], of every cell: (..., J, I).
+    """
+    stem, cells = ("APlc", ap[..., 1:, :]) if joint else ("AP", ap[..., :1, :])
+    at = {name: cells[..., i if joint else 0, i] for name, i in QUOTED.items()}
+    return {stem: mean_percent(cells)} | {stem + n: mean_percent(v) for n, v in at.items()}
 
 
 def _coco_metrics(whole: SubsetScores, max_dets: int) -> Iterator[tuple[str, float]]:
@@ -106,15 +115,6 @@ def _coco_metrics(whole: SubsetScores, max_dets: int) -> Iterator[tuple[str, flo
     yield f"AR{max_dets}", mean(whole.recall[whole.num_gt > 0, 0].T)
 
 
-def _joint_metrics(whole: SubsetScores, max_dets: int) -> dict[str, float]:
-    ap = whole.average_precision
-    return {
-        "APlc": mean_percent(ap[:, 1:]),
-        **{f"APlc{name}": mean_percent(ap[:, 1 + i, i]) for name, i in QUOTED.items()},
-        f"ARlc{max_dets}": mean_percent(whole.recall[:, 1:]),
-    }
-
-
 def _per_category(gt: GroundTruth, whole: SubsetScores, max_dets: int) -> Iterator[dict]:
     for k, (category_id, name) in enumerate(
         zip(gt.category_ids.tolist(), gt.category_names, strict=True)
@@ -124,12 +124,10 @@ def _per_category(gt: GroundTruth, whole: SubsetScores, max_dets: int) -> Iterat
             "id": category_id,
             "name": name,
             "boxes": int(whole.num_gt[k]),
-            "AP": mean_percent(ap[None, 0]),
-            **{f"AP{suffix}": mean_percent(ap[None, 0, i]) for suffix, i in QUOTED.items()},
-            f"AR{max_dets}": mean_percent(whole.recall[None, k, 0]),
-            "APlc": mean_percent(ap[None, 1:]),
-            **{f"APlc{suffix}": mean_percent(ap[None, 1 + i, i]) for suffix, i in QUOTED.items()},
-            f"ARlc{max_dets}": mean_percent(whole.recall[None, k, 1:]),
+            **precision_figures(ap[None], joint=False),
+            f"AR{max_dets}": mean_percent(whole.recall[k, 0]),
+            **precision_figures(ap[None], joint=True),
+            f"ARlc{max_dets}": mean_percent(whole.recall[k, 1:]),
         }
 
 

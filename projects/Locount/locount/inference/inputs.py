@@ -38,6 +38,18 @@ class NamedImage:
     pixels: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class StoredImage:
+    """A photo that lies where paths don't lead.
+
+    Attributes:
+        read: gives the content of its file; raises :class:`InputError` where it can't be had.
+    """
+
+    name: str
+    read: Callable[[], bytes]
+
+
 @dataclass(frozen=True)
 class Failure:
     """An input that gave nothing, or not all it should.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from math import inf, nan
 from pathlib import Path
@@ -53,13 +53,15 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
     """Write images.json, predictions.json, inventory.csv and totals.csv; with intervals photos.csv,
     too.
 
-    A photo without a box has one row without category in inventory.csv. There are no intervals of
-    sums over photos: those of the photos don't add up.
+    A photo without a box has one row without category in inventory.csv. The interval of a photo
+    that was looked at in tiles is empty. There are none of sums over photos: those of the photos
+    don't add up.
 
     Returns:
         The rows of totals.csv, one for each class: COLUMNS and ``photos``.
     """
-    images, results, inventory, totals_of_photos = [], [], [], []
+    images, results, inventory, of_photos = [], [], [], []
+    calibrated = False
     totals = {i: Tally(n, g) for i, n, g in _labels(classes)}
     photos = dict.fromkeys(totals, 0)
     for entry in entries:
@@ -71,6 +73,7 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
                 "width": entry.width,
                 **({"picture": entry.picture} if entry.picture else {}),
                 **({"orientation": entry.orientation} if entry.orientation != UPRIGHT else {}),
+                **({"totals": entry.totals} if entry.totals else {}),
             }
         )
         for detection in entry.detections:
@@ -84,24 +87,36 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
         for category_id in {detection.category_id for detection in entry.detections}:
             photos[category_id] += 1
         of_entry = photo_tallies(entry, classes) or [Tally("", "")]
-        rows = [{"photo": entry.file_name, **_row(tally)} for tally in of_entry]
-        if entry.totals:
-            intervals = [*entry.totals.categories.values()] or [entry.totals.photo]
-            rows = [row | _interval(i) for row, i in zip(rows, intervals, strict=True)]
-            total = {"photo": entry.file_name, "boxes": len(entry.detections)}
-            total |= {"instances": entry.totals.photo.count, **_interval(entry.totals.photo)}
-            totals_of_photos.append(total | {"level": entry.totals.level})
-        inventory += rows
+        total = entry.totals
+        intervals: Sequence[Total | None] = [None] * len(of_entry)
+        if total:
+            calibrated = True
+            intervals = [*total.categories.values()] or [total.photo]
+        inventory += [
+            {"photo": entry.file_name, **_row(tally), **_interval(interval)}
+            for tally, interval in zip(of_entry, intervals, strict=True)
+        ]
+        of_photos.append(
+            {
+                "photo": entry.file_name,
+                "boxes": len(entry.detections),
+                "instances": sum(tally.instances for tally in of_entry),
+                **_interval(total and total.photo),
+                "level": total.level if total else nan,
+            }
+        )
     rows = [{**_row(tally), "photos": photos[i]} for i, tally in totals.items()]
     categories = [{"id": i, "name": n, "supercategory": g} for i, n, g in _labels(classes)]
     content = {
         "images.json": msgspec.json.encode({"images": images, "categories": categories}),
         "predictions.json": b"[" + b",\n".join(results) + b"]",
-        "inventory.csv": to_csv(inventory, inventory[0] if inventory else ("photo", *COLUMNS)),
+        "inventory.csv": to_csv(
+            inventory, ("photo", *COLUMNS, *(_interval(None) if calibrated else ()))
+        ),
         "totals.csv": to_csv(rows, (*COLUMNS, "photos")),
     }
-    if totals_of_photos:
-        content["photos.csv"] = to_csv(totals_of_photos, totals_of_photos[0])
+    if calibrated:
+        content["photos.csv"] = to_csv(of_photos, of_photos[0])
     for name, data in content.items():
         write_bytes(folder / name, data, durable=True)
     return rows
@@ -122,8 +137,9 @@ def _row(tally: Tally) -> dict[str, Any]:
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in vars(tally).items()}
 
 
-def _interval(total: Total) -> dict[str, int]:
-    return {"instances_low": total.low, "instances_high": total.high}
+def _interval(total: Total | None) -> dict[str, float]:
+    low, high = (total.low, total.high) if total else (nan, nan)
+    return {"instances_low": low, "instances_high": high}
 
 
 def _lower(lowest: float, score: float | None) -> float:

@@ -117,15 +117,16 @@ class Entry(msgspec.Struct, omit_defaults=True):
     ) -> Entry:
         """
         Args:
-            level: of the intervals; None for none.
+            level: of the intervals, which a prediction with a calibration has; None for none.
         """
         count_scores = prediction.count_scores.tolist()
         # The calibrated ones are the first ones, as the best are.
         intervals: list[Interval | tuple[None, None]] = [(None, None)] * len(prediction)
         probabilities: list[float | None] = [None] * len(prediction)
-        if level is not None:
+        calibration = prediction.calibration
+        if level is not None and calibration is not None:
             probabilities = prediction.probabilities.tolist()
-            if prediction.calibration is not None and prediction.calibration.boxes is not None:
+            if calibration.boxes is not None:
                 sure = prediction.count_intervals(level)
                 intervals[: len(sure)] = sure
         detections = [
@@ -160,7 +161,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
             picture,
             detections,
             prediction.orientation,
-            None if level is None else Totals.of(prediction, level),
+            None if level is None or calibration is None else Totals.of(prediction, level),
         )
 
 
@@ -266,7 +267,7 @@ class Journal:
                 f"{self.path} is not the journal of `locount predict`, or its first line is "
                 f"damaged ({error}): name another folder, or remove the file to start over."
             ) from error
-        self._check(settings, before)
+        check_settings(settings, before, self.path.parent)
         offset = self._file.tell()
         # A line without its end was cut off when the run was: its photo's turn comes again.
         while (line := self._file.readline()).endswith(b"\n"):
@@ -277,17 +278,19 @@ class Journal:
             offset = self._file.tell()
         self._file.truncate(offset)
 
-    def _check(self, now: dict[str, str], before: dict[str, str]) -> None:
-        differences = [
-            f"{key}: {before.get(key, 'unknown')} before, {value} now"
-            for key, value in now.items()
-            if before.get(key) != value
-        ]
-        if differences:
-            raise InputError(
-                f"{self.path.parent} contains predictions of a run that differs from this one:\n"
-                f"{listing(differences)}\nName another folder, or remove that one to start over."
-            )
+
+def check_settings(now: dict[str, str], before: dict[str, str], folder: str | Path) -> None:
+    """Raise :class:`InputError` if a run into a folder differs from the one before."""
+    differences = [
+        f"{key}: {before.get(key, 'unknown')} before, {value} now"
+        for key, value in now.items()
+        if before.get(key) != value
+    ]
+    if differences:
+        raise InputError(
+            f"{folder} contains predictions of a run that differs from this one:\n"
+            f"{listing(differences)}\nName another folder, or remove that one to start over."
+        )
 
 
 def _checked(line: bytes) -> bytes:

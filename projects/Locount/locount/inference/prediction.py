@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from PIL import Image
 
 from ..calibration import DEFAULT_LEVEL, Calibration, Interval
 from ..class_names import Classes
+from ..coco import results
 from ..data.images import UPRIGHT, open_picture
 from ..errors import InputError
 from ..evaluation.parts import outside_better
@@ -303,21 +303,11 @@ class Prediction:
         >>> sorted(Predictor()("photo.jpg").to_coco(image_id=7)[0])
         ['bbox', 'category_id', 'count', 'count_score', 'image_id', 'score']
         """
-        results = []
-        for found in self:
-            x1, y1, x2, y2 = found.box
-            results.append(
-                {
-                    "image_id": image_id,
-                    "category_id": self.classes.ids[found.class_id],
-                    "bbox": (x1, y1, x2 - x1, y2 - y1),
-                    "score": found.score,
-                    "count": found.count,
-                }
-            )
-            if not math.isnan(found.count_score):
-                results[-1]["count_score"] = found.count_score
-        return results
+        ids = [self.classes.ids[i] for i in self.class_ids]
+        columns = [self.scores, self.counts]
+        if self.instances.has("count_scores"):
+            columns.append(self.count_scores)
+        return results(image_id, ids, self.boxes, *columns)
 
     def to_supervision(self) -> supervision.Detections:
         """For the package supervision; counts and names are in its ``data``.

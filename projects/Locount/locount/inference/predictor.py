@@ -31,7 +31,7 @@ from ..model_choice import choose, open_config
 from ..model_file import CARD_KEY, find_weights, stored, stored_config
 from ..training import mixed_precision
 from .ahead import Place, Room, chunks, run_ahead
-from .inputs import Failure, NamedImage
+from .inputs import Failure, NamedImage, StoredImage
 from .prediction import Prediction
 from .tiles import Tiles, Tiling, merge
 
@@ -42,7 +42,7 @@ MAX_PIXELS_AHEAD = 150_000_000
 
 logger = logging.getLogger(__name__)
 
-Image = str | os.PathLike | np.ndarray | NamedImage
+Image = str | os.PathLike | np.ndarray | NamedImage | StoredImage
 
 
 class Predictor:
@@ -56,9 +56,9 @@ class Predictor:
     photo.jpg
     photo.jpg
 
-    The detections are those of Detectron2's ``DefaultPredictor``, which it can replace:
-    ``prediction["instances"]`` holds all of them, and the rest of a prediction those that count
-    (PREDICT.SCORE and PREDICT.MAX_OVERLAP). It gets to them faster:
+    Without tiles the detections are those of Detectron2's ``DefaultPredictor``, which it can
+    replace: ``prediction["instances"]`` holds all of them, and the rest of a prediction those that
+    count (PREDICT.SCORE and PREDICT.MAX_OVERLAP). It gets to them faster:
 
     * photos are read and resized in threads while the model is at work,
     * on a GPU images that are resized to one size go through the model together. Others do not:
@@ -100,8 +100,10 @@ class Predictor:
                 the same detections sooner and start later.
             as_stored: take the pixels of photo files as they are stored; by default they are turned
                 as their EXIF orientation says, so that boxes fit what viewers show.
-            tiles: look at photos in overlapping tiles too: "auto", a number or a size, as for
-                :meth:`Tiling.of`. A photo no larger than one is looked at as a whole only.
+            tiles: look at photos in overlapping tiles too: "none", "auto", a number or a size, as
+                for :meth:`Tiling.of`; by default PREDICT.TILES. A photo no larger than one is
+                looked at as a whole only. In tiles other things are found than the calibration is
+                about: such predictions have none.
 
         Raises:
             InputError: if the weights do not fit the config, or an option makes no sense, such as
@@ -124,12 +126,12 @@ class Predictor:
             mixed_precision.prepare(self.model)
         _check_engine(engine, self.device, amp)
         self.classes = find_classes(self.cfg, self.cfg.MODEL.WEIGHTS)
-        # Tiles find other things than the whole photos that a calibration is about.
-        self.calibration = None if tiles else _find_calibration(self.cfg)
         self._batch_size = batch_size or (1 if self.device.type == "cpu" else 8)
         self._workers = workers or min(os.cpu_count() or 1, 8)
         self._amp, self.as_stored = amp, as_stored
-        self.tiling = None if tiles is None else Tiling.of(tiles, self.cfg)
+        self.tiling = Tiling.of(tiles, self.cfg)
+        in_tiles = self.tiling is not None and not self.tiling.item
+        self.calibration = None if in_tiles else find_calibration(self.cfg)
         # Read here, because while a stream runs torch gives new threads another number.
         self._threads = torch.get_num_threads()
         self._parallel = min(self._threads, MAX_PARALLEL) if self.device.type == "cpu" else 1
@@ -212,7 +214,9 @@ class Predictor:
         """A photo with what it shows as a whole and in tiles."""
         if self.tiling is None or item.pixels is None:
             return item, whole
-        regions = self.tiling.regions(*item.size)
+        shown = self._prediction(item, whole, keep_pixels=False)
+        tiling = self.tiling.of_photo(*item.size, shown.boxes, shown.counts)
+        regions = tiling.regions(*item.size)
         if not len(regions):
             return item, whole
         tiles = run_ahead(
@@ -227,7 +231,8 @@ class Predictor:
                 return tile, None
             found.append(instances)
         height, width = item.size
-        return item, merge(found, np.vstack([(0, 0, width, height), regions]), item.size)
+        merged = merge(found, np.vstack([(0, 0, width, height), regions]), item.size)
+        return replace(item, in_tiles=True), merged
 
     def _cut(self, item: _Loaded, pixels: np.ndarray, region: np.ndarray) -> _Loaded:
         """A tile of a photo as an image; of its pixels only the model's input is a copy."""
@@ -247,9 +252,11 @@ class Predictor:
             elif isinstance(image, np.ndarray):
                 pixels = image
             else:
-                name = os.fspath(image)
+                stored = isinstance(image, StoredImage)
+                name = image.name if stored else os.fspath(image)
+                source = image.read() if stored else name
                 pixels, orientation = open_picture(
-                    name, upright=not self.as_stored, admit=place.take
+                    source, name=name, upright=not self.as_stored, admit=place.take
                 )
             _check_pixels(name, pixels)
             tensor = model_input(self.cfg, pixels)
@@ -309,7 +316,7 @@ class Predictor:
         pixels = item.pixels if keep_pixels else None
         every = Prediction(
             *(item.name, instances, self.classes, pixels, item.orientation),
-            calibration=self.calibration,
+            calibration=None if item.in_tiles else self.calibration,
         )
         return every.counting(self.cfg.PREDICT.SCORE, self.cfg.PREDICT.MAX_OVERLAP)
 
@@ -359,7 +366,7 @@ def _open_config(
     return open_config(*choose(weights=name))
 
 
-def _find_calibration(cfg: CfgNode) -> Calibration | None:
+def find_calibration(cfg: CfgNode) -> Calibration | None:
     """The one in the model file, if it is of detections that the config gives."""
     path = cfg.MODEL.WEIGHTS
     calibration = Calibration.of_model_file(path)
@@ -415,6 +422,7 @@ class _Loaded:
 
     Attributes:
         size: height and width.
+        in_tiles: whether its detections are of tiles too.
     """
 
     name: str
@@ -423,6 +431,7 @@ class _Loaded:
     tensor: torch.Tensor
     orientation: int
     place: Place
+    in_tiles: bool = False
 
 
 @dataclass(frozen=True, eq=False)

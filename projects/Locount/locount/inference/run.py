@@ -96,13 +96,9 @@ class Run:
         self._level, self._on_line = level, on_line
         self._stamps: dict[str, tuple[int, int]] = {}
         settings = {
-            "config": _config_digest(predictor.cfg),
-            "weights": _file_digest(predictor.cfg.MODEL.WEIGHTS),
-            "score": str(score),
+            **run_settings(predictor, score),
             "pictures": "yes" if pictures else "no",
             "every": str(every),
-            "tiles": str(predictor.tiling or "no"),
-            "orientation tags": "ignored" if predictor.as_stored else "obeyed",
         }
         if level is not None:
             settings["level"] = str(level)
@@ -198,6 +194,17 @@ class Run:
                 return Failure(prediction.name, f"its picture can't be drawn ({error})")
             write_bytes(self._folder / PICTURES / picture, jpeg.tobytes())
         return Entry.of(prediction, image_id, stamp, picture, self._level)
+
+
+def run_settings(predictor: Predictor, score: float) -> dict[str, str]:
+    """What the detections of a run depend on, by its name for the user."""
+    return {
+        "config": _config_digest(predictor.cfg),
+        "weights": _file_digest(predictor.cfg.MODEL.WEIGHTS),
+        "score": str(score),
+        "tiles": str(predictor.tiling or "no"),
+        "orientation tags": "ignored" if predictor.as_stored else "obeyed",
+    }
 
 
 def _is_large(numbered: tuple[int, Prediction]) -> bool:

@@ -44,6 +44,10 @@ SAME = 0.6
 # part of the other's.
 LEAST_SCORE = 0.25
 
+# "auto" enlarges a photo's pixels at most so much, and makes at most so many tiles along a side.
+ENLARGED = 2
+MOST_CLOSER = 4
+
 _LEAST_SIDE = 32
 _MOST_TILES = 100  # along a side of a photo
 _LOW, _HIGH = slice(0, 2), slice(2, 4)
@@ -57,36 +61,41 @@ class Tiling:
     Attributes:
         size: sides of a tile in pixels, the larger one along the long side of the photo.
         number: of tiles along each side of a photo, where no size is given.
+        item: side in pixels that items should have in the model's input; then each photo gets a
+            number of tiles of its own.
+        view: the model's input at most, short and long side; 0 for photos as they are.
     """
 
     size: tuple[int, int] = (0, 0)
     number: int = 0
+    item: float = 0.0
+    view: tuple[int, int] = (0, 0)
 
     def __str__(self) -> str:
+        if self.item:
+            return f"auto, items of {self.item:g} pixels"
         return f"{self.number} along each side" if self.number else "{}x{}".format(*self.size)
 
     @classmethod
-    def of(cls, tiles: Tiles, cfg: CfgNode) -> Tiling:
-        """What ``--tiles`` asks for.
+    def of(cls, tiles: Tiles | None, cfg: CfgNode) -> Tiling | None:
+        """What ``--tiles`` asks for; None for no tiles.
 
         Args:
-            tiles: "auto" for tiles of the size of the model's input, in which photos keep all their
-                pixels; how many along each side of a photo; or their size, as "1280x720" or as a
-                pair.
+            tiles: "none"; "auto" for as many as the items of a photo are small; how many along each
+                side of a photo; or their size, as "1280x720" or as a pair. None: PREDICT.TILES.
             cfg: of the model.
 
         Raises:
             InputError: if it is none of these.
         """
         text = "x".join(map(str, tiles)) if isinstance(tiles, tuple) else str(tiles)
+        if tiles is None:
+            text = cfg.PREDICT.TILES
+        if text == "none":
+            return None
         if text == "auto":
-            sides = cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST
-            if not cfg.INPUT.MIN_SIZE_TEST:
-                raise InputError(
-                    "The tiles 'auto' have no size, for the model takes photos of any size as "
-                    "they are (INPUT.MIN_SIZE_TEST is 0): give one, such as 1280x720"
-                )
-            return cls((max(sides), sides[0]))
+            view = cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST
+            return cls(item=cfg.PREDICT.ITEM_SIZE, view=view)
         if match := re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text):
             short, long = sorted(map(int, match.groups()))
             if short >= _LEAST_SIDE:
@@ -94,16 +103,40 @@ class Tiling:
         elif re.fullmatch("[0-9]{1,3}", text) and 1 <= int(text) <= _MOST_TILES:
             return cls(number=int(text))
         raise InputError(
-            f"{text!r} does not name tiles: give auto, how many along each side of a photo (1 to "
-            f"{_MOST_TILES}), or their size, such as 1280x720 ({_LEAST_SIDE} pixels or more)"
+            f"{text!r} does not name tiles: give none, auto, how many along each side of a photo, "
+            f"1 to {_MOST_TILES}, or their size, such as 1280x720 ({_LEAST_SIDE} pixels or more)"
         )
+
+    def of_photo(self, height: int, width: int, boxes: np.ndarray, counts: np.ndarray) -> Tiling:
+        """That of a photo, which has a size or a number.
+
+        With "auto" so many tiles that half of the items are ``item`` large in them, as far as
+        ENLARGED and MOST_CLOSER allow. Where the whole photo shows nothing it is looked at in two
+        along each side.
+
+        Args:
+            boxes, counts: N x 4 and N, of what the whole photo shows.
+        """
+        if not self.item:
+            return self
+        largest = 1.0
+        if self.view[0]:
+            short, long = sorted((height, width))
+            largest = max(short / self.view[0], long / self.view[1])
+        # n tiles that share a part o of themselves are together n - (n - 1) o tiles long.
+        closer = 2 - OVERLAP
+        if len(boxes):
+            sides = np.sqrt((boxes[:, _HIGH] - boxes[:, _LOW]).prod(axis=1) / counts)
+            closer = self.item * largest / max(_median(sides, counts), 1e-9)
+        closer = min(closer, ENLARGED * largest)
+        number = math.ceil((closer - OVERLAP) / (1 - OVERLAP))
+        return Tiling(number=min(max(number, 1), MOST_CLOSER))
 
     def regions(self, height: int, width: int) -> np.ndarray:
         """The tiles of a photo, all of one size: V x 4, int; none if one would hold all of it."""
         sides = np.array([width, height])
         tile = np.array(self.size if width >= height else self.size[::-1])
         if self.number:
-            # n tiles that share a part o of themselves are together n - (n - 1) o tiles long.
             tile = np.ceil(sides / (self.number - (self.number - 1) * OVERLAP)).astype(int)
         tile = np.minimum(tile, sides)
         if (tile == sides).all():
@@ -111,6 +144,12 @@ class Tiling:
         starts = [_starts(s, t) for s, t in zip(sides.tolist(), tile.tolist(), strict=True)]
         corners = np.stack(np.meshgrid(*starts), axis=2).reshape(-1, 2)
         return np.concatenate([corners, corners + tile], axis=1)
+
+
+def _median(values: np.ndarray, weights: np.ndarray) -> float:
+    order = np.argsort(values)
+    share = np.cumsum(weights[order]) / weights.sum()
+    return float(values[order][np.searchsorted(share, 0.5)])
 
 
 def _starts(length: int, tile: int) -> np.ndarray:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from ..counting import AC_STEPS, AC_THRESHOLDS, COUNT_RANGES, SCALE_SIDES
@@ -24,6 +23,8 @@ from .confusion import subset_confusion
 from .galleries import Gallery, Pictures
 from .paper import paper_figures, paper_method
 from .run_folder import Evaluation, RunFolder, read_run_folder
+from .shelf_page import environment
+from .shelves import Shelves, report_shelves
 from .training_curves import training_curves
 
 # Of all galleries together, so that the page stays below 10 MB, and of one.
@@ -64,6 +65,7 @@ class EvaluationView:
     counts: CountStatistics
     categories: list[dict]
     galleries: list[Gallery]
+    shelves: Shelves
     problems: list[str]
 
 
@@ -87,15 +89,9 @@ def build_report(
         for i, evaluation in enumerate(run.evaluations, 1)
     ]
     method = paper_method(run.cfg)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["figure"] = _figure
-    html = environment.get_template("page.html.jinja").render(
+    templates = environment()
+    templates.filters["figure"] = _figure
+    html = templates.get_template("page.html.jinja").render(
         run=run,
         views=views,
         method=method,
@@ -143,6 +139,8 @@ def _view(
             ("Best cases", "Found boxes with the right count: most items first.", best_cases),
         )
     ]
+    num_shelves = -(-num_examples // 2)
+    shelves = report_shelves(pictures, run.cfg, num_shelves, tta=bool(evaluation.kind))
     modified = datetime.fromtimestamp(evaluation.detections.stat().st_mtime)
     return EvaluationView(
         title=evaluation.title,
@@ -163,7 +161,8 @@ def _view(
         counts=counts,
         categories=_categories(result, counts),
         galleries=galleries,
-        problems=list(pictures.problems.values()),
+        shelves=shelves,
+        problems=[*pictures.problems.values(), *shelves.problems],
     )
 
 

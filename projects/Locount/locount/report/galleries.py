@@ -82,11 +82,15 @@ class Pictures:
             if len(found) == limit:
                 break
             image = int(self.matcher.gt.image[case.gt])
-            if image not in found and (pixels := self._pixels(image)) is not None:
+            if image not in found and (pixels := self.pixels(image)) is not None:
                 found[image] = self._example(case, image, pixels)
         return list(found.values())
 
-    def _pixels(self, image: int) -> np.ndarray | None:
+    def name(self, image: int) -> str:
+        """The file name of a photo."""
+        return Path(self.photos[self.matcher.gt.image_ids[image].item()].file_name or "").name
+
+    def pixels(self, image: int) -> np.ndarray | None:
         """BGR; None for a photo that can't be used, which is then among the problems."""
         image_id = self.matcher.gt.image_ids[image].item()
         photo = self.photos[image_id]
@@ -135,7 +139,7 @@ class Pictures:
         )
         shown = np.flatnonzero((gt.image == image) & ~gt.crowd)
         found = np.flatnonzero((dt.image == image) & (dt.scores >= self.score))
-        photo = Path(self.photos[gt.image_ids[image].item()].file_name or "").name
+        photo = self.name(image)
         return Example(
             f"{name} ×{count}: {said}",
             photo,
@@ -175,7 +179,7 @@ class Pictures:
         )
         # Without the key below the photo.
         drawn = draw_prediction(Prediction(alt, instances, classes), tile)[:height]
-        return Picture(_jpeg_uri(drawn), width, height, alt)
+        return Picture(jpeg_uri(drawn, MAX_TILE_BYTES), width, height, alt)
 
 
 def window(box: XYXY, width: int, height: int) -> tuple[int, int, int, int]:
@@ -228,13 +232,13 @@ def _area(boxes: np.ndarray) -> np.ndarray:
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
-def _jpeg_uri(pixels: np.ndarray) -> str:
+def jpeg_uri(pixels: np.ndarray, max_bytes: int) -> str:
     """BGR pixels as a data URI, in the best quality that is small enough."""
     picture = Image.fromarray(np.ascontiguousarray(pixels[:, :, ::-1]))
     for quality in (85, 70, 50, 30):
         data = io.BytesIO()
         picture.save(data, "JPEG", quality=quality, optimize=True)
-        if data.tell() <= MAX_TILE_BYTES:
+        if data.tell() <= max_bytes:
             break
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
 

@@ -20,6 +20,8 @@ from ..errors import DatasetError, InputError
 from ..inference.inputs import NamedImage
 from ..inference.journal import Entry
 from ..inference.predictor import Predictor
+from ..report.shelf_page import ShelfCard, shelf_part
+from ..stock import ShelfPhoto
 from ..visualization.drawing import class_color
 from .guard import Guard
 
@@ -147,6 +149,7 @@ def answer(predictor: Predictor, photo: bytes, level: float | None = None) -> di
         )
         prediction = predictor(NamedImage("photo", picture.pixels))
         prediction = prediction.counting(0, predictor.cfg.PREDICT.MAX_OVERLAP)
+        shelf = ShelfPhoto.of(prediction.above(predictor.cfg.PREDICT.SCORE), level)
     except DatasetError as error:
         if isinstance(error.__cause__, UnidentifiedImageError):
             raise HTTPException(
@@ -181,7 +184,15 @@ def answer(predictor: Predictor, photo: bytes, level: float | None = None) -> di
             for k, (i, name, group) in enumerate(classes)
         ],
         "detections": entry.detections,
-        "totals": entry.totals,  # of the detections from "score" on; null without intervals
+        # Of the detections from "score" on, the first ones; totals are null without intervals.
+        "totals": entry.totals,
+        "shelf": {
+            "note": shelf.rows.note,
+            "places": [shelf.place(i) for i in range(len(shelf.boxes))],
+            "shares": shelf.shares_table(),
+            "gaps": shelf.gaps_table(),
+        },
+        "page": shelf_part(ShelfCard.of(shelf)),
     }
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +39,12 @@ _CATEGORIES = "categories.txt"  # of the Locount layout
 # A worker imports for seconds before its first picture.
 PICTURES_PER_WORKER = 200
 _SIDES = (320, 4096)
+_UNGUARDED = (
+    "A script that renders shelves is also run by the processes that it starts for it: put what "
+    'it does below `if __name__ == "__main__":`'
+)
+# Of the environment of workers: the process that started them.
+_RENDERING = "LOCOUNT_RENDERING"
 
 
 class _Manifest(msgspec.Struct, omit_defaults=True):
@@ -132,6 +139,8 @@ def make_shelf(out: Path, split: str, series: Series) -> bool:
             written.
     """
     series.check()
+    if os.environ.get(_RENDERING) == str(os.getppid()):  # else both would wait for each other
+        raise InputError(_UNGUARDED)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", split):
         raise InputError(
             f"The split {split!r} is not a name: write it in lower case, such as train"
@@ -216,8 +225,14 @@ def _render_split(images: Path, texts: Path, series: Series) -> dict[str, dict[s
         return dict(bar(map(draw, range(series.images))))
     # Started afresh: a fork of a process with threads, as torch's, can wait forever.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
-        return dict(bar(pool.map(draw, range(series.images), chunksize=8)))
+    os.environ[_RENDERING] = str(os.getpid())
+    try:
+        with ProcessPoolExecutor(workers, context, initializer=_one_thread) as pool:
+            return dict(bar(pool.map(draw, range(series.images), chunksize=8)))
+    except BrokenProcessPool as error:
+        raise InputError(f"A process that renders shelves ended. {_UNGUARDED}") from error
+    finally:
+        del os.environ[_RENDERING]
 
 
 def _one_thread() -> None:

@@ -10,7 +10,12 @@ from typing import Any
 from .reading import known_category, raise_problems, read_table, whole_number
 from .shelf_photo import ShelfPhoto
 
-COLUMNS = ("category", "minimum", "median", "least", "most", "short_in", "photos", "short")
+COLUMNS = (
+    *("category", "minimum", "median", "low", "high", "least", "most", "short_in", "maybe_in"),
+    *("photos", "short"),
+)
+# Whether something is short.
+SHORT, MAYBE, ENOUGH = "yes", "maybe", "no"
 
 
 def read_minimums(path: str | os.PathLike, known: Collection[str]) -> dict[str, int]:
@@ -41,26 +46,37 @@ def read_minimums(path: str | os.PathLike, known: Collection[str]) -> dict[str, 
 def shortages(
     minimums: Mapping[str, int], photos: Sequence[ShelfPhoto], confirm: int
 ) -> list[dict[str, Any]]:
-    """COLUMNS of each category that has a minimum; what is short comes first.
+    """COLUMNS of each category that has a minimum; what is short comes first, then what may be.
+
+    A photo shows too little of a category if its whole interval is below the minimum, and may do so
+    if the lower end is. Without an interval the number is both ends.
 
     Args:
         photos: all of the same shelf.
-        confirm: a category is short if at least as many of the photos show too little of it.
+        confirm: a category is, or may be, short if at least as many of the photos show too little
+            of it, or may do so.
     """
     table = []
     for category, minimum in minimums.items():
         totals = [photo.total(category) for photo in photos]
-        short_in = sum(total < minimum for total in totals)
+        intervals = [photo.interval(category) for photo in photos]
+        ends = [i or (total, total) for i, total in zip(intervals, totals, strict=True)]
+        lows, highs = zip(*ends, strict=True)
+        short_in = sum(high < minimum for high in highs)
+        maybe_in = sum(low < minimum for low in lows)
         table.append(
             {
                 "category": category,
                 "minimum": minimum,
                 "median": statistics.median(totals),
+                "low": statistics.median(lows) if any(intervals) else None,
+                "high": statistics.median(highs) if any(intervals) else None,
                 "least": min(totals),
                 "most": max(totals),
                 "short_in": short_in,
+                "maybe_in": maybe_in,
                 "photos": len(photos),
-                "short": "yes" if short_in >= confirm else "no",
+                "short": SHORT if short_in >= confirm else MAYBE if maybe_in >= confirm else ENOUGH,
             }
         )
-    return sorted(table, key=lambda row: row["short"] == "no")
+    return sorted(table, key=lambda row: (SHORT, MAYBE, ENOUGH).index(row["short"]))

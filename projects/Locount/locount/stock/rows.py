@@ -64,9 +64,9 @@ class Rows(NamedTuple):
     def note(self) -> str:
         """What a reader should know before trusting the rows; "" if there is nothing."""
         if not len(self.row):
-            return "no box, so no row"
+            return "nothing was found, so there are no rows"
         if len(self.row) == 1:
-            return "one box: a row of its own"
+            return "one box is too little to tell rows by: it counts as a row of its own"
         if self.turned:
             return "the photo seems to be turned by 90 degrees: turn it, for its columns are rows"
         if self.level.max() == 0 and len(self) == len(self.row):

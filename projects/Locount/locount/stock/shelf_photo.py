@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -12,8 +13,26 @@ from ..errors import InputError
 from .facings import Gap, count_facings, find_gaps, occupied_lengths
 from .rows import Rows, checked, find_rows
 
+if TYPE_CHECKING:
+    from ..calibration import Interval
+    from ..inference.prediction import Prediction
+
 # Of a box or a place. Facings are aligned one by one.
 MAX_COUNT = 1000
+
+
+class TotalIntervals(NamedTuple):
+    """Where the true numbers of items on a photo lie.
+
+    Attributes:
+        level: the share of photos on which the truth lies in such an interval.
+        photo: of all items.
+        categories: of those of each category that was found, by name.
+    """
+
+    level: float
+    photo: Interval
+    categories: Mapping[str, Interval]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +48,7 @@ class ShelfPhoto:
         known: names of all categories that could have been found.
         piled: the items in a box are stacked or queued, so that one is seen from the front; else
             they are side by side.
+        intervals: of the totals; None where the model has none, and of annotations.
     """
 
     name: str
@@ -39,6 +59,24 @@ class ShelfPhoto:
     counts: np.ndarray
     known: frozenset[str]
     piled: bool = False
+    intervals: TotalIntervals | None = None
+
+    @classmethod
+    def of(cls, found: Prediction, level: float | None = None, piled: bool = False) -> Self:
+        """What a model found.
+
+        Args:
+            level: of the intervals, which are of :meth:`Prediction.calibrated`; None for none.
+        """
+        intervals, names = None, found.classes.names
+        if level is not None:
+            by_class = found.category_intervals(level)
+            by_name = {names[i]: interval for i, interval in by_class.items()}
+            intervals = TotalIntervals(level, found.total_interval(level), by_name)
+        return cls(
+            *(found.name, found.width, found.height, found.boxes.astype(float)),
+            *(tuple(found.names), found.counts, frozenset(names), piled, intervals),
+        )
 
     def __post_init__(self) -> None:
         try:
@@ -69,6 +107,44 @@ class ShelfPhoto:
             sum(n for n, c in zip(self.counts, self.categories, strict=True) if c == category)
         )
 
+    def interval(self, category: str) -> Interval | None:
+        """Of the number of items of a category; None where there is none, as of one that a model
+        of several categories did not find."""
+        if self.intervals is None:
+            return None
+        if self.known == {category}:
+            return self.intervals.photo
+        return self.intervals.categories.get(category)
+
+    def facts(self) -> dict[str, Any]:
+        """What is on the photo in a line: FACTS."""
+        numbers = (len(self.rows), len(self.boxes), int(self.counts.sum()))
+        intervals = self.intervals
+        bounds = (*intervals.photo, intervals.level) if intervals else (None, None, None)
+        rest = (int(self.facings.sum()), len(self.gaps), self.rows.note)
+        return dict(zip(FACTS, (self.name, *numbers, *bounds, *rest), strict=True))
+
+    def rows_table(self) -> list[dict[str, Any]]:
+        """A row for each row from the top: ROW_COLUMNS."""
+        row = self.rows.row
+        gaps = [gap.row for gap in self.gaps]
+        return [
+            {
+                "photo": self.name,
+                "row": i + 1,
+                "boxes": int((row == i).sum()),
+                "items": int(self.counts[row == i].sum()),
+                "facings": int(self.facings[row == i].sum()),
+                "gaps": gaps.count(i),
+            }
+            for i in range(len(self.rows))
+        ]
+
+    def place(self, box: int) -> dict[str, int]:
+        """Where a box stands, counted from 1, and its facings."""
+        places = {key: int(getattr(self.rows, key)[box]) + 1 for key in _PLACE}
+        return places | {"facings": int(self.facings[box])}
+
     def boxes_table(self) -> list[dict[str, Any]]:
         """A row for each box, from the top left: BOX_COLUMNS, places counted from 1."""
         rows = self.rows
@@ -76,12 +152,9 @@ class ShelfPhoto:
         return [
             {
                 "photo": self.name,
-                "row": int(rows.row[i]) + 1,
-                "position": int(rows.position[i]) + 1,
-                "level": int(rows.level[i]) + 1,
                 "category": self.categories[i],
                 "count": int(self.counts[i]),
-                "facings": int(self.facings[i]),
+                **self.place(i),
                 **dict(zip(("x1", "y1", "x2", "y2"), _rounded(self.boxes[i]), strict=True)),
             }
             for i in order
@@ -93,11 +166,14 @@ class ShelfPhoto:
         table = []
         for category in sorted(set(self.categories)):
             own = np.array([c == category for c in self.categories])
+            low, high = self.interval(category) or (None, None)
             table.append(
                 {
                     "photo": self.name,
                     "category": category,
                     "items": int(self.counts[own].sum()),
+                    "items_low": low,
+                    "items_high": high,
                     "facings": int(self.facings[own].sum()),
                     "linear_share": round(float(lengths[own].sum() / lengths.sum()), 4),
                 }
@@ -118,9 +194,17 @@ class ShelfPhoto:
         ]
 
 
+FACTS = (
+    *("photo", "rows", "boxes", "items", "items_low", "items_high", "level", "facings", "gaps"),
+    "note",
+)
+_PLACE = ("row", "position", "level")
 _CORNERS = ("x1", "y1", "x2", "y2")
-BOX_COLUMNS = ("photo", "row", "position", "level", "category", "count", "facings", *_CORNERS)
-SHARE_COLUMNS = ("photo", "category", "items", "facings", "linear_share")
+BOX_COLUMNS = ("photo", *_PLACE, "category", "count", "facings", *_CORNERS)
+ROW_COLUMNS = ("photo", "row", "boxes", "items", "facings", "gaps")
+SHARE_COLUMNS = (
+    *("photo", "category", "items", "items_low", "items_high", "facings", "linear_share"),
+)
 GAP_COLUMNS = ("photo", "row", "after", "items", *_CORNERS)
 
 

@@ -10,6 +10,7 @@ from argparse import Namespace
 from datetime import timedelta
 from typing import cast
 
+import torch
 from detectron2.config import CfgNode
 from detectron2.engine import default_setup, launch
 from detectron2.evaluation import verify_results
@@ -36,8 +37,9 @@ FOR_THE_LOG = (
 def run(args: Namespace) -> int:
     """:func:`main` in each process, and the exit status.
 
-    It is 1 for a training that diverged, which has left checkpoints, or figures that are not those
-    of TEST.EXPECTED_RESULTS, and 2 for input that can't be used or a disk that can't be written to.
+    It is 1 for a training that diverged, which has left checkpoints, a process that was killed, or
+    figures that are not those of TEST.EXPECTED_RESULTS, and 2 for input that can't be used or a
+    disk that can't be written to.
 
     Args:
         args: those of :func:`main`, and of ``launch``: num_gpus (processes of this machine),
@@ -55,9 +57,21 @@ def run(args: Namespace) -> int:
         )
     except SystemExit as end:
         return cast(int, end.code)
-    except ProcessExitedException as end:  # one of several processes, which has said why
-        return end.exit_code
+    except ProcessExitedException as end:  # one of several; the others have been ended
+        if end.signal_name is None:  # it has said why
+            return end.exit_code
+        print(
+            f"locount {_command(args)}: process {end.error_index} of this machine was killed "
+            f"({end.signal_name}), as it is when memory runs out, and so the others were ended. "
+            "`locount train --resume` continues from the newest checkpoint.",
+            file=sys.stderr,
+        )
+        return 1
     return 0
+
+
+def _command(args: Namespace) -> str:
+    return "eval" if args.eval_only else "train"
 
 
 def _in_process(args: Namespace) -> None:
@@ -65,9 +79,12 @@ def _in_process(args: Namespace) -> None:
     try:
         main(args)
     except (InputError, FloatingPointError, OSError) as error:
-        command = "eval" if args.eval_only else "train"
-        print(f"locount {command}: {printable(str(error), keep=chr(10))}", file=sys.stderr)
+        print(f"locount {_command(args)}: {printable(str(error), keep=chr(10))}", file=sys.stderr)
         sys.exit(1 if isinstance(error, FloatingPointError) else 2)
+    if comm.get_world_size() > 1:
+        # Or a process that ends before the others may abort them.
+        comm.synchronize()
+        torch.distributed.destroy_process_group()
 
 
 def main(args: Namespace) -> dict | None:

@@ -41,7 +41,8 @@ def draw_prediction(
 
     Args:
         pixels: H x W x 3, uint8, BGR.
-        level: of the intervals in the key, as for :meth:`Prediction.total_interval`; None for none.
+        level: of the intervals in the key, as for :meth:`Prediction.total_interval`, if the
+            prediction has a calibration; None for none.
 
     Returns:
         (H + key) x W x 3, uint8, BGR; the photo's pixels are where they were.
@@ -129,6 +130,8 @@ def _whole(box: Box) -> tuple[int, int, int, int]:
 def _key(prediction: Prediction, level: float | None) -> np.ndarray:
     """A strip as wide as the photo: color, category, boxes and instances of what is in it; and the
     total with its interval, where that is not the one category's."""
+    if prediction.calibration is None:
+        level = None
     font = label_font(max(12, prediction.width // 70))
     row, gap = round(font.size * 1.5), round(font.size)
     boxes = Counter(prediction.class_ids.tolist())

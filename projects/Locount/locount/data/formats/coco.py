@@ -1,14 +1,24 @@
-"""COCO json with ``count``: one file a split."""
+"""COCO json whose annotations may carry ``"count"``: one file a split."""
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from ...coco import dataset_to_coco
+import numpy as np
+from detectron2.structures import BoxMode
+
+from ... import coco
 from ...errors import Problem
 from ...files import write_json
-from ..coco_json import CocoJson
+from ...texts import read_json
+from ..counts import is_number_attribute, uncounted
+from ..image_paths import image_path
+from ..mending import Changes, mended_box
 from .base import Place, Reading, Source, Survey, size_fault
 from .dataset import Dataset
 from .folders import split_files
@@ -22,6 +32,8 @@ _LAYOUTS = (
         lambda path: (name := path.stem.removeprefix("instances_"), path.parents[1] / name),
     ),
 )
+# Numbers of annotations that are not attributes.
+_KEYS = frozenset({"image_id", "category_id", "area", "iscrowd", "ignore", "num_keypoints"})
 
 
 class CocoFolder(Place):
@@ -34,36 +46,196 @@ class CocoFolder(Place):
 
     def open(self, split: str) -> Coco:
         json_file, image_root = self.splits[split]
-        return Coco(split, json_file, image_root, self.reading)
+        return Coco(json_file, image_root, self.reading, split=split)
 
 
 class Coco(Source):
-    """A file and the folder of its images, which have the size that the file says."""
+    """An annotation file and the folder of its images.
+
+    Which files are right is said by :func:`locount.coco.read_truth`; here all boxes must be such
+    that they can be found, and all images be there, of the size that the file says.
+    """
 
     image_root = ""
 
-    def __init__(self, split: str, json_file: str, image_root: str, reading: Reading) -> None:
-        self.format, self.path, self.title = CocoFolder.format, json_file, json_file
-        self.split, self.image_root = split, image_root
-        self.json = CocoJson(json_file, image_root, count=reading.count, mend=reading.mend)
+    def __init__(
+        self,
+        path: str,
+        image_root: str,
+        reading: Reading,
+        *,
+        split: str = "",
+        content: dict | None = None,
+    ) -> None:
+        """
+        Args:
+            content: what the file says, where that has been read.
+        """
+        self.format, self.path, self.title = CocoFolder.format, path, path
+        self.split, self.image_root, self.content = split, image_root, content
+        self.count, self.mend = reading.count, reading.mend
 
     def metadata(self) -> dict[str, Any]:
-        return self.json.metadata()
+        """Detectron2's metadata: ``thing_classes`` by their ids, and what these ids become.
+
+        Raises:
+            DatasetError: if the file can't be read or a category is wrong.
+        """
+        faults = coco.Faults(self.path)
+        faults += (fault for fault in self._file.faults if fault.entries == "categories")
+        faults.raise_if_any()
+        return _metadata(self._file)
 
     def survey(self) -> Survey:
-        survey = self.json.survey()
-        stamps = [file_stamp(record["file_name"]) for record in survey.records]
-        sizes, faults = cached_sizes(f"coco-{self.split}", self.image_root, stamps)
-        problems, sound = [Problem(path, None, text) for path, text in faults.items()], []
-        for record, size in zip(survey.records, sizes.tolist(), strict=True):
+        """As of the base class; each annotation has its ``id``, where it has one.
+
+        Raises:
+            DatasetError: if the file can't be read or lacks one of the three lists.
+        """
+        records, metadata = self._sound()
+        stamps = [file_stamp(record["file_name"]) for record in records]
+        sizes, unreadable = cached_sizes(f"coco-{self.split}", self.image_root, stamps)
+        problems, sound = self._faults.problems(), []
+        problems += (Problem(path, None, text) for path, text in unreadable.items())
+        for record, size in zip(records, sizes.tolist(), strict=True):
             written, path = [record["height"], record["width"]], record["file_name"]
             if size == written:
                 sound.append(record)
-            elif path not in faults:
-                text = size_fault(path, size, written)
-                problems.append(Problem(self.json.json_file, None, text))
-        problems = [*survey.problems, *problems]
-        return survey._replace(records=sound, problems=problems, unreadable=list(faults))
+            elif path not in unreadable:
+                problems.append(Problem(self.path, None, size_fault(path, size, written)))
+        return Survey(sound, metadata, problems, self._hints(), list(unreadable))
+
+    @cached_property
+    def _file(self) -> coco.CocoFile:
+        mend = None if self.mend is None else partial(self._mended, self.mend)
+        source = self.path if self.content is None else self.content
+        return coco.read_truth(source, self.count, of_pixels=True, mend=mend)
+
+    @cached_property
+    def _faults(self) -> coco.Faults:
+        """What is wrong with the file, for training, and with the places of its images."""
+        faults = coco.Faults(self.path)
+        faults += self._file.faults
+        faults += self._file.invisible
+        images = self._file.images
+        first: dict[str, int] = {}
+        for i, name in zip(images.places.tolist(), images["file_name"].tolist(), strict=True):
+            try:
+                path = image_path(self.image_root, name)
+            except ValueError as error:
+                faults.add("images", i, f'"file_name" is {name!r}: {error}')
+                continue
+            if not os.path.isfile(path):
+                text = f"there is no file {name!r} in {self.image_root}: correct one of the two"
+                faults.add("images", i, text)
+            elif first.setdefault(path, i) != i:
+                text = (
+                    f"the file {name!r} is that of images[{first[path]}] already: give the "
+                    "annotations of both one image_id, and delete one entry"
+                )
+                faults.add("images", i, text)
+        return faults
+
+    def _hints(self) -> list[Problem]:
+        if self.count in self._file.annotations.columns or self.content is not None:
+            return []
+        entries = read_json(self.path)["annotations"]
+        text = uncounted(
+            name
+            for entry in (entries if isinstance(entries, list) else ())
+            if isinstance(entry, dict)
+            for name, value in (*entry.items(), *_attributes(entry).items())
+            if name not in _KEYS and is_number_attribute(name, value)
+        )
+        return [Problem(self.path, None, text)] if text else []
+
+    def _mended(self, changes: Changes, annotations: coco.Table, sizes: np.ndarray) -> None:
+        boxes = annotations["bbox"]
+        wrong = (boxes[:, 2:] < 0).any(axis=1) | coco.outside(boxes, sizes)
+        for i in np.flatnonzero(wrong & np.isfinite(boxes).all(axis=1)).tolist():
+            before = boxes[i].tolist()
+            box, why = mended_xywh(before, sizes[i])
+            if box is not None and why:
+                boxes[i] = box
+                annotations["area"][i] = box[2] * box[3]
+                line = f"annotations[{annotations.places[i]}]"
+                changes.add(self.path, line, str(before), str(box), why)
+        changes.log()
+
+    def _sound(self) -> tuple[list[dict], dict[str, object]]:
+        """The records and the metadata of what is without fault."""
+        file = self._file
+        faulty = {(fault.entries, fault.index) for fault in self._faults}
+        images, categories, annotations = (
+            np.array([(t.name, i) not in faulty for i in t.places.tolist()], bool)
+            for t in (file.images, file.categories, file.annotations)
+        )
+        of_category = categories[file.category_order]
+        class_ids = np.cumsum(of_category) - 1
+        annotations &= (file.image >= 0) & (file.category >= 0)
+        annotations[annotations] &= of_category[file.category[annotations]]
+        chosen = np.flatnonzero(annotations)
+        ids = file.annotations.columns.get("id")
+        columns = {
+            "bbox": file.annotations["bbox"][chosen],
+            "category_id": class_ids[file.category[chosen]],
+            "count": file.counts[chosen],
+            "iscrowd": file.annotations["iscrowd"][chosen],
+            **({} if ids is None else {"id": ids[chosen]}),
+        }
+        by_image: dict[int, list[dict]] = defaultdict(list)
+        values = [column.tolist() for column in columns.values()]
+        for image, *row in zip(file.image[chosen].tolist(), *values, strict=True):
+            entry = dict(zip(columns, row, strict=True))
+            by_image[image].append({**entry, "bbox_mode": BoxMode.XYWH_ABS})
+        place = np.argsort(file.image_order)
+        of_image = [file.images[key].tolist() for key in ("id", "file_name", "height", "width")]
+        records = [
+            {
+                "file_name": image_path(self.image_root, name),
+                "annotation_file": self.path,
+                "image_id": image_id,
+                "height": height,
+                "width": width,
+                "annotations": by_image[k],
+            }
+            for sound, k, image_id, name, height, width in zip(
+                images.tolist(), place.tolist(), *of_image, strict=True
+            )
+            if sound
+        ]
+        return records, _metadata(file, of_category)
+
+
+def mended_xywh(box: Sequence[float], size: Sequence[int]) -> tuple[list[float] | None, str]:
+    """:func:`.mending.mended_box` of an XYWH box, with COCO's tolerance.
+
+    Args:
+        size: height and width of the image, 0 where unknown.
+    """
+    x, y, width, height = box
+    corners = (x, y, x + width, y + height)
+    mended, why = mended_box(corners, (size[0], size[1]), coco.EDGE_TOLERANCE)
+    if mended is None or not why:
+        return (None if mended is None else list(box)), why
+    x1, y1, x2, y2 = mended
+    return [x1, y1, x2 - x1, y2 - y1], why
+
+
+def _attributes(annotation: dict) -> dict:
+    attributes = annotation.get("attributes")
+    return attributes if isinstance(attributes, dict) else {}
+
+
+def _metadata(file: coco.CocoFile, chosen: np.ndarray | None = None) -> dict[str, Any]:
+    """Of all categories, or those chosen, by ascending ids."""
+    ids = file.categories["id"][file.category_order]
+    names = np.array(file.category_names, object)
+    kept = slice(None) if chosen is None else chosen
+    return {
+        "thing_classes": names[kept].tolist(),
+        "thing_dataset_id_to_contiguous_id": {c: i for i, c in enumerate(ids[kept].tolist())},
+    }
 
 
 def write(dataset: Dataset, folder: Path) -> None:
@@ -74,5 +246,5 @@ def write(dataset: Dataset, folder: Path) -> None:
             {**record, "image_id": i, "file_name": file_name}
             for i, (record, file_name) in enumerate(zip(*split, strict=True), 1)
         ]
-        content = dataset_to_coco(records, category_ids, list(dataset.classes))
+        content = coco.dataset_to_coco(records, category_ids, list(dataset.classes))
         write_json(folder / f"{name}.json", content)

@@ -9,7 +9,6 @@ import msgspec
 
 from ...errors import DatasetError, Problem
 from ...texts import JSON_ERRORS, read_utf8
-from ..coco_json import CocoJson
 from ..images import UPRIGHT
 from ..names import DatasetName
 from .base import Reading, Survey
@@ -72,8 +71,6 @@ class Predictions(Coco):
                 photos[image.id] = image
         folders = {os.path.dirname(image.file_name) for image in photos.values()}
         root = os.path.commonpath(folders) if folders else folder
-        super().__init__(SPLIT, path, root, Reading())
-        self.format, self.path, self.title = "", "", f"What {folder} holds"
         images = [
             {**msgspec.to_builtins(image), "file_name": os.path.relpath(image.file_name, root)}
             for image in photos.values()
@@ -87,7 +84,8 @@ class Predictions(Coco):
                 if result.image_id in photos
             ],
         }
-        self.json = CocoJson(path, root, content=content)
+        super().__init__(path, root, Reading(), split=SPLIT, content=content)
+        self.format, self.title = "", f"What {folder} holds"
 
     @classmethod
     def of(cls, name: DatasetName, score: float = 0.0) -> Predictions:

@@ -12,9 +12,8 @@ from typing import Any, cast
 from ...coco import BOX
 from ...errors import InputError
 from ...texts import read_json
-from ..coco_json import CocoJson, mended_xywh
 from ..formats.base import Source
-from ..formats.coco import Coco
+from ..formats.coco import Coco, mended_xywh
 from ..image_paths import image_path
 from ..mending import Changes
 from .mending import copy_image
@@ -32,22 +31,22 @@ def fix_coco(
     Raises:
         InputError: for an image name that leads out of the folder of images.
     """
-    source = cast(Coco, sources[0]).json  # those of this format are
-    changes = Changes(os.path.dirname(os.path.abspath(source.json_file)))
-    content = read_json(source.json_file)
+    source = cast(Coco, sources[0])  # those of this format are
+    changes = Changes(os.path.dirname(os.path.abspath(source.path)))
+    content = read_json(source.path)
     images, annotations = content["images"], content["annotations"]
     kept = _fix_images(source, images, unreadable, turned, folder, changes)
     by_id = _by_id(kept)
     gone = _by_id(images).keys() - by_id.keys()
     annotations = _fix_annotations(source, annotations, by_id, gone, changes)
     content |= {"images": kept, "annotations": annotations}
-    with open(folder / os.path.basename(source.json_file), "w", encoding="utf-8") as file:
+    with open(folder / os.path.basename(source.path), "w", encoding="utf-8") as file:
         json.dump(content, file)
     return changes
 
 
 def _fix_images(
-    source: CocoJson,
+    source: Coco,
     images: list,
     unreadable: Collection[str],
     turned: Collection[str],
@@ -61,10 +60,10 @@ def _fix_images(
         try:
             path = image_path(source.image_root, name) if isinstance(name, str) else None
         except ValueError as error:
-            raise InputError(f"{source.json_file}: images[{i}]: {name!r}: {error}") from error
+            raise InputError(f"{source.path}: images[{i}]: {name!r}: {error}") from error
         if path in unreadable:
             text = json.dumps(image)
-            changes.add(source.json_file, f"images[{i}]", text, "", "the image can't be read")
+            changes.add(source.path, f"images[{i}]", text, "", "the image can't be read")
             continue
         if path is None or not os.path.isfile(path):
             kept.append(image)
@@ -81,7 +80,7 @@ def _fix_images(
 
 
 def _fix_annotations(
-    source: CocoJson, annotations: list, images: dict, gone: Collection, changes: Changes
+    source: Coco, annotations: list, images: dict, gone: Collection, changes: Changes
 ) -> list:
     """Correct the annotations of a file, and list the changes.
 
@@ -101,7 +100,7 @@ def _fix_annotations(
         if why:
             text = json.dumps(after) if after else ""
             where = f"annotations[{i}]"
-            changes.add(source.json_file, where, json.dumps(before), text, why)
+            changes.add(source.path, where, json.dumps(before), text, why)
         if after is not None:
             kept.append(after)
     return kept

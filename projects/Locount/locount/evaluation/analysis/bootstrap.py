@@ -11,7 +11,7 @@ from ...compiled import allocating
 from ..matching.engine import Matcher
 from ..matching.kernels import EPS, envelope, lowest_bit, recall_buckets
 from ..protocol import NUM_AC, NUM_CELLS, NUM_IOU, RECALL_POINTS
-from ..result import QUOTED, mean_percent
+from ..result import precision_figures
 from .pairs import matches_in_cells
 
 DRAWS, SEED, LEVEL = 1000, 0, 0.95
@@ -104,18 +104,10 @@ class Resampled:
         place = np.searchsorted(counted, m.paired[some])
         run = np.searchsorted(first_of_run, place, side="right") - 1
         truth = ~m.gt.crowd
-        self._arrays = (
-            start,
-            dt.image,
-            np.searchsorted(place, start),
-            place,
-            first_of_run[run],
-            first_of_run[run + 1] - first_of_run[run],
-            matched[some],
-            ignored[some],
-            np.concatenate([[0], np.cumsum(truth)])[m.gt_start],
-            m.gt.image[truth],
-        )
+        runs = first_of_run[run], first_of_run[run + 1] - first_of_run[run]
+        matches = np.searchsorted(place, start), place, *runs, matched[some], ignored[some]
+        gt = np.concatenate([[0], np.cumsum(truth)])[m.gt_start], m.gt.image[truth]
+        self._arrays = (start, dt.image), matches, gt
 
     def figures(self, times: np.ndarray) -> dict[str, float]:
         """The figures NAMES in 0 to 100, NaN without ground truth.
@@ -124,40 +116,25 @@ class Resampled:
         says, copies of a photo one after another in the order of ids.
         """
         ap = _average_precision(times, *self._arrays).reshape(-1, 1 + NUM_AC, NUM_IOU)
-        blind, joint = ap[:, 0], ap[:, 1:]
-        return {
-            "AP": mean_percent(blind),
-            **{f"AP{name}": mean_percent(blind[:, i]) for name, i in QUOTED.items()},
-            "APlc": mean_percent(joint),
-            **{f"APlc{name}": mean_percent(joint[:, i, i]) for name, i in QUOTED.items()},
-        }
+        return precision_figures(ap, joint=False) | precision_figures(ap, joint=True)
 
 
 @allocating
-def _average_precision(
-    times,
-    start,
-    image,
-    match_start,
-    match_place,
-    run_first,
-    run_size,
-    matched,
-    ignored,
-    gt_start,
-    gt_image,
-):
+def _average_precision(times, dt, matches, gt):
     """AP in each category and cell, (K, NUM_CELLS) in [0, 1], as :func:`.kernels.accumulate`.
 
     Args:
         times: (I,) how often each photo is there.
-        start, image: offsets of the categories in the N detections that count, and their photos.
-        match_start, match_place: the same offsets in the M detections that match anything in some
-            cell, and the places of these among the N.
-        run_first, run_size: (M,) of the equal scores in one photo to which each belongs.
-        matched, ignored: (M, 2) cells in which each matches ground truth that counts, or a crowd.
-        gt_start, gt_image: offsets and photos of the ground truth that counts.
+        dt: offsets of the categories in the N detections that count, and their photos.
+        matches: the same offsets in the M detections that match anything in some cell, and the
+            places of these among the N; (M,) first place and size of the run of equal scores in
+            one photo to which each belongs; (M, 2) cells in which each matches ground truth that
+            counts, and a crowd.
+        gt: offsets and photos of the ground truth that counts.
     """
+    start, image = dt
+    match_start, match_place, run_first, run_size, matched, ignored = matches
+    gt_start, gt_image = gt
     num_categories = len(start) - 1
     result = np.full((num_categories, NUM_CELLS), np.nan)
     best = np.empty((NUM_CELLS, len(RECALL_POINTS)))

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...compiled import allocating, loop
 from ...counting import num_passed_ac_thresholds
-from ..matching.kernels import box_at, box_iou, match_detection
+from ..matching.kernels import box_at, box_iou, envelope, match_detection
 from ..protocol import IOU_THRESHOLDS, NUM_IOU, RECALL_POINTS
 
 _num_passed_ac_thresholds = loop(num_passed_ac_thresholds)
@@ -31,43 +31,25 @@ _NUM_CAUSES = len(CAUSES)
 
 
 @allocating
-def record_matches(
-    first,
-    last,
-    paired_start,
-    pair_start,
-    pair_gt,
-    pair_passed,
-    gt_ignored,
-    cells,
-    taken,
-    matched,
-    ignored,
-):
+def record_matches(first, last, paired_start, pairs, truth, cells, matched, ignored):
     """The cells in which each of the C detections with pairs is matched.
 
     Writes bit sets: ``matched`` (C, 2) to ground truth that counts, ``ignored`` (C, 2) to ignored
-    one, and ``taken`` (G, 2), zeros before, the cells in which each ground truth is taken.
+    one, and those that are taken of ``truth``.
     """
     for d in range(paired_start[first], paired_start[last]):
         matched[d, 0], matched[d, 1], ignored[d, 0], ignored[d, 1] = match_detection(
-            pair_start[d],
-            pair_start[d + 1],
-            pair_gt,
-            pair_passed,
-            gt_ignored,
-            gt_ignored,
-            taken,
-            cells,
+            d, pairs, truth, cells
         )
 
 
 @allocating
-def blind_partners(first, last, paired_start, pair_start, pair_gt, gt_crowd, partner):
+def blind_partners(first, last, paired_start, pairs, gt_crowd, partner):
     """Match blind to counts at the lowest IoU threshold.
 
     Writes ``partner`` (C,): the ground truth that each detection with pairs takes, -1 for none.
     """
+    pair_start, pair_gt, _ = pairs
     taken = np.zeros(len(gt_crowd), np.bool_)
     for d in range(paired_start[first], paired_start[last]):
         partner[d] = -1
@@ -92,20 +74,7 @@ def _passed_ious(iou):
 
 @allocating
 def nearest_boxes(
-    first,
-    last,
-    dt_start,
-    dt_image,
-    dt_boxes,
-    dt_counts,
-    image_start,
-    image_gt,
-    gt_category,
-    gt_boxes,
-    gt_counts,
-    gt_crowd,
-    nearest,
-    passed,
+    first, last, dt, image_start, image_gt, gt, gt_category, gt_crowd, nearest, passed
 ):
     """For each detection the ground truth of highest IoU, of its category (0) and of others (1).
 
@@ -113,6 +82,8 @@ def nearest_boxes(
     taken. Writes ``nearest`` (D, 2), its index or -1, and ``passed`` (D, 2, 2), the numbers of IoU
     thresholds (-1 on background) and of AC thresholds it passes.
     """
+    dt_start, dt_image, dt_boxes, dt_counts = dt
+    _, _, gt_boxes, gt_counts = gt
     for k in range(first, last):
         for d in range(dt_start[k], dt_start[k + 1]):
             best = np.zeros(2)
@@ -168,24 +139,7 @@ def _count_hit(tp, fp, num_gt, best):
 
 
 @allocating
-def repair_cell(
-    i,
-    j,
-    dt_category,
-    dt_counts,
-    rank,
-    max_dets,
-    paired_place,
-    matched,
-    ignored,
-    taken,
-    nearest,
-    passed,
-    gt_category,
-    gt_counts,
-    gt_crowd,
-    num_gt,
-):
+def repair_cell(i, j, max_dets, dt, matches, gt):
     """AP at the i-th IoU and the j-th AC threshold, as it is and with one cause of errors repaired.
 
     A detection whose box, category or count is wrong becomes a hit, if the ground truth it should
@@ -194,12 +148,17 @@ def repair_cell(
     found, is left out too; a category that has no other is then perfect.
 
     Args:
-        dt_category, ..., passed: of the D detections, here all categories together by score.
-        paired_place: (D,) place among the C detections with pairs, or -1.
+        dt: of the D detections, here all categories together by score: category, count, rank,
+            place among the C detections with pairs or -1, and what :func:`nearest_boxes` writes.
+        matches: bit sets as :func:`record_matches` writes them: matched, ignored, taken.
+        gt: category, count and crowd (G,), and the number that counts of each category (K,).
 
     Returns:
         AP (K, 1 + causes), column 0 as it is, NaN without ground truth; number of errors (causes,).
     """
+    dt_category, dt_counts, rank, paired_place, nearest, passed = dt
+    matched, ignored, taken = matches
+    gt_category, gt_counts, gt_crowd, num_gt = gt
     cell = (1 + j) * NUM_IOU + i
     num_categories = len(num_gt)
     outcome = np.empty(len(dt_category), np.int8)
@@ -250,15 +209,9 @@ def repair_cell(
 
     ap = np.full((num_categories, 1 + _NUM_CAUSES), np.nan)
     for k in range(num_categories):
+        if num_gt[k] == 0:
+            continue
+        envelope(best[k])
         for v in range(1 + _NUM_CAUSES):
-            if num_gt[k] == 0:
-                continue
-            if targets[k, v] == 0:
-                ap[k, v] = 1
-                continue
-            highest, total = 0.0, 0.0
-            for r in range(len(RECALL_POINTS) - 1, -1, -1):
-                highest = max(highest, best[k, v, r])
-                total += highest
-            ap[k, v] = total / len(RECALL_POINTS)
+            ap[k, v] = best[k, v].mean() if targets[k, v] else 1
     return ap, num_errors

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..matching.engine import Matcher
+from ..matching.kernels import Objects
 from ..protocol import NUM_AC, NUM_IOU
 from . import cause_kernels
 from .cause_kernels import CAUSES
@@ -36,58 +37,27 @@ class ErrorAnalysis:
 def analyze_errors(matcher: Matcher, *, max_dets: int) -> ErrorAnalysis:
     """Sort the errors at every pair of thresholds by cause, and repair one cause at a time."""
     m = matcher
-    num_paired = len(m.paired)
-    matched, ignored, taken = matches_in_cells(m)
+    matches = matches_in_cells(m)
     image_gt = np.argsort(m.gt.image, kind="stable")
     image_start = np.searchsorted(m.gt.image[image_gt], np.arange(len(m.gt.image_ids) + 1))
     nearest: np.ndarray = np.empty((len(m.dt), 2), np.int32)
     passed: np.ndarray = np.empty((len(m.dt), 2, 2), np.int8)
+    found = Objects(m.dt_start, m.dt.image, m.dt.boxes, m.dt.counts)
+    truth = m.truth, m.gt.category, m.gt.crowd
     m.over_categories(
-        lambda first, last: cause_kernels.nearest_boxes(
-            first,
-            last,
-            m.dt_start,
-            m.dt.image,
-            m.dt.boxes,
-            m.dt.counts,
-            image_start,
-            image_gt,
-            m.gt.category,
-            m.gt.boxes,
-            m.gt.counts,
-            m.gt.crowd,
-            nearest,
-            passed,
-        )
+        cause_kernels.nearest_boxes, found, image_start, image_gt, *truth, nearest, passed
     )
     by_score = np.argsort(-m.dt.scores, kind="stable")
     paired_place: np.ndarray = np.full(len(m.dt), -1, np.int32)
-    paired_place[m.paired] = np.arange(num_paired)
+    paired_place[m.paired] = np.arange(len(m.paired))
     num_gt = np.bincount(m.gt.category[~m.gt.crowd], minlength=len(m.gt.category_ids))
 
-    dt_category, dt_counts, rank, paired_place, nearest, passed = (
-        array[by_score]
-        for array in (m.dt.category, m.dt.counts, m.rank, paired_place, nearest, passed)
-    )
+    columns = (m.dt.category, m.dt.counts, m.rank, paired_place, nearest, passed)
+    dt = tuple(column[by_score] for column in columns)
+    gt = m.gt.category, m.gt.counts, m.gt.crowd, num_gt
 
     def repair(cell: tuple[int, int]):
-        return cause_kernels.repair_cell(
-            *cell,
-            dt_category,
-            dt_counts,
-            rank,
-            max_dets,
-            paired_place,
-            matched,
-            ignored,
-            taken,
-            nearest,
-            passed,
-            m.gt.category,
-            m.gt.counts,
-            m.gt.crowd,
-            num_gt,
-        )
+        return cause_kernels.repair_cell(*cell, max_dets, dt, matches, gt)
 
     cells = [(i, j) for i in range(NUM_IOU) for j in range(NUM_AC)]
     with ThreadPoolExecutor(m.num_threads) as pool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..matching.engine import Matcher
+from ..matching.kernels import Truth
 from ..protocol import WHOLE
 from . import cause_kernels
 
@@ -40,11 +41,7 @@ def blind_matches(matcher: Matcher, *, max_dets: int) -> Matches:
     """Of the first ``max_dets`` detections of each image and category; crowds are left out."""
     m = matcher
     partner = np.empty(len(m.paired), np.int32)
-    m.over_categories(
-        lambda first, last: cause_kernels.blind_partners(
-            first, last, m.paired_start, m.pair_start, m.pair_gt, m.gt.crowd, partner
-        )
-    )
+    m.over_categories(cause_kernels.blind_partners, m.paired_start, m.pairs, m.gt.crowd, partner)
     found = (partner >= 0) & (m.rank[m.paired] < max_dets)
     dt, gt = m.paired[found], partner[found]
     return Matches(dt, gt, np.setdiff1d(np.flatnonzero(~m.gt.crowd), gt))
@@ -60,19 +57,8 @@ def matches_in_cells(matcher: Matcher) -> tuple[np.ndarray, np.ndarray, np.ndarr
     m = matcher
     taken = np.zeros((len(m.gt), 2), np.uint64)
     matched, ignored = np.empty((2, len(m.paired), 2), np.uint64)
+    truth, cells = Truth(m.gt.crowd, m.gt.crowd, taken), WHOLE.cells
     m.over_categories(
-        lambda first, last: cause_kernels.record_matches(
-            first,
-            last,
-            m.paired_start,
-            m.pair_start,
-            m.pair_gt,
-            m.pair_passed,
-            m.gt.crowd,
-            WHOLE.cells,
-            taken,
-            matched,
-            ignored,
-        )
+        cause_kernels.record_matches, m.paired_start, m.pairs, truth, cells, matched, ignored
     )
     return matched, ignored, taken

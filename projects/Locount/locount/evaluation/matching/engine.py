@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ...files import usable_cpus
 from ..annotations import Detections, GroundTruth
 from ..protocol import NUM_AC, NUM_CELLS, NUM_IOU, RECALL_POINTS, Subset
 from . import kernels, sorting
+from .kernels import Objects, Pairs, Truth
 
 
 @dataclass(frozen=True)
@@ -50,60 +52,31 @@ class Matcher:
         self.num_threads = num_threads or usable_cpus()
         self.gt_order, self.gt_start = _sort_by_category_and_image(gt, gt)
         dt_order, self.dt_start = _sort_by_category_and_image(dt, gt)
-        self.over_categories(
-            lambda first, last: sorting.sort_by_score(
-                first, last, self.dt_start, dt_order, dt.scores
-            )
-        )
+        self.over_categories(sorting.sort_by_score, self.dt_start, dt_order, dt.scores)
         self.gt = gt.take(self.gt_order)
         self._dt, self.dt_order = dt, dt_order
         image = np.empty(len(dt), np.int32)
         boxes, areas = np.empty((len(dt), 4)), np.empty(len(dt))
         self.dt_areas, self.dt_counts = areas, np.empty(len(dt), np.int64)
-        self.over_categories(
-            lambda first, last: kernels.gather(
-                first,
-                last,
-                self.dt_start,
-                dt_order,
-                dt.image,
-                dt.boxes,
-                dt.counts,
-                image,
-                boxes,
-                self.dt_counts,
-                areas,
-            )
-        )
+        found = Objects(self.dt_start, image, boxes, self.dt_counts)
+        columns = dt.image, dt.boxes, dt.counts
+        self.over_categories(kernels.gather, dt_order, columns, found, areas)
+        self.truth = Objects(self.gt_start, self.gt.image, self.gt.boxes, self.gt.counts)
         self.rank = np.empty(len(dt), np.int32)
         num_pairs = np.empty(len(dt), np.int32)
+        limits = len(gt.image_ids), max_dets
+        places = self.rank, num_pairs
         parts = self.over_categories(
-            lambda first, last: kernels.find_pairs(
-                first,
-                last,
-                len(gt.image_ids),
-                max_dets,
-                self.dt_start,
-                image,
-                boxes,
-                self.dt_counts,
-                self.gt_start,
-                self.gt.image,
-                self.gt.boxes,
-                self.gt.counts,
-                self.gt.crowd,
-                self.rank,
-                num_pairs,
-            )
+            kernels.find_pairs, *limits, found, self.truth, self.gt.crowd, *places
         )
         # the empty arrays mean no categories at all
         pair_gt, pair_passed = zip(
             (np.empty(0, np.int32), np.empty((0, 2), np.uint8)), *parts, strict=True
         )
-        self.pair_gt, self.pair_passed = np.concatenate(pair_gt), np.concatenate(pair_passed)
         self.paired = np.flatnonzero(num_pairs)
         self.paired_start = np.searchsorted(self.paired, self.dt_start)
-        self.pair_start = np.concatenate([[0], np.cumsum(num_pairs[self.paired], dtype=np.int64)])
+        pair_start = np.concatenate([[0], np.cumsum(num_pairs[self.paired], dtype=np.int64)])
+        self.pairs = Pairs(pair_start, np.concatenate(pair_gt), np.concatenate(pair_passed))
 
     @cached_property
     def dt(self) -> Detections:
@@ -119,12 +92,13 @@ class Matcher:
         ends = np.unique([0, *np.searchsorted(self.dt_start, targets).clip(0, last), last])
         return list(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True))
 
-    def over_categories(self, kernel: Callable) -> list:
-        """``kernel(first, last)`` on ranges that cover all categories, in threads; the results."""
+    def over_categories(self, kernel: Callable, *arrays: Any) -> list:
+        """``kernel(first, last, *arrays)`` on ranges that cover all categories, in threads; the
+        results."""
         # Python threads around kernels without the interpreter lock: an OpenMP pool would not
         # survive the fork of a data loader's workers in the middle of training.
         with ThreadPoolExecutor(self.num_threads) as pool:
-            return list(pool.map(lambda ends: kernel(*ends), self._chunks))
+            return list(pool.map(lambda ends: kernel(*ends, *arrays), self._chunks))
 
     def ignored_gt(self, subset: Subset) -> np.ndarray:
         areas = self.gt.areas if subset.annotation_area else self.gt.box_areas
@@ -144,28 +118,12 @@ class Matcher:
         num_gt = np.empty(num_categories, np.int64)
         recall: np.ndarray = np.empty((num_categories, NUM_CELLS))
         precision: np.ndarray = np.empty((num_categories, NUM_CELLS, len(RECALL_POINTS)))
+        paired = self.paired_start, paired_rank, paired_inside, inside_before, inside_upto
+        truth = Truth(ignored, self.gt.crowd, taken)
+        figures = num_gt, recall, precision
         self.over_categories(
-            lambda first, last: kernels.accumulate(
-                first,
-                last,
-                max_dets,
-                self.paired_start,
-                paired_rank,
-                paired_inside,
-                inside_before,
-                inside_upto,
-                self.pair_start,
-                self.pair_gt,
-                self.pair_passed,
-                self.gt_start,
-                ignored,
-                self.gt.crowd,
-                subset.cells,
-                taken,
-                num_gt,
-                recall,
-                precision,
-            )
+            kernels.accumulate,
+            *(max_dets, paired, self.pairs, self.gt_start, truth, subset.cells, *figures),
         )
         recall = recall.reshape(-1, 1 + NUM_AC, NUM_IOU)
         precision = precision.reshape(-1, 1 + NUM_AC, NUM_IOU, len(RECALL_POINTS))

@@ -12,11 +12,39 @@ so that threads can share the arrays; the functions release the interpreter lock
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ...compiled import allocating, loop
 from ...counting import num_passed_ac_thresholds
 from ..protocol import IOU_THRESHOLDS, NUM_CELLS, NUM_IOU, PASSED_CELLS, RECALL_POINTS
+
+
+class Objects(NamedTuple):
+    """Sorted detections or ground truth."""
+
+    start: np.ndarray  # (K + 1,)
+    image: np.ndarray
+    boxes: np.ndarray  # XYWH
+    counts: np.ndarray
+
+
+class Pairs(NamedTuple):
+    """The pairs of the C detections that have any."""
+
+    start: np.ndarray  # (C + 1,) offsets in the following
+    gt: np.ndarray  # (P,)
+    passed: np.ndarray  # (P, 2) numbers of IoU and of AC thresholds
+
+
+class Truth(NamedTuple):
+    """How ground truth can be matched."""
+
+    ignored: np.ndarray  # (G,) bool
+    crowd: np.ndarray  # (G,) bool
+    taken: np.ndarray  # (G, 2) bit sets, the cells in which it is taken; zeros at first, updated
+
 
 _num_passed_ac_thresholds = loop(num_passed_ac_thresholds)
 
@@ -54,13 +82,17 @@ def box_at(boxes, i):
 
 
 @loop
-def gather(
-    first, last, start, order, image, boxes, counts, to_image, to_boxes, to_counts, to_areas
-):
-    """Write image, box, count and area of the detections ``order`` (D,) into arrays of their own.
+def gather(first, last, order, columns, to, to_areas):
+    """Write image, box and count of the detections ``order`` (D,), and their areas.
 
     In one pass, because most of the time goes to memory out of reach of the cache.
+
+    Args:
+        columns: images, boxes and counts in the order of the file.
+        to: Objects with their offsets, the rest of which is written.
     """
+    image, boxes, counts = columns
+    start, to_image, to_boxes, to_counts = to
     for d in range(start[first], start[last]):
         i = order[d]
         to_image[d] = image[i]
@@ -78,23 +110,7 @@ def _grown(array, needed):
 
 
 @allocating
-def find_pairs(
-    first,
-    last,
-    num_images,
-    max_dets,
-    dt_start,
-    dt_image,
-    dt_boxes,
-    dt_counts,
-    gt_start,
-    gt_image,
-    gt_boxes,
-    gt_counts,
-    gt_crowd,
-    rank,
-    num_pairs,
-):
+def find_pairs(first, last, num_images, max_dets, dt, gt, gt_crowd, rank, num_pairs):
     """Pairs that can match, each detection's in the order in which it tries them.
 
     Fills ``rank`` (D,), the place of each detection by score among those of its category and image,
@@ -104,6 +120,8 @@ def find_pairs(
         For the pairs, detection by detection, highest IoU first and of equal ones the later in the
         file: int32 index of the ground truth; uint8 numbers of IoU and of AC thresholds passed.
     """
+    dt_start, dt_image, dt_boxes, dt_counts = dt
+    gt_start, gt_image, gt_boxes, gt_counts = gt
     # Of each image: first and last ground truth of the category, detections seen. Side by side, so
     # that an image takes one access to memory and not three.
     of_image = np.zeros((num_images, 3), np.int32)
@@ -118,11 +136,7 @@ def find_pairs(
             of_image[image, 1] = g + 1
         for d in range(dt_start[k], dt_start[k + 1]):
             image = dt_image[d]
-            first_gt, last_gt, seen = (
-                of_image[image, 0],
-                of_image[image, 1],
-                of_image[image, 2],
-            )
+            first_gt, last_gt, seen = of_image[image]
             rank[d] = seen
             of_image[image, 2] = seen + 1
             begin = n
@@ -162,26 +176,26 @@ def find_pairs(
 
 
 @loop
-def match_detection(
-    first_pair, last_pair, pair_gt, pair_passed, gt_ignored, gt_crowd, taken, cells
-):
+def match_detection(d, pairs, truth, cells):
     """Match one detection in all cells at once, one bit a cell.
 
     In each cell the detection takes the first of its pairs that passes and whose ground truth is
     free there, and an ignored one only if there is no other. A crowd is always free.
 
     Args:
-        first_pair, last_pair: the detection's pairs, without ``last_pair``.
-        taken: (G, 2) bit sets, the cells in which each ground truth is taken; updated.
+        d: its place among the C detections with pairs.
+        pairs, truth: Pairs and Truth.
         cells: (2,) bit set, the cells to evaluate.
 
     Returns:
         Cells matched to a ground truth that counts (two words) and to an ignored one (two words).
     """
+    pair_start, pair_gt, pair_passed = pairs
+    gt_ignored, gt_crowd, taken = truth
     free0, free1 = cells
     matched0 = matched1 = ignored0 = ignored1 = _NONE
     for ignored in (False, True):
-        for p in range(first_pair, last_pair):
+        for p in range(pair_start[d], pair_start[d + 1]):
             g = pair_gt[p]
             if gt_ignored[g] != ignored:
                 continue
@@ -232,25 +246,7 @@ def lowest_bit(word):
 
 @allocating
 def accumulate(
-    first,
-    last,
-    max_dets,
-    paired_start,
-    paired_rank,
-    paired_inside,
-    inside_before,
-    inside_upto,
-    pair_start,
-    pair_gt,
-    pair_passed,
-    gt_start,
-    gt_ignored,
-    gt_crowd,
-    cells,
-    taken,
-    num_gt,
-    recall,
-    precision,
+    first, last, max_dets, paired, pairs, gt_start, truth, cells, num_gt, recall, precision
 ):
     """Match the detections, best first, and turn hits and misses into precision and recall.
 
@@ -260,16 +256,16 @@ def accumulate(
     it takes a match to make it anything but a false positive.
 
     Args:
-        paired_start: offsets of the categories among the C detections with pairs.
-        paired_rank, paired_inside: (C,) rank of each, and whether it is inside.
-        inside_before: (K + 1,) detections inside, of rank < ``max_dets``, before each category.
-        inside_upto: (C,) the same up to each detection with pairs, including it.
-        pair_start: (C + 1,) offsets of the detections' pairs.
-        taken: (G, 2) zeros.
+        paired: of the C detections with pairs the offsets of the categories; (C,) rank of each,
+            and whether it is inside; (K + 1,) detections inside, of rank < ``max_dets``, before
+            each category; (C,) the same up to each detection with pairs, including it.
+        pairs, truth: Pairs and Truth.
         num_gt: (K,) written: ground truth that counts.
         recall: (K, NUM_CELLS) written: the highest recall, in [0, 1]; NaN without ground truth.
         precision: (K, NUM_CELLS, R) written: precision at the recall points, likewise.
     """
+    paired_start, paired_rank, paired_inside, inside_before, inside_upto = paired
+    gt_ignored = truth.ignored
     tp = np.zeros(NUM_CELLS, np.int64)
     matched_inside = np.zeros(128, np.int32)
     for k in range(first, last):
@@ -288,16 +284,7 @@ def accumulate(
         for d in range(paired_start[k], paired_start[k + 1]):
             if paired_rank[d] >= max_dets:
                 continue
-            matched0, matched1, ignored0, ignored1 = match_detection(
-                pair_start[d],
-                pair_start[d + 1],
-                pair_gt,
-                pair_passed,
-                gt_ignored,
-                gt_crowd,
-                taken,
-                cells,
-            )
+            matched0, matched1, ignored0, ignored1 = match_detection(d, pairs, truth, cells)
             if paired_inside[d]:
                 for word in range(2):
                     either = matched1 | ignored1 if word else matched0 | ignored0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any
 
 import torch
 from detectron2.utils import comm
@@ -19,19 +19,6 @@ Targets = Sequence[dict[str, Tensor]]
 Indices = list[tuple[Tensor, Tensor]]
 
 
-class Criterion(Protocol):
-    """The library's losses of a layer."""
-
-    losses: Sequence[str]
-    weight_dict: dict[str, float]
-
-    def get_loss(
-        self, kind: str, layer: Layer, targets: Targets, indices: Indices, number: float
-    ) -> dict[str, Tensor]: ...
-
-    def get_cdn_matched_indices(self, about: dict, targets: Targets) -> Indices: ...
-
-
 class SetLosses:
     """Sums of the losses over layers, by kind, each divided by the number of objects.
 
@@ -39,7 +26,7 @@ class SetLosses:
         sums: by name.
     """
 
-    def __init__(self, criterion: Criterion, targets: Targets, *, count_cost: float = 0.0):
+    def __init__(self, criterion: Any, targets: Targets, *, count_cost: float = 0.0):
         """
         Args:
             criterion: the library's losses of a layer, with weights.

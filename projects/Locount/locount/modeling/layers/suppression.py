@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from detectron2.config import CfgNode, configurable
-from detectron2.layers import ShapeSpec
-from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers, fast_rcnn_inference
+from detectron2.modeling.roi_heads.fast_rcnn import fast_rcnn_inference
 from detectron2.structures import Instances
 from torch import Tensor
 
@@ -49,34 +47,3 @@ def suppress(
         [detections for detections, _ in rescored],
         [r[k] for r, (_, k) in zip(regions, rescored, strict=True)],
     )
-
-
-class SuppressingOutputLayers(FastRCNNOutputLayers):
-    """Fast R-CNN's output layers with the suppression that MODEL.SOFT_NMS asks for."""
-
-    @configurable
-    def __init__(self, input_shape: ShapeSpec, *, soft_nms: SoftNMS | None = None, **kwargs):
-        """
-        Args:
-            soft_nms: None for the base class's NMS.
-            kwargs: as for :class:`FastRCNNOutputLayers`.
-        """
-        super().__init__(input_shape, **kwargs)
-        self.soft_nms = soft_nms
-
-    @classmethod
-    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict:
-        return super().from_config(cfg, input_shape) | {"soft_nms": SoftNMS.from_config(cfg)}
-
-    def inference(self, predictions, proposals):
-        if self.soft_nms is None:
-            return super().inference(predictions, proposals)
-        return suppress(
-            self.predict_boxes(predictions, proposals),
-            self.predict_probs(predictions, proposals),
-            [p.image_size for p in proposals],
-            self.test_score_thresh,
-            self.test_nms_thresh,
-            self.test_topk_per_image,
-            self.soft_nms,
-        )

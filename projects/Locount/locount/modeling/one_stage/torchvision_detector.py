@@ -60,16 +60,12 @@ class TorchvisionDetector(nn.Module):
         detector = build_torchvision_detector(
             node.NAME,
             num_classes=node.NUM_CLASSES,
-            pretrained_backbone=node.PRETRAINED_BACKBONE,
-            load_backbone=not cfg.MODEL.WEIGHTS,
+            pretrained_backbone=node.PRETRAINED_BACKBONE and not cfg.MODEL.WEIGHTS,
             score_thresh=node.SCORE_THRESH_TEST,
             nms_thresh=node.NMS_THRESH_TEST,
             detections_per_img=cfg.TEST.DETECTIONS_PER_IMAGE,
         )
-        return {
-            "detector": detector,
-            "input_format": cfg.INPUT.FORMAT,
-        }
+        return {"detector": detector, "input_format": cfg.INPUT.FORMAT}
 
     @property
     def device(self) -> torch.device:
@@ -84,7 +80,12 @@ class TorchvisionDetector(nn.Module):
         results = []
         for x, image, found in zip(batched_inputs, images, self.detector(images), strict=True):
             height, width = image.shape[-2:]
-            detections = self._detections(found, (height, width))
+            detections = Instances(
+                (height, width),
+                pred_boxes=Boxes(found["boxes"]),
+                scores=found["scores"],
+                pred_classes=found["labels"] - 1,
+            )
             results.append(
                 detector_postprocess(detections, x.get("height", height), x.get("width", width))
             )
@@ -104,21 +105,12 @@ class TorchvisionDetector(nn.Module):
             "labels": instances.gt_classes + 1,  # 0 is the background
         }
 
-    def _detections(self, found: dict[str, Tensor], image_size: tuple[int, int]) -> Instances:
-        return Instances(
-            image_size,
-            pred_boxes=Boxes(found["boxes"]),
-            scores=found["scores"],
-            pred_classes=found["labels"] - 1,
-        )
-
 
 def build_torchvision_detector(
     name: str,
     *,
     num_classes: int,
     pretrained_backbone: bool = False,
-    load_backbone: bool = True,
     score_thresh: float = 0.01,
     nms_thresh: float = 0.45,
     detections_per_img: int = 150,
@@ -129,8 +121,6 @@ def build_torchvision_detector(
         name: as in MODEL.TORCHVISION.NAME.
         num_classes: without the background.
         pretrained_backbone: whether the backbone starts from torchvision's ImageNet weights.
-        load_backbone: whether these are loaded, by torchvision's own loader; if not, it is the
-            network that they belong to, for weights that are loaded later.
     """
     options: dict[str, Any] = {
         "num_classes": num_classes + 1,
@@ -138,7 +128,7 @@ def build_torchvision_detector(
         "nms_thresh": nms_thresh,
         "detections_per_img": detections_per_img,
     }
-    if not (pretrained_backbone and load_backbone):
+    if not pretrained_backbone:
         options["weights_backbone"] = None
     build = BUILDERS.get(name) or partial(models.get_model, name, weights=None)
     detector = build(**options)

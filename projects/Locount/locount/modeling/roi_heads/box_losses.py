@@ -1,14 +1,18 @@
-"""Balanced L1, a loss of box regression beside Detectron2's."""
+"""Output layers with balanced L1, a loss of box regression beside Detectron2's, and soft-NMS."""
 
 from __future__ import annotations
 
 import math
 
 import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.layers import ShapeSpec
+from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
 from torch import Tensor
 
 from ...config.checks import BALANCED_L1
-from ..layers.suppression import SuppressingOutputLayers
+from ..layers.soft_nms import SoftNMS
+from ..layers.suppression import suppress
 
 
 def balanced_l1(
@@ -40,8 +44,36 @@ def balanced_l1(
     return torch.where(difference < beta, accurate, inaccurate)
 
 
-class BoxLossFastRCNNOutputLayers(SuppressingOutputLayers):
-    """Fast R-CNN's output layers, whose ``box_reg_loss_type`` can also be "balanced_l1"."""
+class BoxLossFastRCNNOutputLayers(FastRCNNOutputLayers):
+    """Fast R-CNN's output layers, whose ``box_reg_loss_type`` can also be "balanced_l1", with the
+    suppression that MODEL.SOFT_NMS asks for."""
+
+    @configurable
+    def __init__(self, input_shape: ShapeSpec, *, soft_nms: SoftNMS | None = None, **kwargs):
+        """
+        Args:
+            soft_nms: None for the base class's NMS.
+            kwargs: as for :class:`FastRCNNOutputLayers`.
+        """
+        super().__init__(input_shape, **kwargs)
+        self.soft_nms = soft_nms
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict:
+        return super().from_config(cfg, input_shape) | {"soft_nms": SoftNMS.from_config(cfg)}
+
+    def inference(self, predictions, proposals):
+        if self.soft_nms is None:
+            return super().inference(predictions, proposals)
+        return suppress(
+            self.predict_boxes(predictions, proposals),
+            self.predict_probs(predictions, proposals),
+            [p.image_size for p in proposals],
+            self.test_score_thresh,
+            self.test_nms_thresh,
+            self.test_topk_per_image,
+            self.soft_nms,
+        )
 
     def box_reg_loss(self, proposal_boxes, gt_boxes, pred_deltas, gt_classes):
         """As in the base class: summed over the foreground, divided by the number R of regions.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detectron2.config import CfgNode, configurable
+from detectron2.config import CfgNode
 from detectron2.modeling.roi_heads import ROI_HEADS_REGISTRY, StandardROIHeads
 
 from ...config.checks import check_config
@@ -12,14 +12,6 @@ from .box_losses import BoxLossFastRCNNOutputLayers
 @ROI_HEADS_REGISTRY.register()
 class FasterRCNNROIHeads(StandardROIHeads):
     """Detectron2's heads of one stage, with balanced L1 loss and MODEL.SOFT_NMS."""
-
-    @configurable
-    def __init__(self, **kwargs):
-        """
-        Args:
-            kwargs: as for :class:`StandardROIHeads`.
-        """
-        super().__init__(**kwargs)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape) -> dict:

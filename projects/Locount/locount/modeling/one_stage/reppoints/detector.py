@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -58,10 +59,7 @@ class RepPoints(DenseDetector):
         focal_loss_alpha: float = 0.25,
         focal_loss_gamma: float = 2.0,
         smooth_l1_beta: float = 0.11,
-        test_score_thresh: float = 0.05,
-        test_nms_thresh: float = 0.5,
-        test_topk_candidates: int = 1000,
-        max_detections_per_image: int = 100,
+        detect: Callable[..., tuple[Instances, Tensor]],
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
     ):
@@ -74,8 +72,7 @@ class RepPoints(DenseDetector):
                 the unit of the box losses.
             loss_weights: by name of the loss; 1 for a loss that is not named.
             smooth_l1_beta: as for :func:`box_loss`.
-            test_topk_candidates: how many are kept of each level, before suppression.
-            max_detections_per_image: after suppression.
+            detect: :func:`..detections.detect` with its options.
             pixel_mean, pixel_std: as for :class:`DenseDetector`.
         """
         super().__init__(
@@ -92,10 +89,7 @@ class RepPoints(DenseDetector):
         self.focal_loss_alpha = focal_loss_alpha
         self.focal_loss_gamma = focal_loss_gamma
         self.smooth_l1_beta = smooth_l1_beta
-        self.test_score_thresh = test_score_thresh
-        self.test_nms_thresh = test_nms_thresh
-        self.test_topk_candidates = test_topk_candidates
-        self.max_detections_per_image = max_detections_per_image
+        self.detect = detect
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
@@ -121,10 +115,13 @@ class RepPoints(DenseDetector):
             "focal_loss_alpha": node.FOCAL_LOSS_ALPHA,
             "focal_loss_gamma": node.FOCAL_LOSS_GAMMA,
             "smooth_l1_beta": node.SMOOTH_L1_LOSS_BETA,
-            "test_score_thresh": node.SCORE_THRESH_TEST,
-            "test_nms_thresh": node.NMS_THRESH_TEST,
-            "test_topk_candidates": node.TOPK_CANDIDATES_TEST,
-            "max_detections_per_image": cfg.TEST.DETECTIONS_PER_IMAGE,
+            "detect": partial(
+                detect,
+                score_thresh=node.SCORE_THRESH_TEST,
+                topk=node.TOPK_CANDIDATES_TEST,
+                nms_thresh=node.NMS_THRESH_TEST,
+                max_detections=cfg.TEST.DETECTIONS_PER_IMAGE,
+            ),
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
         }
@@ -198,14 +195,8 @@ class RepPoints(DenseDetector):
             count_outputs = by_location([p.counts for p in predictions if p.counts is not None])
         results = []
         for i, image_size in enumerate(images.image_sizes):
-            detections, location = detect(
-                scores[i].split(num_locations),
-                boxes[i].__getitem__,
-                image_size,
-                score_thresh=self.test_score_thresh,
-                topk=self.test_topk_candidates,
-                nms_thresh=self.test_nms_thresh,
-                max_detections=self.max_detections_per_image,
+            detections, location = self.detect(
+                scores[i].split(num_locations), boxes[i].__getitem__, image_size
             )
             if self.count_decoder is not None:
                 detections = self.count_decoder(detections, [count_outputs[i, location]])

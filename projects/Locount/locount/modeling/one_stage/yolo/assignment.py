@@ -31,18 +31,6 @@ class Targets(NamedTuple):
     weights: Tensor
 
 
-class Matches(NamedTuple):
-    """Pairs of a prediction and the object that it learns.
-
-    Attributes:
-        predictions: P integers in [0, R), each at most once.
-        objects: P integers in [0, M), each at most once.
-    """
-
-    predictions: Tensor
-    objects: Tensor
-
-
 def shape_iou(sizes: Tensor, others: Tensor) -> Tensor:
     """IoU of boxes laid on one another at their centres.
 
@@ -59,7 +47,7 @@ def shape_iou(sizes: Tensor, others: Tensor) -> Tensor:
 
 def match_objects(
     boxes: Tensor, anchors: Tensor, strides: Sequence[int], shapes: Sequence[Sequence[int]]
-) -> Matches:
+) -> tuple[Tensor, Tensor]:
     """Give each object one prediction, as YOLOv3 does.
 
     It is that of the anchor whose shape fits best, among those of all levels, in the cell that the
@@ -69,6 +57,9 @@ def match_objects(
     Args:
         boxes: M x 4, XYXY in pixels, of positive width and height, within the maps.
         anchors, strides, shapes: as for :func:`.anchors.anchor_grid`.
+
+    Returns:
+        P integers in [0, R) and P in [0, M), each at most once: predictions and their objects.
     """
     num_anchors = anchors.shape[1]
     upper_left, lower_right = boxes.split(2, dim=1)
@@ -89,7 +80,7 @@ def match_objects(
 
     later_too = (predictions[:, None] == predictions).triu(diagonal=1).any(dim=1)
     objects = torch.arange(len(boxes), device=boxes.device)[~later_too]
-    return Matches(predictions[objects], objects)
+    return predictions[objects], objects
 
 
 def find_objects(predicted: Tensor, boxes: Tensor, threshold: float) -> Tensor:
@@ -141,18 +132,11 @@ def assign_targets(
     parts = []
     for i, image in enumerate(objects):
         boxes = image.gt_boxes.tensor
-        matches = match_objects(boxes, anchors, strides, shapes)
-        objectness[i, matches.predictions] = 1.0
+        matched, learnt = match_objects(boxes, anchors, strides, shapes)
+        objectness[i, matched] = 1.0
         judged[i, find_objects(predicted[i], boxes, ignore_thresh)] = 0.0
-        judged[i, matches.predictions] = 1.0
-        boxes = boxes[matches.objects]
-        parts.append(
-            (
-                torch.full_like(matches.objects, i),
-                matches.predictions,
-                boxes,
-                image.gt_classes[matches.objects],
-                size_weights(boxes, image.image_size),
-            )
-        )
+        judged[i, matched] = 1.0
+        boxes, classes = boxes[learnt], image.gt_classes[learnt]
+        weights = size_weights(boxes, image.image_size)
+        parts.append((torch.full_like(matched, i), matched, boxes, classes, weights))
     return Targets(objectness, judged, *map(torch.cat, zip(*parts, strict=True)))

@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from ...layers.matrix_nms import matrix_nms
+from ..detections import best_candidates
 
 
 def class_scores(
@@ -62,11 +63,8 @@ class DetectionFilter:
         Returns:
             Those with the highest scores first.
         """
-        candidates, classes = (scores > self.score_thresh).nonzero(as_tuple=True)
-        scores = scores[candidates, classes]
-        scores, best = scores.sort(descending=True, stable=True)
-        scores, best = scores[: self.num_candidates], best[: self.num_candidates]
-        found, classes = Boxes(boxes[candidates[best]]), classes[best]
+        index, classes, scores = best_candidates([scores], self.score_thresh, self.num_candidates)
+        found = Boxes(boxes[index])
         found.clip(image_size)
         if self.nms == "matrix":
             scores = matrix_nms(found.tensor, scores, classes)

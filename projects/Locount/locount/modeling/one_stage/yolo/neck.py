@@ -102,7 +102,6 @@ class YOLONeck(Backbone):
                 f"MODEL.YOLO.IN_FEATURES {', '.join(in_features)} have the strides {strides}; each "
                 "must be twice the one before."
             )
-        self._size_divisibility = strides[-1]
         # From coarse to fine: name of a level and of its feature.
         self.names = {name.replace("res", "p"): name for name in reversed(in_features)}
         self._out_features = list(reversed(self.names))
@@ -126,7 +125,7 @@ class YOLONeck(Backbone):
 
     @property
     def size_divisibility(self) -> int:
-        return self._size_divisibility
+        return self._out_feature_strides[self._out_features[-1]]
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """

@@ -7,7 +7,8 @@ from detectron2.structures import BoxMode
 from PIL import Image
 
 from locount.data import DatasetError
-from locount.data.coco_json import CocoJson
+from locount.data.formats import Reading
+from locount.data.formats.coco import Coco
 from locount.errors import InputError
 
 CONTENT = {
@@ -44,7 +45,7 @@ def source(tmp_path):
             Image.new("RGB", (100, 80)).save(tmp_path / name)
         path = tmp_path / "annotations.json"
         path.write_text(content if isinstance(content, str) else json.dumps(content))
-        return CocoJson(str(path), str(tmp_path))
+        return Coco(str(path), str(tmp_path), Reading())
 
     return make
 
@@ -52,7 +53,7 @@ def source(tmp_path):
 def complaints(source):
     with pytest.raises(DatasetError) as caught:
         source.load()
-    assert all(problem.path == source.json_file for problem in caught.value.problems)
+    assert all(problem.path == source.path for problem in caught.value.problems)
     return [problem.text for problem in caught.value.problems]
 
 
@@ -61,7 +62,7 @@ def test_records_hold_what_the_file_says(source, content, tmp_path):
     first, second = coco.load()
     assert first == {
         "file_name": str(tmp_path / "a.jpg"),
-        "annotation_file": coco.json_file,
+        "annotation_file": coco.path,
         "image_id": 7,
         "height": 80,
         "width": 100,
@@ -183,7 +184,7 @@ def test_empty_lists_are_errors(source):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"gone\.json: can't be read"):
-        CocoJson(str(tmp_path / "gone.json"), str(tmp_path)).load()
+        Coco(str(tmp_path / "gone.json"), str(tmp_path), Reading()).load()
 
 
 def test_without_a_category_what_is_wrong_is_said(source, content):

@@ -1,0 +1,115 @@
+"""What stands on the shelves of an evaluation's photos: rows, facings, shares, gaps, totals."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from detectron2.config import CfgNode
+
+from ..calibration import DEFAULT_LEVEL, Calibration
+from ..errors import InputError
+from ..evaluation.annotations import Detections
+from ..evaluation.parts import without_parts
+from ..inference.predictor import find_calibration
+from ..stock import ShelfPhoto, TotalIntervals
+from ..stock.pictures import draw_rows
+from .galleries import Pictures, jpeg_uri
+from .shelf_page import Row, ShelfCard, said
+
+# Photos in the table, those with most items; and of a picture its width and bytes.
+MAX_PHOTOS, WIDTH, MAX_BYTES = 200, 1000, 120_000
+
+
+@dataclass
+class Shelves:
+    """
+    Attributes:
+        photos: a row for each.
+        level: of the intervals.
+        covered: on which share of the photos the truth lies in the interval; None without any.
+        cards: the first ones, with pictures.
+        problems: photos that are missing, and why.
+    """
+
+    photos: list[Row] = field(default_factory=list)
+    level: float = DEFAULT_LEVEL
+    covered: float | None = None
+    cards: list[ShelfCard] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def report_shelves(pictures: Pictures, cfg: CfgNode, num_cards: int, tta: bool) -> Shelves:
+    """
+    Args:
+        tta: whether test-time augmentation found the boxes: a calibration is not about those.
+    """
+    gt, dt = pictures.matcher.gt, pictures.matcher.dt
+    dt = without_parts(
+        dt.take(np.flatnonzero(dt.scores >= pictures.score)), cfg.PREDICT.MAX_OVERLAP
+    )
+    totals = np.bincount(dt.image, dt.counts, len(gt.image_ids))
+    objects = np.flatnonzero(~gt.crowd)
+    truth = np.bincount(gt.image[objects], gt.counts[objects], len(gt.image_ids))
+    calibration = None if tta else _calibration(cfg)
+    shelves, covered = Shelves(), []
+    for image in np.argsort(-totals, kind="stable")[:MAX_PHOTOS].tolist():
+        try:
+            photo = _photo(pictures, dt.take(np.flatnonzero(dt.image == image)), image, calibration)
+        except InputError as error:
+            shelves.problems.append(str(error))
+            continue
+        true = int(truth[image])
+        facts = photo.facts()
+        row: dict[str, Any] = {"photo": facts.pop("photo"), "items in truth": true}
+        shelves.photos.append(said(row | facts))
+        if photo.intervals is not None:
+            low, high = photo.intervals.photo
+            covered.append(low <= true <= high)
+        if len(shelves.cards) < num_cards and (pixels := pictures.pixels(image)) is not None:
+            uri = jpeg_uri(_drawn(photo, pixels), MAX_BYTES)
+            shelves.cards.append(ShelfCard.of(photo, uri, {"items in truth": true}))
+    shelves.covered = float(np.mean(covered)) if covered else None
+    return shelves
+
+
+def _calibration(cfg: CfgNode) -> Calibration | None:
+    """That of the weights, if it is about the boxes that the report shows."""
+    if not os.path.isfile(cfg.MODEL.WEIGHTS):
+        return None
+    calibration = find_calibration(cfg)
+    shown = (cfg.PREDICT.SCORE, cfg.PREDICT.MAX_OVERLAP)
+    if calibration is None or shown != (calibration.score, calibration.max_overlap):
+        return None
+    return calibration
+
+
+def _photo(
+    pictures: Pictures, dt: Detections, image: int, calibration: Calibration | None
+) -> ShelfPhoto:
+    gt = pictures.matcher.gt
+    names, ids = gt.category_names, gt.category_ids.tolist()
+    intervals = None
+    if calibration is not None:
+        items = np.bincount(dt.category, dt.counts).astype(int)
+        found = {ids[i]: int(items[i]) for i in np.flatnonzero(items).tolist()}
+        bounds = calibration.category_intervals(found, DEFAULT_LEVEL)
+        by_name = {names[ids.index(i)]: b for i, b in zip(found, bounds, strict=True)}
+        total = calibration.total_interval(int(items.sum()), DEFAULT_LEVEL)
+        intervals = TotalIntervals(DEFAULT_LEVEL, total, by_name)
+    boxes = dt.boxes.copy()
+    boxes[:, 2:] += boxes[:, :2]
+    photo = pictures.photos[gt.image_ids[image].item()]
+    return ShelfPhoto(
+        *(pictures.name(image), photo.width or 0, photo.height or 0, boxes),
+        *(tuple(names[i] for i in dt.category), dt.counts, frozenset(names), False, intervals),
+    )
+
+
+def _drawn(photo: ShelfPhoto, pixels: np.ndarray) -> np.ndarray:
+    scale = min(1.0, WIDTH / pixels.shape[1])
+    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return draw_rows(replace(photo, boxes=photo.boxes * scale), small)
