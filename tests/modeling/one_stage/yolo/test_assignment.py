@@ -59,7 +59,7 @@ def test_matches_are_those_of_a_search_through_all_predictions():
 
 
 def test_of_two_objects_in_one_place_the_later_is_learnt():
-    predictions, _ = match(box(4, 4, 10, 10), box(20, 4, 10, 10), box(5, 3, 10, 9))
+    predictions, learnt = match(box(4, 4, 10, 10), box(20, 4, 10, 10), box(5, 3, 10, 9))
     assert learnt.tolist() == [1, 2]
     assert predictions.tolist() == [4, 0]
 
