@@ -25,7 +25,8 @@ FLOORS = (
     {"training", "export"},
     {"inference"},
     {"stock"},
-    {"report", "serve"},
+    {"report"},
+    {"serve"},
     {"cli"},
     {"__main__"},
 )

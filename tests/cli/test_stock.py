@@ -108,6 +108,19 @@ def test_a_photo_is_predicted(photos, untrained, tmp_path):
     assert rows["0.9"] < rows["0.0"]
 
 
+def test_intervals_of_a_prediction_are_kept(photos, calibrated, tmp_path):
+    photo = str(photos / "Locount_ImagesTest" / "0.jpg")
+    model, found = ["--weights", str(calibrated)], tmp_path / "found"
+    assert main(["predict", photo, *model, "--no-pictures", "--output", str(found)]) == 0
+    (totals,) = read(found / "photos.csv")
+    for inputs in ([str(found)], [photo, *model]):
+        out = tmp_path / "out"
+        assert main(["rows", *inputs, "--no-pictures", "--output", str(out)]) == 0
+        facts = json.loads((out / "rows.json").read_text())["photos"][0]
+        for key in ("", "_low", "_high"):
+            assert facts[f"items{key}"] == int(totals[f"instances{key}"])
+
+
 @pytest.mark.parametrize("suffix", ["csv", "json"])
 def test_a_plan_is_made_and_checked(suffix, shelf, tmp_path, capsys):
     plan, out = tmp_path / f"plan.{suffix}", tmp_path / "out"

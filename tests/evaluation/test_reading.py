@@ -69,7 +69,7 @@ def test_bad_detection_is_named(tmp_path, key, value, message, as_file):
         source = tmp_path / "dt.json"
         source.write_text(json.dumps(dt))
     text = problems(truth(), source)
-    assert text.startswith(str(source) if as_file else "detections: 1 problem")
+    assert text.startswith(str(source) if as_file else "detections: one problem")
     assert f'detections[1]: "{key}" is ' in text or f'detections: "{key}" is' in text
     assert any(part in text for part in message.split("|"))
 

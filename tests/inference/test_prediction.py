@@ -67,7 +67,7 @@ def test_it_is_the_dict_of_the_default_predictor(prediction):
 
 def test_it_is_coco_results(prediction):
     results = prediction.to_coco(image_id=5)
-    assert [r["bbox"] for r in results] == [(0, 0, 8, 10), (10, 2, 20, 16)]
+    assert [r["bbox"] for r in results] == [[0, 0, 8, 10], [10, 2, 20, 16]]
     assert [(r["category_id"], r["count"], r["image_id"]) for r in results] == [
         (7, 3, 5),
         (4, 12, 5),

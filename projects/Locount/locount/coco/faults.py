@@ -7,7 +7,7 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from ..errors import DatasetError, Problem
+from ..errors import DatasetError, Problem, number_of
 
 
 class Fault(NamedTuple):
@@ -72,5 +72,4 @@ class Faults(list[Fault]):
             DatasetError: if there are any.
         """
         if self:
-            number = "1 problem" if len(self) == 1 else f"{len(self)} problems"
-            raise DatasetError(f"{self.path}: {number}", self.problems())
+            raise DatasetError(f"{self.path}: {number_of(self)}", self.problems())

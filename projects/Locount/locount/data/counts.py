@@ -6,11 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from ..coco import COUNT
-from ..counting import MAX_COUNT
-
-__all__ = ["COUNT", "MAX_COUNT", "is_number_attribute", "uncounted"]
-
 # Numbers that labeling tools add to boxes by themselves.
 _OF_TOOLS = frozenset({"rotation", "track_id", "z_order", "confidence", "score", "id"})
 _NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?\s*", re.ASCII)

@@ -1,10 +1,9 @@
 from .backbone.bfp import BalancedFeaturePyramid
 from .backbone.hrfpn import HRFPN
 from .backbone.timm_backbone import TimmBackbone
-from .counting.balance import balance_counts
 from .counting.counters import CountClassifier, CountRegressor
 from .counting.decoding import CountDecoder
-from .counting.loss import CountLoss
+from .counting.loss import CountLoss, balance_counts
 from .counting.matcher import CountAwareMatcher
 from .counting.ordinal_counters import CumulativeLinkClassifier
 from .detr import CountingDETR

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ...coco import COUNT
 from ...errors import DatasetError, InputError, Problem, listing, number_of
-from ..counts import COUNT
 from ..mending import Changes
 
 logger = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ...coco import COUNT
 from ...errors import DatasetError, InputError, Problem, listing
 from ...files import new_folder, to_csv
-from ..counts import COUNT
 from ..images import IMAGE_SUFFIXES, orientation_text, read_orientations
 from ..mending import CHANGES_FILE, COLUMNS, Changes
 from .base import Reading, Source

@@ -9,8 +9,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from ...counting import MAX_COUNT
 from ...errors import Problem
-from ..counts import MAX_COUNT
 from .dataset import Corners
 from .table import NO_COUNT, Table
 

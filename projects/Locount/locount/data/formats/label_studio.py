@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import msgspec
 from lxml import etree
 
+from ...counting import MAX_COUNT
 from ...errors import DatasetError, Problem
 from ...texts import JSON_ERRORS, TextError, read_utf8
-from ..counts import MAX_COUNT
 from .dataset import Dataset, corners
 from .entries import Box, Entries, T
 from .folders import split_files

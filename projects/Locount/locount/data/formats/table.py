@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from detectron2.structures import BoxMode
 
-from ..counts import MAX_COUNT
+from ...counting import MAX_COUNT
 from ..mending import mended_box
 
 NO_COUNT = np.iinfo(np.int32).min

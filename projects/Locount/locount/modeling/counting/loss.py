@@ -1,4 +1,7 @@
-"""The counting loss of any detector. Shapes as in counters.py."""
+"""The counting loss of any detector, and its weights for a long tail of counts (docs/counting.md).
+
+Shapes as in counters.py.
+"""
 
 from __future__ import annotations
 
@@ -78,3 +81,30 @@ def check_counts_given(targets: Sequence[Instances]) -> None:
             'locount.data.LocountDatasetMapper, or set MODEL.COUNT_HEAD.STRATEGY to "none" to '
             "train without counting."
         )
+
+
+def inverse_sqrt_weights(num_objects: Tensor) -> Tensor:
+    """Weights proportional to 1 / sqrt(objects), whose mean over all objects is 1.
+
+    Args:
+        num_objects: how many objects each bin holds, B integers >= 0, not all 0.
+
+    Returns:
+        B weights > 0, float32. An empty bin has the weight of a bin with one object.
+    """
+    roots = num_objects.float().sqrt()
+    return num_objects.sum() / roots.sum() / roots.clamp(min=1)
+
+
+def balance_counts(model: nn.Module, counts: Tensor) -> None:
+    """Weigh the counting losses of a model, so that rare counts are trained more.
+
+    Args:
+        counts: of all objects of the training data, integers in [1, max_count], at least one.
+    """
+    device = next(model.parameters()).device
+    for module in model.modules():
+        if isinstance(module, CountLoss):
+            counter = cast(CountClassifier, module.counter)
+            num_objects = counter.encode(counts).bincount(minlength=counter.num_bins)
+            module.bin_weights = inverse_sqrt_weights(num_objects).to(device)

@@ -12,7 +12,7 @@ from locount.modeling import (
     CountLoss,
     balance_counts,
 )
-from locount.modeling.counting.balance import inverse_sqrt_weights
+from locount.modeling.counting.loss import inverse_sqrt_weights
 
 
 def test_weights_by_hand():
