@@ -141,8 +141,8 @@ def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
             names = tuple(gt.category_names[i] for i in dt.category[own])
             size = image["width"], image["height"]
             path = image["file_name"]
-            found = boxes[own], names, dt.counts[own], known, args.piled, intervals
-            photo = ShelfPhoto(path, *size, *found)
+            counts = dt.counts[own]
+            photo = ShelfPhoto(path, *size, boxes[own], names, counts, known, args.piled, intervals)
             upright = image.get("orientation", 1) != 1
             yield Shot(photo, functools.partial(_pixels_of, path, upright))
 

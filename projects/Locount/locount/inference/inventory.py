@@ -101,7 +101,7 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
                 "photo": entry.file_name,
                 "boxes": len(entry.detections),
                 "instances": sum(tally.instances for tally in of_entry),
-                **_interval(total and total.photo),
+                **_interval(total.photo if total else None),
                 "level": total.level if total else nan,
             }
         )

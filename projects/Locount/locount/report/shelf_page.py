@@ -97,4 +97,5 @@ def shelf_page(title: str, cards: Sequence[ShelfCard]) -> bytes:
 
 def shelf_part(card: ShelfCard) -> str:
     """The part of a page in HTML that is about one photo, without its name."""
-    return str(environment().get_template("shelf.html.jinja").module.shelf(card))  # not Markup
+    macros: Any = environment().get_template("shelf.html.jinja").module
+    return str(macros.shelf(card))  # not Markup

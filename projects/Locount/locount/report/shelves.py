@@ -103,10 +103,9 @@ def _photo(
     boxes = dt.boxes.copy()
     boxes[:, 2:] += boxes[:, :2]
     photo = pictures.photos[gt.image_ids[image].item()]
-    return ShelfPhoto(
-        *(pictures.name(image), photo.width or 0, photo.height or 0, boxes),
-        *(tuple(names[i] for i in dt.category), dt.counts, frozenset(names), False, intervals),
-    )
+    name, size = pictures.name(image), (photo.width or 0, photo.height or 0)
+    categories = tuple(names[i] for i in dt.category)
+    return ShelfPhoto(name, *size, boxes, categories, dt.counts, frozenset(names), False, intervals)
 
 
 def _drawn(photo: ShelfPhoto, pixels: np.ndarray) -> np.ndarray:

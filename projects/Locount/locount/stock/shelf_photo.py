@@ -73,9 +73,11 @@ class ShelfPhoto:
             by_class = found.category_intervals(level)
             by_name = {names[i]: interval for i, interval in by_class.items()}
             intervals = TotalIntervals(level, found.total_interval(level), by_name)
+        boxes = found.boxes.astype(float)
+        size = found.width, found.height
+        known = frozenset(names)
         return cls(
-            *(found.name, found.width, found.height, found.boxes.astype(float)),
-            *(tuple(found.names), found.counts, frozenset(names), piled, intervals),
+            found.name, *size, boxes, tuple(found.names), found.counts, known, piled, intervals
         )
 
     def __post_init__(self) -> None:
