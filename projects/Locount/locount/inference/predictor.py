@@ -252,9 +252,11 @@ class Predictor:
             elif isinstance(image, np.ndarray):
                 pixels = image
             else:
-                stored = isinstance(image, StoredImage)
-                name = image.name if stored else os.fspath(image)
-                source = image.read() if stored else name
+                source: str | bytes
+                if isinstance(image, StoredImage):
+                    name, source = image.name, image.read()
+                else:
+                    name = source = os.fspath(image)
                 pixels, orientation = open_picture(
                     source, name=name, upright=not self.as_stored, admit=place.take
                 )
