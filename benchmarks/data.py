@@ -1,6 +1,7 @@
 """Loading a dataset against pycocotools, and the mapper against Detectron2's, in one run.
 
     python benchmarks/data.py [--images N] [--photos N] [--repeats N]
+    python benchmarks/data.py --index N        # a training's start and memory, on N records only
 
 The data is made on the spot: texts in Locount layout and the same boxes as COCO json, and JPEG
 photos of 1920 x 1080. All contestants take turns, on one thread, and medians are printed; imports
@@ -14,6 +15,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import resource
 import shutil
 import tempfile
 import time
@@ -26,7 +28,7 @@ import cv2
 import numpy as np
 import torch
 from detectron2.config import get_cfg
-from detectron2.data import DatasetCatalog, DatasetMapper
+from detectron2.data import DatasetCatalog, DatasetMapper, MetadataCatalog
 from detectron2.structures import BoxMode
 from PIL import Image
 from pycocotools.coco import COCO
@@ -34,6 +36,7 @@ from synthetic_shelves import HEIGHT, NUM_CATEGORIES, WIDTH, make_ground_truth
 
 from locount import add_locount_config
 from locount.data import LocountDatasetMapper, register_datasets
+from locount.training.data_stream import DataStream
 
 FULL_SIZE = 34022
 LOADERS = ["pycocotools", "ours, cold", "ours, warm"]
@@ -203,12 +206,89 @@ def compare_mappers(folder: Path, num_photos: int, repeats: int) -> None:
     print_table(take_turns(mappers(), records, repeats), "Detectron2's", "ms")
 
 
+class Pixelless:
+    """In place of the mapper: a record without its picture."""
+
+    def __call__(self, record: dict) -> dict:
+        return {**record, "image": torch.zeros(3, 1, 1)}
+
+
+def records_in_memory(num_images: int) -> list[dict]:
+    columns = make_ground_truth(np.random.default_rng(0), num_images)
+    bounds = np.searchsorted(columns["image"], np.arange(num_images + 1))
+    records = []
+    for i in range(num_images):
+        here = slice(bounds[i], bounds[i + 1])
+        values = zip(
+            *(columns[name][here].tolist() for name in ("bbox", "category", "count")), strict=True
+        )
+        annotations = [
+            {"bbox": box, "bbox_mode": BoxMode.XYWH_ABS, "category_id": k, "count": n}
+            for box, k, n in values
+        ]
+        size = {"height": HEIGHT, "width": WIDTH, "image_id": i}
+        records.append({"file_name": f"photos/{i:08}.jpg", **size, "annotations": annotations})
+    return records
+
+
+def memory(pid: int) -> tuple[float, float]:
+    """GB that a process holds, and of these its own ones, shared with no other."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in text.splitlines()[1:]}
+    own = kilobytes["Private_Clean"] + kilobytes["Private_Dirty"]
+    return kilobytes["Rss"] / 1e6, own / 1e6
+
+
+def start_training(num_images: int, workers: int, batches: int) -> None:
+    """The time to the first batch, and the memory of all processes after some."""
+    cfg = get_cfg()
+    add_locount_config(cfg)
+    cfg.DATASETS.TRAIN = ("synthetic_index",)
+    cfg.DATALOADER.NUM_WORKERS, cfg.SOLVER.IMS_PER_BATCH, cfg.SEED = workers, 8, 1
+    spent = {}
+    start = time.perf_counter()
+
+    def load() -> list[dict]:
+        try:
+            return records_in_memory(num_images)
+        finally:
+            spent["making the index"] = time.perf_counter() - start
+
+    DatasetCatalog.register("synthetic_index", load)
+    MetadataCatalog.get("synthetic_index").thing_classes = list(map(str, range(NUM_CATEGORIES)))
+    stream = iter(DataStream(cfg, Pixelless()))
+    next(stream)
+    spent["index to first batch"] = time.perf_counter() - start - spent["making the index"]
+    start = time.perf_counter()
+    for _ in range(batches):
+        next(stream)
+    spent[f"{batches} batches"] = time.perf_counter() - start
+    start = time.perf_counter()
+    torch.randperm(num_images)
+    spent["shuffling"] = time.perf_counter() - start
+    print(f"{num_images:,} images, {workers} workers\n\n| | s |\n|---|---|")
+    for name, seconds in spent.items():
+        print(f"| {name} | {seconds:.2f} |")
+    print("\n| process | GB | of these not shared |\n|---|---|---|")
+    names = ["main", *(f"worker {i}" for i in range(workers))]
+    pids = [os.getpid(), *(process.pid for process in multiprocessing.active_children())]
+    for name, pid in zip(names, pids, strict=False):
+        print("| {} | {:.2f} | {:.2f} |".format(name, *memory(pid)))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"\npeak of the main process: {peak:.2f} GB")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--images", type=int, default=FULL_SIZE, help="to load, 0: none")
     parser.add_argument("--photos", type=int, default=8, help="to map, 0: none")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--index", type=int, default=0, help="records to start a training with")
+    parser.add_argument("--workers", type=int, default=4, help="of that training")
     args = parser.parse_args()
+    if args.index:
+        start_training(args.index, args.workers, batches=500)
+        return
     with tempfile.TemporaryDirectory() as folder:
         if args.photos:
             compare_mappers(Path(folder), args.photos, args.repeats)

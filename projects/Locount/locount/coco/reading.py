@@ -163,13 +163,13 @@ def read_truth(
 
 
 def read_results(
-    source: Source, image_ids: np.ndarray, category_ids: np.ndarray
+    source: Source | Table, image_ids: np.ndarray, category_ids: np.ndarray
 ) -> tuple[Table, np.ndarray, np.ndarray, np.ndarray]:
     """Read a list of detections of some images and categories, from a file or parsed.
 
     Each needs "image_id", "category_id", "bbox" (XYWH) and "score"; "count" is in all or in none,
-    which means 1. A file ``*.npz`` holds arrays of these names instead, (N,) and (N, 4) for boxes.
-    No detections at all are legal.
+    which means 1. A file ``*.npz`` holds arrays of these names instead, (N,) and (N, 4) for boxes;
+    a table has them as columns. No detections at all are legal.
 
     Args:
         image_ids, category_ids: ascending.
@@ -180,9 +180,11 @@ def read_results(
     Raises:
         DatasetError: listing all that is wrong.
     """
-    faults = Faults(_name(source, "detections"))
+    faults = Faults("detections" if isinstance(source, Table) else _name(source, "detections"))
     table: Table | None
-    if isinstance(source, str | PathLike) and fspath(source).endswith(".npz"):
+    if isinstance(source, Table):
+        table = source
+    elif isinstance(source, str | PathLike) and fspath(source).endswith(".npz"):
         columns = _load_npz(source, faults)
         table = Table("detections", np.arange(len(columns["score"])), columns, [])
     else:

@@ -8,7 +8,7 @@ from os import PathLike, fspath
 
 import numpy as np
 
-from ..coco import Ahead
+from ..coco import Ahead, Table
 from .annotations import Detections, GroundTruth
 from .matching.engine import Matcher, SubsetScores
 from .protocol import COCO_SIZES, LOCOUNT_SUBSETS, WHOLE, Subset
@@ -41,7 +41,7 @@ def evaluate_detections(
     return score_matches(match(gt, dt, max_dets), max_dets, coco_sizes=coco_sizes)
 
 
-def match(gt: Source | GroundTruth, dt: Source | Detections, max_dets: int) -> Matcher:
+def match(gt: Source | GroundTruth, dt: Source | Table | Detections, max_dets: int) -> Matcher:
     """Read, sort and pair boxes, once for all that is asked of them: up to ``max_dets`` detections
     per image and category for :func:`score_matches` and the analyses.
 

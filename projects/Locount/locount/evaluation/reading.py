@@ -43,7 +43,7 @@ def read_ground_truth(source: Source) -> GroundTruth:
     )
 
 
-def read_detections(source: Source, gt: GroundTruth) -> Detections:
+def read_detections(source: Source | coco.Table, gt: GroundTruth) -> Detections:
     """Read a list of detections of the images and categories of ``gt``, from a file or parsed:
     :func:`locount.coco.read_results`.
 

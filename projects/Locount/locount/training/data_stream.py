@@ -55,6 +55,7 @@ class DataStream:
             self._cfg.SOLVER.IMS_PER_BATCH // comm.get_world_size(),
             self._batches,
         )
+        del records  # gigabytes of a large dataset, of which the loader has a compact copy
         for batch in build_detection_train_loader(**options):
             _seed(self._seed, comm.get_rank(), self._batches)
             self._batches += 1
