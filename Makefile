@@ -16,7 +16,7 @@ $(INSTALLED): constraints.txt setup.cfg packaging/detectron2/pyproject.toml $(wi
 	$(BIN)/pip install -c constraints.txt ./packaging/detectron2 -e ".[test]"
 	touch $@
 
-# Shelf 12 of the planogram benchmark: bottles are taken away, which leaves a gap.
+# Shelf 12 of the planogram benchmark: a bottle is taken away, which leaves a gap.
 demo: $(INSTALLED)
 	$(BIN)/locount make-shelf $(DEMO)/shelves --images 100 --size 640x360 --seed 3 --split test
 	$(BIN)/locount eval --weights shelf --data locount:$(DEMO)/shelves:test --output $(DEMO)/evaluation
