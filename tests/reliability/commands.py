@@ -100,6 +100,22 @@ def commands(photos, model, num_photos=3):
             lambda out: ["slim", weights, str(out), "--config-file", config],
             lambda out: parameters(out),
         ),
+        "calibrate": Command(
+            lambda out: [
+                "calibrate",
+                "--dataset",
+                test,
+                "--weights",
+                weights,
+                "--output",
+                str(out),
+            ],
+            lambda out: torch.load(out, weights_only=True)["calibration"],
+        ),
+        "planogram make": Command(
+            lambda out: ["planogram", "make", test, "--output", str(out / "plan.csv")], tree
+        ),
+        "rows": Command(lambda out: ["rows", test, "--output", str(out)], tree),
     }
 
 
