@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import struct
 import zlib
 
@@ -55,6 +56,15 @@ def test_a_postscript_file_starts_no_program(tmp_path, monkeypatch, suffix):
     assert list(read_image_sizes([str(path)])[1]) == [0]
     assert "can't be read" in inspect_photo(str(path)).error
     assert started == []
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "a.jpg"
+    os.mkfifo(path)
+    with pytest.raises(DatasetError, match="not a regular file"):
+        open_picture(path)
+    assert "not a regular file" in read_image_sizes([str(path)])[1][0]
+    assert read_orientations([str(path)]) == {}
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
