@@ -42,6 +42,7 @@ BAD_DETECTIONS = [
     ("bbox", [0, 0, NAN, 1], "finite"),
     ("bbox", [0, 0, INF, 1], "finite"),
     ("bbox", [0, 0, 1e200, 1e200], "finite"),
+    ("bbox", [1e308, 0, 1e308, 1], "finite"),
     ("bbox", [0, 0, -1, 1], "width and height must be 0 or more"),
     ("bbox", [0, 0, 1], "a list of 4 numbers"),
     ("bbox", "0 0 1 1", "a list of 4 numbers"),

@@ -38,12 +38,14 @@ class Command:
         results: of a path, what was written as far as it must be the same in each run.
         more: what the command line has besides where something is there already.
         whole: its path is there only when all is.
+        locked: its folder is, so that what killed processes left can be removed.
     """
 
     argv: Callable[[Path], list[str]]
     results: Callable[[Path], object]
     more: tuple[str, ...] = ()
     whole: bool = False
+    locked: bool = True
 
     def again(self, out):
         return [*self.argv(out), *self.more]
@@ -100,6 +102,12 @@ def commands(photos, model, num_photos=3):
             lambda out: ["slim", weights, str(out), "--config-file", config],
             lambda out: parameters(out),
         ),
+        "planogram make": Command(
+            lambda out: ["planogram", "make", test, "--output", str(out / "plan.csv")],
+            tree,
+            locked=False,
+        ),
+        "rows": Command(lambda out: ["rows", test, "--output", str(out)], tree, locked=False),
     }
 
 
@@ -108,7 +116,7 @@ def tree(folder):
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and ".unfinished-" not in path.name
     }
 
 

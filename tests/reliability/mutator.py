@@ -1,7 +1,18 @@
-"""Damages files the way people and programs do: tokens, structure, bytes and encodings."""
+"""Damages files the way people and programs do: tokens, structure, bytes and encodings.
+
+More than the default: LOCOUNT_FUZZ=5000; others than before: LOCOUNT_SEED=5000.
+"""
 
 import json
+import os
+import random
 import re
+import signal
+from contextlib import contextmanager
+
+EXAMPLES = int(os.environ.get("LOCOUNT_FUZZ", 25))
+FIRST = int(os.environ.get("LOCOUNT_SEED", 0))
+LIMIT = 5  # seconds of the processor, for one input
 
 TOKEN = re.compile(rb'"[^"\n]*"|[\w.+-]+|[^\w\s]')
 ODD = [
@@ -34,6 +45,35 @@ VALUES = [
     *(None, True, -1, 0, 1, 2.5, 10**400, 2**63, float("nan"), float("inf"), "", " ", "\ud800"),
     *("7", "a\0b", "../a.jpg", "/etc/hostname", "a.jpg", "./a.jpg", [], {}, [[[]]], {"count": 2}),
 ]
+
+
+def survive(function, times=EXAMPLES):
+    """Call ``function`` with one ``random.Random`` after another; a failure names its seed.
+
+    No library is asked for examples: with small files it would take most of the time, and
+    remember all of them.
+    """
+    for seed in range(FIRST, FIRST + times):
+        try:
+            with _limit():
+                function(random.Random(seed))
+        except BaseException as error:
+            error.add_note(f"with LOCOUNT_SEED={seed} LOCOUNT_FUZZ=1")
+            raise
+
+
+@contextmanager
+def _limit():
+    def stop(number, frame):
+        raise TimeoutError(f"took over {LIMIT} s")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, LIMIT)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def mutate(random, data):

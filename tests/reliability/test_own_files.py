@@ -1,6 +1,6 @@
 """What the project itself wrote and what became of it: read right, or an error that names it.
 
-More than the default: LOCOUNT_FUZZ=5000, LOCOUNT_BITS=150.
+More than the default: LOCOUNT_BITS=150.
 """
 
 import json
@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from locount.config import load_config
 from locount.errors import InputError
@@ -21,18 +19,10 @@ from locount.model_file import read_checkpoint, stored_config
 from locount.report import build_report
 from locount.shelf.write import Series, make_shelf
 
-from .mutator import mutate
+from .mutator import EXAMPLES, mutate, survive
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-EXAMPLES = int(os.environ.get("LOCOUNT_FUZZ", 25))
 BITS = int(os.environ.get("LOCOUNT_BITS", 20))
-damages = settings(
-    max_examples=EXAMPLES,
-    deadline=60_000,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-seeds = st.integers(0, 2**32)
 
 
 def tried(function, *arguments):
@@ -50,15 +40,12 @@ def test_a_config_is_loaded_or_named(tmp_path, record_property):
     path = tmp_path / "configs" / leaf
     texts = [path.read_bytes(), load_config(str(path)).dump().encode()]
 
-    @damages
-    @given(seeds)
-    def load(seed):
-        choice = random.Random(seed)
+    def load(choice):
         path.write_bytes(mutate(choice, choice.choice(texts)))
         cfg, message = tried(load_config, str(path))
         assert cfg or message
 
-    load()
+    survive(load)
 
 
 def test_a_report_of_a_damaged_run_is_a_page_or_an_error(run_dir, record_property):
@@ -67,17 +54,14 @@ def test_a_report_of_a_damaged_run_is_a_page_or_an_error(run_dir, record_propert
     before = {path: path.read_bytes() for path in files}
     build_report(run_dir)  # what is compiled is compiled before it is timed
 
-    @damages
-    @given(seeds)
-    def report(seed):
-        choice = random.Random(seed)
+    def report(choice):
         path = choice.choice(files)
         path.write_bytes(mutate(choice, before[path]))
         page, message = tried(build_report, run_dir)
         path.write_bytes(before[path])
         assert "<html" in page.html if page else str(run_dir) in message
 
-    report()
+    survive(report)
 
 
 @pytest.fixture
@@ -114,10 +98,8 @@ def test_a_damaged_journal_loses_no_other_line(tmp_path, record_property):
     journal.close()
     whole = path.read_bytes()
 
-    @damages
-    @given(seeds)
-    def read(seed):
-        path.write_bytes(mutate(random.Random(seed), whole))
+    def read(choice):
+        path.write_bytes(mutate(choice, whole))
         journal, message = tried(Journal, path, {"score": "0.5"})
         if journal is None:
             assert str(tmp_path) in message
@@ -125,7 +107,7 @@ def test_a_damaged_journal_loses_no_other_line(tmp_path, record_property):
         assert all(entries[entry.file_name] == entry for entry in journal)
         journal.close()
 
-    read()
+    survive(read)
 
 
 def test_a_damaged_manifest_of_shelves_is_named(tmp_path, record_property):
@@ -134,14 +116,12 @@ def test_a_damaged_manifest_of_shelves_is_named(tmp_path, record_property):
     make_shelf(out, "train", Series(1, 5))
     before = (out / "shelf.json").read_bytes()
 
-    @damages
-    @given(seeds)
-    def make(seed):
-        (out / "shelf.json").write_bytes(mutate(random.Random(seed), before))
+    def make(choice):
+        (out / "shelf.json").write_bytes(mutate(choice, before))
         there, message = tried(make_shelf, out, "train", Series(1, 5))
         assert there is False or str(out) in message
 
-    make()
+    survive(make)
 
 
 @pytest.fixture(scope="module")
@@ -176,12 +156,10 @@ def test_a_damaged_model_file_is_read_right_or_named(model_file, tmp_path, recor
     record_property("tried", EXAMPLES)
     whole, path = model_file.read_bytes(), tmp_path / "model.pth"
 
-    @damages
-    @given(seeds)
-    def read(seed):
-        path.write_bytes(mutate(random.Random(seed), whole))
+    def read(choice):
+        path.write_bytes(mutate(choice, whole))
         for function in (stored_config, read_checkpoint):
             found, message = tried(function, str(path))
             assert found or str(path) in message
 
-    read()
+    survive(read)

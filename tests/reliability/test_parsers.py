@@ -1,18 +1,12 @@
-"""Whatever is in a file, the answer is right or an error that is meant for the user.
-
-More than the default: LOCOUNT_FUZZ=5000 pytest tests/reliability/test_parsers.py
-"""
+"""Whatever is in a file, the answer is right or an error that is meant for the user."""
 
 import json
 import os
-import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 from detectron2.structures import BoxMode
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from locount.data import register_datasets
@@ -24,17 +18,9 @@ from locount.data.inspection import inspect_datasets
 from locount.errors import InputError
 from locount.evaluation.reading import read_detections, read_ground_truth
 
-from .mutator import mutate
+from .mutator import EXAMPLES, mutate, survive
 
 WIDTH, HEIGHT = 100, 80
-EXAMPLES = int(os.environ.get("LOCOUNT_FUZZ", 25))
-damages = settings(
-    max_examples=EXAMPLES,
-    deadline=60_000,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-seeds = st.integers(0, 2**32)
 
 BOX = {"bbox_mode": BoxMode.XYXY_ABS}
 RECORDS = [
@@ -76,16 +62,15 @@ def shelf(request, tmp_path):
 
 
 class Damage:
-    """Some of the files are damaged within the block, as a seed says."""
+    """One of the files is damaged within the block, by the random choices given."""
 
-    def __init__(self, files, seed):
+    def __init__(self, files, choice):
         self.before = {path: path.read_bytes() for path in files}
-        self.random = random.Random(seed)
+        self.choice = choice
 
     def __enter__(self):
-        for path in self.random.sample(sorted(self.before), 1):
-            path.write_bytes(mutate(self.random, self.before[path]))
-        return self.random
+        path = self.choice.choice(sorted(self.before))
+        path.write_bytes(mutate(self.choice, self.before[path]))
 
     def __exit__(self, *error):
         for path, data in self.before.items():
@@ -114,10 +99,8 @@ def check(dataset, folder):
 def test_a_reader_gives_a_sound_dataset_or_an_error(shelf):
     key, folder, files = shelf
 
-    @damages
-    @given(seeds)
-    def read(seed):
-        with Damage(files, seed) as choice:
+    def read(choice):
+        with Damage(files, choice):
             skip_invalid, count = choice.random() < 0.5, choice.choice(["count", "n"])
             try:
                 place = FORMATS[key].open(str(folder), Reading(count=count))
@@ -130,17 +113,15 @@ def test_a_reader_gives_a_sound_dataset_or_an_error(shelf):
             else:
                 assert str(folder) in message or "--count-attribute" in message
 
-    read()
+    survive(read)
 
 
 def test_what_is_converted_can_be_read_again(shelf, tmp_path):
     key, folder, files = shelf
     number = iter(range(10**9))
 
-    @damages
-    @given(seeds)
-    def convert_damaged(seed):
-        with Damage(files, seed) as choice:
+    def convert_damaged(choice):
+        with Damage(files, choice):
             to, out = choice.choice(sorted(FORMATS)), tmp_path / f"out{next(number)}"
             lossy = ["counts", "crowds", "empty-images", "fractions", "category-list"]
             options = {"lossy": lossy, "skip_invalid": choice.random() < 0.7, "mend": True}
@@ -160,7 +141,7 @@ def test_what_is_converted_can_be_read_again(shelf, tmp_path):
                         of(s) for s in written.splits.values()
                     ]
 
-    convert_damaged()
+    survive(convert_damaged)
 
 
 @pytest.mark.parametrize("key", FORMATS)
@@ -177,10 +158,8 @@ def test_a_dataset_by_its_name_loads_or_is_an_error(tmp_path, key):
     map_file.write_text("from,to\nbowl,x\ncup,y\n")
     files = [p for p in folder.rglob("*.*") if p.is_file() and p.suffix != ".jpg"]
 
-    @damages
-    @given(seeds)
-    def load(seed):
-        with Damage([*files, map_file], seed) as choice:
+    def load(choice):
+        with Damage([*files, map_file], choice):
             options = choice.choice(["", "?mend", f"?map={map_file}", "?as=x&part=0/2"])
             try:
                 register_datasets([name + options])
@@ -197,7 +176,7 @@ def test_a_dataset_by_its_name_loads_or_is_an_error(tmp_path, key):
             except InputError:
                 pass
 
-    load()
+    survive(load)
 
 
 GT = {
@@ -216,10 +195,9 @@ def test_evaluation_reads_sound_columns_or_says_what_is_wrong(tmp_path):
     dt.write_text(json.dumps(DT))
     np.savez_compressed(npz, **{key: np.array([value]) for key, value in DT[0].items()})
 
-    @damages
-    @given(seeds, st.sampled_from([dt, npz]))
-    def read(seed, detections):
-        with Damage([gt, detections], seed):
+    def read(choice):
+        detections = choice.choice([dt, npz])
+        with Damage([gt, detections], choice):
             try:
                 truth = read_ground_truth(gt)
                 found, message = read_detections(detections, truth), ""
@@ -233,4 +211,4 @@ def test_evaluation_reads_sound_columns_or_says_what_is_wrong(tmp_path):
                 assert (found.counts >= 1).all()
                 "".join(truth.category_names).encode()
 
-    read()
+    survive(read)

@@ -63,11 +63,11 @@ def check_objects(
     one_dataset = "of the ground truth has it: use files of one dataset, or correct or delete it"
     _complain(~known_image, table, "image_id", f"no image {one_dataset}", faults)
     _complain(~known_category, table, "category_id", f"no category {one_dataset}", faults)
-    x, y, width, height = table["bbox"].T
+    width, height = table["bbox"].T[2:]
     with np.errstate(over="ignore", invalid="ignore"):
         box_areas = width * height
-    finite = np.isfinite(x) & np.isfinite(y) & np.isfinite(box_areas)
-    _complain(~finite, table, "bbox", "its numbers, and its area, must be finite", faults)
+    finite = _finite(table["bbox"])
+    _complain(~finite, table, "bbox", "its corners and its area must be finite", faults)
     negative = ((width < 0) | (height < 0)) & finite
     cure = "width and height must be 0 or more: swap the corners (?mend in a dataset's name does)"
     _complain(negative, table, "bbox", cure, faults)
@@ -92,18 +92,27 @@ def outside(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """
     x, y, width, height = boxes.T
     limits = sizes.T + EDGE_TOLERANCE
-    over = (np.minimum(x, y) < -EDGE_TOLERANCE) | (x + width > limits[1]) | (y + height > limits[0])
+    with np.errstate(over="ignore", invalid="ignore"):  # such boxes are faults already
+        right, bottom = x + width, y + height
+    over = (np.minimum(x, y) < -EDGE_TOLERANCE) | (right > limits[1]) | (bottom > limits[0])
     return over & (sizes[:, 0] > 0) & (sizes[:, 1] > 0)
+
+
+def _finite(boxes: np.ndarray) -> np.ndarray:
+    """Which XYWH boxes have four corners and an area."""
+    x, y, width, height = boxes.T
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.isfinite(x + width) & np.isfinite(y + height) & np.isfinite(width * height)
 
 
 def check_visible(table: Table, sizes: np.ndarray, faults: Faults) -> None:
     """Boxes that a detector can find: they have an area, and lie in their images."""
     boxes = table["bbox"]
-    x, y, width, height = boxes.T
+    width, height = boxes.T[2:]
     empty = (width == 0) | (height == 0)
     _complain(empty, table, "bbox", "width and height must be above 0 to be found", faults)
     _complain(
-        outside(boxes, sizes) & (width >= 0) & (height >= 0) & np.isfinite(x + y + width + height),
+        outside(boxes, sizes) & (width >= 0) & (height >= 0) & _finite(boxes),
         table,
         "bbox",
         lambda i: (

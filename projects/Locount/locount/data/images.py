@@ -105,7 +105,7 @@ def open_picture(
         open_file, name = lambda: io.BytesIO(source), name or "picture"
     else:
         path = os.fspath(source)
-        open_file, name = lambda: PathManager.open(path, "rb"), name or path
+        open_file, name = lambda: _open_file(path), name or path
     with _named_faults(name), open_file() as file:
         image = _open(file, formats, max_pixels, upright)
         if not admit(image.width * image.height):
@@ -169,7 +169,7 @@ def read_orientations(paths: Sequence[str]) -> dict[int, int]:
 
 def _read_orientation(path: str) -> int:
     try:
-        with _named_faults(""), open(path, "rb") as file:
+        with _named_faults(""), _open_file(path) as file:
             return _orientation(_open(file, upright=True))
     except DatasetError:
         return UPRIGHT
@@ -177,7 +177,7 @@ def _read_orientation(path: str) -> int:
 
 def _read_size(path: str) -> tuple[int, int] | str:
     try:
-        with _named_faults(""), open(path, "rb") as file:
+        with _named_faults(""), _open_file(path) as file:
             image = _open(file)
             return image.height, image.width
     except DatasetError as error:
@@ -198,6 +198,13 @@ def _named_faults(name: str) -> Iterator[None]:
             f"{name} can't be read as an image ({said or type(error).__name__}): replace it, or "
             "remove it and its annotations"
         ) from error
+
+
+def _open_file(path: str) -> BinaryIO:
+    # A pipe would be waited for, and a device may never end.
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError("it is not a regular file")
+    return PathManager.open(path, "rb")
 
 
 def _open(

@@ -182,6 +182,13 @@ def test_categories_of_images_without_any_box_are_asked_for(make_split):
     assert load(root)[0]["annotations"] == []
 
 
+def test_lines_that_hide_all_categories_are_named(make_split):
+    root = make_split({"a": "1;2;30;40;wheel;1"})
+    ((path, line, text),) = complaints(root)
+    assert (path, line) == ("Locount_GtTxtsTrain/a.txt", 1)
+    assert "categories.txt" not in text
+
+
 # Bad input
 
 

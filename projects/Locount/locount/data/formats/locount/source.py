@@ -122,6 +122,9 @@ class LocountFolder(TablePlace):
             return read_category_list(path)
         used = sorted({str(name) for texts in self.texts.values() for name in texts.table.names})
         if not used:
+            problems = [p for texts in self.texts.values() for p in texts.problems]
+            if problems:  # what hides the categories
+                return (), problems
             text = "is needed, because no annotation has a category: write one name a line"
             return (), [Problem(path, None, text)]
         if not set(used) & set(LOCOUNT_CLASSES):
