@@ -131,6 +131,19 @@ def test_a_box_that_cannot_be_found_stops_training_and_warns_in_evaluation(
     assert line in caplog.text
 
 
+@pytest.mark.parametrize("key", ["images", "categories", "annotations"])
+def test_a_list_that_is_there_twice_is_named(write, key, tmp_path):
+    path = write(SOUND)
+    path.write_text(path.read_text()[:-1] + f', "{key}": []}}')
+    expected = [f'{path}: has "{key}" more than once: make one list of them']
+    assert complaints(lambda: read_ground_truth(path)) == expected
+    assert complaints(Coco(str(path), str(tmp_path), Reading()).load) == expected
+
+
+def test_a_text_that_names_a_list_is_none(write):
+    assert complaints(lambda: read_ground_truth(write({**SOUND, "info": ["annotations"]}))) is None
+
+
 def test_the_rest_of_a_faulty_file_is_what_has_no_fault(write, tmp_path):
     """Annotation 0 is of the faulty image; nothing is said of it but that."""
     content = copy.deepcopy(SOUND)

@@ -38,14 +38,12 @@ class Command:
         results: of a path, what was written as far as it must be the same in each run.
         more: what the command line has besides where something is there already.
         whole: its path is there only when all is.
-        locked: its folder is, so that what killed processes left can be removed.
     """
 
     argv: Callable[[Path], list[str]]
     results: Callable[[Path], object]
     more: tuple[str, ...] = ()
     whole: bool = False
-    locked: bool = True
 
     def again(self, out):
         return [*self.argv(out), *self.more]
@@ -105,9 +103,8 @@ def commands(photos, model, num_photos=3):
         "planogram make": Command(
             lambda out: ["planogram", "make", test, "--output", str(out / "plan.csv")],
             tree,
-            locked=False,
         ),
-        "rows": Command(lambda out: ["rows", test, "--output", str(out)], tree, locked=False),
+        "rows": Command(lambda out: ["rows", test, "--output", str(out)], tree),
     }
 
 

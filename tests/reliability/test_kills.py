@@ -55,8 +55,7 @@ def test_a_killed_command_goes_on_and_nothing_is_lost(
         again = run(jobs, command.again(out), folder)
         assert again["status"] == 0, again["output"]
         assert command.results(out) == expected
-        if command.locked:
-            assert unfinished(out) == []
+        assert unfinished(out) == []
 
 
 @pytest.mark.parametrize("command", NAMES, indirect=True)
@@ -99,7 +98,7 @@ def test_a_full_disk_is_said_and_what_was_done_is_kept(jobs, command, room, disk
     out = disk / "out"
     full = run(jobs, command.argv(out), disk)
     assert "Traceback" not in full["output"], full["output"]
-    if room < 1_000_000 or full["status"]:  # for some that is enough
+    if room == 0 or full["status"]:  # for some the rest is enough
         assert full["status"] in (1, 2), full["output"]
         assert "No space left" in full["output"]
     filler.unlink()

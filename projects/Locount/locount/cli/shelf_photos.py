@@ -241,13 +241,16 @@ def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> 
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """
+    """Write them one after the other, with the folder locked.
+
     Raises:
         InputError: if they can't be written.
     """
-    from ..files import write_bytes
+    from ..files import locked_folder, remove_unfinished_files, write_bytes
 
-    with writing(folder):
+    with writing(folder), locked_folder(folder):
+        for parent in {(folder / name).parent for name in files} - {folder}:
+            remove_unfinished_files(parent)
         for name, data in files.items():
             write_bytes(folder / name, data)
 

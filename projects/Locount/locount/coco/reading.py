@@ -212,6 +212,8 @@ def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
             data = msgspec.json.decode(loaded, type=dict[str, msgspec.Raw])
         except JSON_ERRORS:
             data = decode_json(loaded, faults)
+        else:
+            _check_once(bytes(loaded), data, faults)
     if not isinstance(data, dict):
         faults.stop(None, f"has no object with {', '.join(LISTS)}")
     for key in LISTS:
@@ -220,6 +222,15 @@ def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
             faults.add(None, None, text)
     faults.raise_if_any()
     return data
+
+
+def _check_once(content: bytes, data: dict[str, msgspec.Raw], faults: Faults) -> None:
+    """Decoding takes the last list of a name, and says nothing of the others."""
+    for key in LISTS:
+        word = f'"{key}"'.encode()
+        number = content.count(word)
+        if number > 1 and number > 1 + sum(bytes(value).count(word) for value in data.values()):
+            faults.add(None, None, f'has "{key}" more than once: make one list of them')
 
 
 def _name(source: Source, otherwise: str) -> str:
