@@ -7,7 +7,9 @@ from PIL import Image
 from locount.calibration import Calibration
 from locount.class_names import Classes
 from locount.errors import InputError
+from locount.inference.journal import Entry
 from locount.inference.prediction import Prediction
+from locount.stock import ShelfPhoto
 
 
 @pytest.mark.parametrize(("boxes", "kept"), [([[0, 0, 8, 8], [0, 0, 4, 8]], 1), ([], 0)])
@@ -36,6 +38,13 @@ def prediction():
     classes = Classes(("box", "cup"), ("", ""), (4, 7))
     pixels = np.full((20, 40, 3), (200, 100, 0), np.uint8)
     return Prediction("photo", instances, classes, pixels).counting(0.4, 1)
+
+
+def test_without_a_calibration_a_level_asks_for_nothing(prediction):
+    """As for photos that were looked at in tiles, of a model that has one."""
+    assert ShelfPhoto.of(prediction, 0.9).intervals is None
+    assert Entry.of(prediction, 1, (0, 0), None, 0.9).totals is None
+    assert prediction.plot(level=0.9).size == prediction.plot().size
 
 
 def test_it_adds_up_what_counts(prediction):

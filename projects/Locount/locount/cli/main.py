@@ -14,6 +14,7 @@ from typing import NoReturn
 from .. import __version__
 from ..errors import InputError, printable
 from ..messages import set_up_messages
+from .options import check_output
 
 # Name of the module here, and of the command with '-' for '_'. Imported only when asked for: torch
 # takes seconds.
@@ -65,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         program += f" {name}"
         set_up_messages()
         args = command_parser(name).parse_args(arguments)
+        check_output(args)
         status = command_module(name).run(args)
         sys.stdout.flush()  # a reader that is gone shows here and not at the end of the process
         return status

@@ -141,7 +141,22 @@ def _overlap(text: str) -> float:
 
 def add_output(parser: argparse._ActionsContainer, text: str, **options: Any) -> None:
     """``metavar`` among the options says whether it is a FILE or a DIR."""
-    parser.add_argument("-o", "--output", help=text, **{"type": Path, **options})
+    parser.add_argument("-o", "--output", type=_path_or_address, help=text, **options)
+
+
+def _path_or_address(text: str) -> Path | str:
+    """An address such as s3://shop/parts, which a Path would change, or else a path."""
+    return text if "://" in text else Path(text)
+
+
+def check_output(args: argparse.Namespace) -> None:
+    """Raises :class:`InputError` for an address where only paths are written to."""
+    output = getattr(args, "output", None)
+    if isinstance(output, str) and getattr(args, "cluster", None) is None:
+        raise InputError(
+            f"--output {output} is an address, which only `locount predict --cluster` writes to: "
+            "name a path"
+        )
 
 
 def add_device(parser: argparse._ActionsContainer) -> None:

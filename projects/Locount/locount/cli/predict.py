@@ -41,8 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "folder for the results; a run continues what another one left there (default: "
         "%(default)s)",
-        default="output/predict",
-        type=str,  # with --cluster also an address, which a Path would change
+        default=Path("output/predict"),
         metavar="DIR",
     )
     parser.add_argument(
@@ -80,7 +79,6 @@ def run(args: argparse.Namespace) -> int:
     """0 if all inputs were used, 1 if not, 2 if nothing could be done."""
     if args.cluster is not None:
         return _run_on_cluster(args)
-    args.output = Path(args.output)
     import msgspec
     from tqdm import tqdm
 
@@ -214,7 +212,7 @@ def _run_on_cluster(args: argparse.Namespace) -> int:
         summary = predict_on_cluster(
             predictor,
             inputs,
-            args.output,
+            str(args.output),
             address=args.cluster,
             score=predictor.cfg.PREDICT.SCORE if args.score is None else args.score,
             options=options,

@@ -101,6 +101,7 @@ def open_picture(
             picture in one of the formats. Its cause is what the decoder said.
         NotAdmittedError: if ``admit`` says so.
     """
+    open_file: Callable[[], BinaryIO]
     if isinstance(source, bytes):
         open_file, name = lambda: io.BytesIO(source), name or "picture"
     else:

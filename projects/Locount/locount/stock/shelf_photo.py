@@ -66,10 +66,11 @@ class ShelfPhoto:
         """What a model found.
 
         Args:
-            level: of the intervals, which are of :meth:`Prediction.calibrated`; None for none.
+            level: of the intervals, which are of :meth:`Prediction.calibrated`, if there is a
+                calibration; None for none.
         """
         intervals, names = None, found.classes.names
-        if level is not None:
+        if level is not None and found.calibration is not None:
             by_class = found.category_intervals(level)
             by_name = {names[i]: interval for i, interval in by_class.items()}
             intervals = TotalIntervals(level, found.total_interval(level), by_name)
