@@ -13,7 +13,7 @@ from locount.modeling import detr
 from locount.modeling.detr.detector import _target
 from locount.modeling.detr.library import NETWORKS
 
-from ...overfit import needs_packs, overfit
+from ...overfit import PACKS, needs_packs, overfit
 
 every_network = pytest.mark.parametrize("name", NETWORKS)
 
@@ -248,5 +248,6 @@ def test_learns_four_photos_by_heart(name, from_scratch, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(PACKS.is_dir(), reason="the real photos are here, which the test above takes")
 def test_learns_drawn_photos_by_heart(from_scratch, photos, tmp_path):
     assert overfit(from_scratch(), 100, tmp_path, photos) > 80
