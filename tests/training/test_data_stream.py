@@ -1,11 +1,15 @@
+import json
 from itertools import islice
 
 import numpy as np
 import pytest
 import torch
-from detectron2.data import DatasetCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from PIL import Image
 
 from locount.config import load_config
+from locount.data import register_datasets
+from locount.training import data_stream
 from locount.training.data_stream import DataStream
 
 NAME = "test_data_stream"
@@ -73,3 +77,54 @@ def test_all_images_come_in_each_round_and_never_both_orientations(cfg):
 def test_without_a_seed_each_stream_draws_one(cfg):
     cfg.SEED = -1
     assert take(DataStream(cfg, mapper), 4) != take(DataStream(cfg, mapper), 4)
+
+
+@pytest.fixture
+def two_datasets(tmp_path):
+    """COCO files whose images are wide or high, some of them without a box or only with a crowd."""
+    for part in ("a", "b"):
+        (tmp_path / part).mkdir()
+        images, annotations = [], []
+        for i in range(6):
+            size = {"width": 20, "height": 30 if i % 2 else 10}
+            images.append({"id": i, "file_name": f"{i}.png", **size})
+            Image.new("1", (20, size["height"])).save(tmp_path / part / f"{i}.png")
+            annotations += [
+                {"id": 10 * i + k, "image_id": i, "category_id": k, "bbox": [k, 0, 5, 5 + i]}
+                | {"count": i + 1, "iscrowd": int(i == 4)}
+                for k in range(i % 5)
+            ]
+        categories = [{"id": k, "name": f"kind {k}"} for k in range(4)]
+        content = {"images": images, "annotations": annotations, "categories": categories}
+        (tmp_path / f"{part}.json").write_text(json.dumps(content))
+    names = [f"coco:{tmp_path}:{part}" for part in ("a", "b")]
+    register_datasets(names)
+    yield names
+    for name in names:
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+@pytest.mark.parametrize("sampler", ["TrainingSampler", "RepeatFactorTrainingSampler"])
+def test_our_datasets_give_the_batches_of_a_list_of_dicts(
+    cfg, two_datasets, monkeypatch, filtered, sampler
+):
+    cfg.DATASETS.TRAIN, cfg.DATALOADER.SAMPLER_TRAIN = two_datasets, sampler
+    cfg.DATALOADER.REPEAT_THRESHOLD = 0.9
+    cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS = filtered
+    batches = take(DataStream(cfg, mapper), 20)
+    assert any(not image["annotations"] for batch, _ in batches for image in batch) != filtered
+    resumed = DataStream(cfg, mapper)
+    resumed.load_state_dict({"seed": 3, "batches": 7})
+    assert take(resumed, 13) == batches[7:]
+    monkeypatch.setattr(data_stream, "is_ours", lambda name: False)
+    assert take(DataStream(cfg, mapper), 20) == batches
+
+
+def test_data_without_a_box_is_an_error(cfg, two_datasets, tmp_path):
+    content = json.loads((tmp_path / "a.json").read_text()) | {"annotations": []}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    cfg.DATASETS.TRAIN, cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS = two_datasets[:1], True
+    with pytest.raises(ValueError, match="a has no image with a box"):
+        next(iter(DataStream(cfg, mapper)))

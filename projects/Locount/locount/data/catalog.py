@@ -11,9 +11,10 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from ..files import collector_paused
 from .formats.base import Source
 from .formats.named import BUILTIN, source_of
+from .formats.records import Records
 
 
-def _load(name: str) -> list[dict]:
+def _load(name: str) -> Records:
     source = cast(Source, source_of(name))  # only such names are registered
     with collector_paused():
         records = source.load()
@@ -47,6 +48,11 @@ def register_datasets(names: Iterable[str]) -> None:
 def _register(name: str) -> None:
     DatasetCatalog.register(name, functools.partial(_load, name))
     MetadataCatalog.get(name).set(evaluator_type="locount")
+
+
+def is_ours(name: str) -> bool:
+    """Whether a name is registered here, so that its data is loaded as :class:`Records`."""
+    return getattr(DatasetCatalog.data.get(name), "func", None) is _load
 
 
 def register_builtin_datasets() -> None:

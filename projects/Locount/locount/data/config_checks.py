@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ..config.checks import get
 from ..errors import MAX_LISTED, DatasetError, Problem
 from .catalog import register_datasets
+from .formats.records import Records
 from .names import with_option
 
 logger = logging.getLogger(__name__)
@@ -128,26 +130,32 @@ def check_counts(name: str, records: Iterable[dict], max_count: int) -> None:
         )
 
 
-def warn_of_crowds(cfg: CfgNode, name: str, records: Iterable[dict]) -> None:
+def warn_of_crowds(cfg: CfgNode, name: str, records: Sequence[dict]) -> None:
     """Say so if an image has more boxes than the model gives detections."""
-    sizes = {
-        r["file_name"]: sum(not a.get("iscrowd", 0) for a in r["annotations"]) for r in records
-    }
-    photo = max(sizes, key=sizes.__getitem__, default=None)
+    if isinstance(records, Records):
+        sizes = records.num_objects()
+    else:
+        sizes = [sum(not a.get("iscrowd", 0) for a in r["annotations"]) for r in records]
+    if not len(sizes):
+        return
+    place = int(np.argmax(sizes))
+    photo, number = records[place]["file_name"], sizes[place]
     limit = {
         "GeneralizedRCNN": "MODEL.RPN.POST_NMS_TOPK_TEST",
         "CountingDETR": "MODEL.DETR.NUM_QUERIES",
     }.get(cfg.MODEL.META_ARCHITECTURE)
     keys = ["TEST.DETECTIONS_PER_IMAGE", *([limit] if limit else [])]
-    low = [f"{key} is {get(cfg, key)}" for key in keys if 0 <= get(cfg, key) < sizes.get(photo, 0)]
+    low = [f"{key} is {get(cfg, key)}" for key in keys if 0 <= get(cfg, key) < number]
     if low:
         logger.warning(
-            f"{name!r}: {photo} has {sizes[photo]} boxes, which can't all be found, for "
+            f"{name!r}: {photo} has {number} boxes, which can't all be found, for "
             f"{' and '.join(low)} (docs/tiles.md#more-than-300-boxes)"
         )
 
 
 def _large_counts(records: Iterable[dict], max_count: int) -> Iterator[Problem]:
+    if isinstance(records, Records) and records.boxes["count"].max(initial=0) <= max_count:
+        return
     for record in records:
         for annotation in record["annotations"]:
             count = annotation.get("count", 1)

@@ -6,11 +6,14 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+import numpy as np
 
 from ..errors import DatasetError, Problem, listing
 from ..texts import read_csv
 from .formats.base import Source, Survey
+from .formats.records import Records
 from .names import DatasetName, Option, flag, positive, whole_number
 
 
@@ -100,14 +103,15 @@ class Selected(Source):
         """
         return self._new_metadata(self.source.metadata())
 
-    def load(self, *, skip_invalid: bool = False) -> list[dict]:
+    def load(self, *, skip_invalid: bool = False) -> Records:
         """The dataset dicts that are selected; with ``repeat`` each of them several times.
 
         Raises:
             DatasetError: for data that can't be used, and for too few photos.
         """
         records = self.source.load(skip_invalid=skip_invalid or self.skip_invalid)
-        return self._select(records, self.source.metadata()) * self.repeat
+        records = self._select(records, self.source.metadata())
+        return records.take([*range(len(records))] * self.repeat)
 
     def survey(self) -> Survey:
         """As of the source, of what is selected; photos that repeat are there once."""
@@ -115,21 +119,20 @@ class Selected(Source):
         if survey.problems and self.part is not None and not self.skip_invalid:
             # The parts of what is sound would be others than those of the whole.
             raise DatasetError(f"{self.title} can't be cut into parts:", survey.problems)
-        records = self._select(survey.records, survey.metadata)
+        records = self._select(cast(Records, survey.records), survey.metadata)
         return survey._replace(records=records, metadata=self._new_metadata(survey.metadata))
 
-    def _select(self, records: list[dict], metadata: dict[str, Any]) -> list[dict]:
+    def _select(self, records: Records, metadata: dict[str, Any]) -> Records:
         if self.subset is not None:
             root = self.source.image_root
-            names = [os.path.relpath(record["file_name"], root) for record in records]
-            kept = in_subset(names, self.subset, self.seed, self.title)
-            records = [records[i] for i in kept]
+            names = [os.path.relpath(path, root) for path in records.paths()]
+            records = records.take(in_subset(names, self.subset, self.seed, self.title))
         new_id = self._new_ids(metadata["thing_classes"])
         if new_id is not None:
-            records = [{**r, "annotations": _mapped(r["annotations"], new_id)} for r in records]
+            records = records.with_categories(new_id)
         if self.part is not None:
-            chosen = in_part([r["file_name"] for r in records], self.part, self.runs, self.title)
-            records = [record for record, is_in in zip(records, chosen, strict=True) if is_in]
+            chosen = in_part(records.paths(), self.part, self.runs, self.title)
+            records = records.take(np.flatnonzero(chosen))
         return records
 
     def _new_metadata(self, metadata: dict[str, Any]) -> dict[str, Any]:
@@ -155,14 +158,6 @@ class Selected(Source):
             )
         new_id = {name: i for i, name in enumerate(_categories(self._targets))}
         return [new_id.get(self._targets[name]) for name in classes]
-
-
-def _mapped(annotations: list[dict], new_id: Sequence[int | None]) -> list[dict]:
-    return [
-        {**annotation, "category_id": category}
-        for annotation in annotations
-        if (category := new_id[annotation["category_id"]]) is not None
-    ]
 
 
 def _categories(targets: dict[str, str]) -> list[str]:

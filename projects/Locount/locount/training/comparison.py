@@ -255,7 +255,7 @@ def _run(
 
 def _data_fingerprint(dataset: str) -> str:
     """Of annotations, and of names and sizes of photos."""
-    records = DatasetCatalog.get(dataset)
+    records = list(DatasetCatalog.get(dataset))
     paths = [Path(record["file_name"]) for record in records]
     sizes = [path.stat().st_size if path.is_file() else None for path in paths]
     return hashlib.sha256(msgspec.json.encode([records, sizes], enc_hook=repr)).hexdigest()

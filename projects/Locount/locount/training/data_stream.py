@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from detectron2.config import CfgNode
-from detectron2.data import DatasetFromList, MapDataset, build_detection_train_loader
+from detectron2.data import (
+    DatasetCatalog,
+    DatasetFromList,
+    MetadataCatalog,
+    build_detection_train_loader,
+    print_instances_class_histogram,
+)
 from detectron2.data.build import _train_loader_from_config
+from detectron2.data.detection_utils import check_metadata_consistency
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
-from torch.utils.data import Dataset, Sampler
+from detectron2.utils.serialize import PicklableWrapper
+from torch.utils.data import ConcatDataset, Dataset, Sampler
+
+from ..data.catalog import is_ours
+from ..errors import DatasetError
+
+logger = logging.getLogger(__name__)
 
 # Where in the stream of a process, counted from 0, which image is.
 Place = tuple[int, int]
@@ -44,38 +58,79 @@ class DataStream:
 
     def __iter__(self) -> Iterator[list[dict]]:
         _seed(self._seed)  # of the sampler, which draws its own now
-        options = _train_loader_from_config(self._cfg, mapper=self._mapper)
+        options = _train_loader_from_config(
+            self._cfg, mapper=self._mapper, dataset=_records(self._cfg)
+        )
         records = options["dataset"]
         options["dataset"] = _Samples(records, options["mapper"], self._seed)
         options["mapper"] = None
-        grouped = options["aspect_ratio_grouping"]
         options["sampler"] = _Places(
             options["sampler"],
-            [grouped and record["width"] > record["height"] for record in records],
+            _are_wide(records) if options["aspect_ratio_grouping"] else [False] * len(records),
             self._cfg.SOLVER.IMS_PER_BATCH // comm.get_world_size(),
             self._batches,
         )
-        del records  # gigabytes of a large dataset, of which the loader has a compact copy
+        del records  # gigabytes of a large list, of which the loader has a compact copy
         for batch in build_detection_train_loader(**options):
             _seed(self._seed, comm.get_rank(), self._batches)
             self._batches += 1
             yield batch
 
 
+def _records(cfg: CfgNode) -> ConcatDataset | None:
+    """What Detectron2's ``get_detection_dataset_dicts`` lists, without a list; None if it must.
+
+    Raises:
+        DatasetError: if no image is left.
+    """
+    names = cfg.DATASETS.TRAIN
+    if cfg.MODEL.LOAD_PROPOSALS or cfg.MODEL.KEYPOINT_ON or not all(map(is_ours, names)):
+        return None
+    parts = [DatasetCatalog.get(name) for name in names]
+    if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
+        number = sum(map(len, parts))
+        parts = [part.take(np.flatnonzero(part.num_objects())) for part in parts]
+        left = sum(map(len, parts))
+        logger.info("%d images without a box are left out, %d are trained on", number - left, left)
+    if not any(map(len, parts)):
+        raise DatasetError(f"{', '.join(names)} has no image with a box: there is nothing to learn")
+    check_metadata_consistency("thing_classes", names)
+    classes = MetadataCatalog.get(names[0]).thing_classes
+    boxes = sum(part.objects_by_category(len(classes)) for part in parts)
+    annotations = ({"category_id": i} for i, n in enumerate(boxes.tolist()) for _ in range(n))
+    print_instances_class_histogram([{"annotations": annotations}], classes)
+    return ConcatDataset(parts)
+
+
+def _are_wide(records: list[dict] | ConcatDataset) -> np.ndarray:
+    if isinstance(records, ConcatDataset):
+        sizes = np.concatenate([part.sizes() for part in records.datasets])
+    else:
+        sizes = np.array([(record["height"], record["width"]) for record in records])
+    return sizes[:, 1] > sizes[:, 0]
+
+
 class _Samples(Dataset):
     """Mapped images by :data:`Place`, in place of the index alone."""
 
-    def __init__(self, records: list[dict], mapper: Callable[[dict], dict], seed: int):
-        self._images = MapDataset(DatasetFromList(records, copy=False), mapper)
+    def __init__(
+        self,
+        records: list[dict] | ConcatDataset,
+        mapper: Callable[[dict], dict],
+        seed: int,
+    ):
+        if isinstance(records, list):
+            records = DatasetFromList(records, copy=False)
+        self._records, self._mapper = records, PicklableWrapper(mapper)
         self._seed = (seed, comm.get_rank())
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._records)
 
     def __getitem__(self, place: Place) -> dict:
         position, index = place
         _seed(*self._seed, position, 1)  # 1: not as the batch of this number
-        return self._images[index]
+        return self._mapper(self._records[index])
 
 
 class _Places(Sampler):

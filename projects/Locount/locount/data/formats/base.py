@@ -7,11 +7,12 @@ import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ...coco import COUNT
 from ...errors import DatasetError, InputError, Problem, listing, number_of
 from ..mending import Changes
+from .records import Records
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class Survey(NamedTuple):
         unreadable: paths of images that can't be read; each is among the problems.
     """
 
-    records: list[dict]
+    records: Sequence[dict]
     metadata: dict[str, Any]
     problems: list[Problem]
     hints: Sequence[Problem] = ()
@@ -70,7 +71,7 @@ class Source(abc.ABC):
     def survey(self) -> Survey:
         """All problems, and what :meth:`load` would return of the rest."""
 
-    def load(self, *, skip_invalid: bool = False) -> list[dict]:
+    def load(self, *, skip_invalid: bool = False) -> Records:
         """One dict for each image, images without a box included: see :class:`Survey`.
 
         Args:
@@ -96,7 +97,7 @@ class Source(abc.ABC):
                 raise DatasetError(title, survey.problems)
             text = "%s has %s. Left out are:\n%s"
             logger.warning(text, self.title, number, listing(survey.problems))
-        return survey.records
+        return cast(Records, survey.records)
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from .base import Place, Reading, Source, Survey, size_fault
 from .dataset import Dataset
 from .folders import split_files
 from .index_cache import cached_sizes, file_stamp
+from .records import Paths, Records, same
 
 # Where others put a split: Roboflow beside its images, CVAT and COCO into a folder of files.
 _LAYOUTS = (
@@ -93,17 +93,19 @@ class Coco(Source):
             DatasetError: if the file can't be read or lacks one of the three lists.
         """
         records, metadata = self._sound()
-        stamps = [file_stamp(record["file_name"]) for record in records]
+        stamps = list(map(file_stamp, records.paths()))
         sizes, unreadable = cached_sizes(f"coco-{self.split}", self.image_root, stamps)
-        problems, sound = self._faults.problems(), []
+        problems = self._faults.problems()
         problems += (Problem(path, None, text) for path, text in unreadable.items())
-        for record, size in zip(records, sizes.tolist(), strict=True):
-            written, path = [record["height"], record["width"]], record["file_name"]
-            if size == written:
-                sound.append(record)
-            elif path not in unreadable:
-                problems.append(Problem(self.path, None, size_fault(path, size, written)))
-        return Survey(sound, metadata, problems, self._hints(), list(unreadable))
+        written = records.sizes()
+        sound = (sizes == written).all(axis=1)
+        for i in np.flatnonzero(~sound).tolist():
+            path = records[i]["file_name"]
+            if path not in unreadable:
+                text = size_fault(path, sizes[i].tolist(), written[i].tolist())
+                problems.append(Problem(self.path, None, text))
+        records = records.take(np.flatnonzero(sound))
+        return Survey(records, metadata, problems, self._hints(), list(unreadable))
 
     @cached_property
     def _file(self) -> coco.CocoFile:
@@ -162,7 +164,7 @@ class Coco(Source):
                 changes.add(self.path, line, str(before), str(box), why)
         changes.log()
 
-    def _sound(self) -> tuple[list[dict], dict[str, object]]:
+    def _sound(self) -> tuple[Records, dict[str, object]]:
         """The records and the metadata of what is without fault."""
         file = self._file
         faulty = {(fault.entries, fault.index) for fault in self._faults}
@@ -174,36 +176,31 @@ class Coco(Source):
         class_ids = np.cumsum(of_category) - 1
         annotations &= (file.image >= 0) & (file.category >= 0)
         annotations[annotations] &= of_category[file.category[annotations]]
+        record = np.full(len(images), -1)  # of each image by ascending ids
+        record[np.argsort(file.image_order)[images]] = np.arange(images.sum())
+        annotations[annotations] = record[file.image[annotations]] >= 0
         chosen = np.flatnonzero(annotations)
+        chosen = chosen[np.argsort(record[file.image[chosen]], kind="stable")]
         ids = file.annotations.columns.get("id")
-        columns = {
+        boxes = {
             "bbox": file.annotations["bbox"][chosen],
-            "category_id": class_ids[file.category[chosen]],
-            "count": file.counts[chosen],
+            "category_id": class_ids[file.category[chosen]].astype(np.int32),
+            "count": file.counts[chosen].astype(np.int32),
             "iscrowd": file.annotations["iscrowd"][chosen],
             **({} if ids is None else {"id": ids[chosen]}),
+            "bbox_mode": same(BoxMode.XYWH_ABS, len(chosen)),
         }
-        by_image: dict[int, list[dict]] = defaultdict(list)
-        values = [column.tolist() for column in columns.values()]
-        for image, *row in zip(file.image[chosen].tolist(), *values, strict=True):
-            entry = dict(zip(columns, row, strict=True))
-            by_image[image].append({**entry, "bbox_mode": BoxMode.XYWH_ABS})
-        place = np.argsort(file.image_order)
-        of_image = [file.images[key].tolist() for key in ("id", "file_name", "height", "width")]
-        records = [
+        names = file.images["file_name"][images].tolist()
+        records = Records(
             {
-                "file_name": image_path(self.image_root, name),
-                "annotation_file": self.path,
-                "image_id": image_id,
-                "height": height,
-                "width": width,
-                "annotations": by_image[k],
-            }
-            for sound, k, image_id, name, height, width in zip(
-                images.tolist(), place.tolist(), *of_image, strict=True
-            )
-            if sound
-        ]
+                "file_name": Paths(image_path(self.image_root, name) for name in names),
+                "annotation_file": same(self.path, len(names)),
+                "image_id": file.images["id"][images],
+                **{key: file.images[key][images] for key in ("height", "width")},
+            },
+            boxes,
+            np.bincount(record[file.image[chosen]], minlength=len(names)),
+        )
         return records, _metadata(file, of_category)
 
 

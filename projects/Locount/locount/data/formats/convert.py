@@ -141,7 +141,7 @@ def read(sources: Mapping[str, Source], skip_invalid: bool = False) -> Dataset:
     classes: dict[str, tuple[str, ...]] = {}
     for name, source in sources.items():
         classes[name] = tuple(source.metadata()["thing_classes"])
-        records = source.load(skip_invalid=skip_invalid)
+        records = list(source.load(skip_invalid=skip_invalid))
         names = [os.path.relpath(r["file_name"], source.image_root) for r in records]
         splits[name] = Split(records, [name.replace(os.sep, "/") for name in names])
     (first, listed), *others = classes.items()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from typing import cast
 
 import msgspec
+import numpy as np
 
 from ...errors import DatasetError, Problem
 from ...texts import JSON_ERRORS, read_utf8
@@ -14,6 +16,7 @@ from ..names import DatasetName
 from .base import Reading, Survey
 from .coco import Coco
 from .entries import T
+from .records import Records, same
 
 # In the folder of a run.
 IMAGES, RESULTS = "images.json", "predictions.json"
@@ -100,12 +103,17 @@ class Predictions(Coco):
 
     def survey(self) -> Survey:
         survey = super().survey()
-        for record in survey.records:
-            record["predicted"] = True
-            for annotation in record["annotations"]:
-                result = self._results[annotation["id"]]
-                annotation |= {"score": result.score, "count_score": result.count_score}
-        return survey._replace(problems=[*self._problems, *survey.problems])
+        records = cast(Records, survey.records)
+        found = [self._results[i] for i in records.boxes["id"].tolist()]
+        boxes = {
+            "score": np.array([result.score for result in found], float),
+            "count_score": np.array([result.count_score for result in found], object),
+        }
+        predicted = {"predicted": same(True, records.num_images)}
+        return survey._replace(
+            records=records.with_columns(predicted, boxes),
+            problems=[*self._problems, *survey.problems],
+        )
 
 
 def _fault(image: _Image) -> str:

@@ -7,7 +7,6 @@ Letters: F images, N boxes, K names of categories.
 from __future__ import annotations
 
 import difflib
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from detectron2.structures import BoxMode
 
 from ...counting import MAX_COUNT
 from ..mending import mended_box
+from .records import same
 
 NO_COUNT = np.iinfo(np.int32).min
 
@@ -200,27 +200,16 @@ def class_ids(table: Table, classes: Sequence[str]) -> np.ndarray:
     return ids[table.category]
 
 
-def annotations_of(table: Table, classes: Sequence[str], with_lines: bool) -> list[list[dict]]:
-    """Of each image Detectron2's annotations, with ``count``, and ``line`` if that is asked for.
+def box_columns(table: Table, classes: Sequence[str], with_lines: bool) -> dict[str, np.ndarray]:
+    """Detectron2's annotations, with ``count``, and ``line`` if that is asked for, as columns.
 
     The categories are known.
     """
-    table = table.boxes_at(np.argsort(table.image, kind="stable"))
-    counts = np.where(table.count == NO_COUNT, 1, table.count)
-    columns = (table.box, class_ids(table, classes), counts, table.line)
     # No "iscrowd": 0 is its default, and a sixth key would make each dict half as large again.
-    annotations = [
-        {
-            "bbox": box,
-            "bbox_mode": BoxMode.XYXY_ABS,
-            "category_id": category,
-            "count": count,
-            "line": line,
-        }
-        for box, category, count, line in zip(*(c.tolist() for c in columns), strict=True)
-    ]
-    if not with_lines:
-        for annotation in annotations:
-            del annotation["line"]
-    ends = [0, *np.bincount(table.image, minlength=len(table.images)).cumsum().tolist()]
-    return [annotations[start:end] for start, end in itertools.pairwise(ends)]
+    return {
+        "bbox": table.box,
+        "bbox_mode": same(BoxMode.XYXY_ABS, len(table.box)),
+        "category_id": class_ids(table, classes).astype(np.int32),
+        "count": np.where(table.count == NO_COUNT, 1, table.count),
+        **({"line": table.line} if with_lines else {}),
+    }

@@ -19,10 +19,11 @@ from ..images import read_image_sizes
 from ..mending import Changes
 from .base import Place, Reading, Source, Survey, size_fault
 from .index_cache import FileStamp, cached_arrays, cached_sizes, file_stamp
+from .records import Paths, Records
 from .table import (
     NO_COUNT,
     Table,
-    annotations_of,
+    box_columns,
     box_faults,
     box_text,
     class_ids,
@@ -183,7 +184,7 @@ class TableSource(Source):
             raise DatasetError(f"{self.title} has {number_of(problems)}:", problems)
         return self.place.metadata_of(classes)
 
-    def load(self, *, skip_invalid: bool = False) -> list[dict]:
+    def load(self, *, skip_invalid: bool = False) -> Records:
         records = super().load(skip_invalid=skip_invalid)
         annotations = self.place.read(self.split)
         # Equal lines are legal, so they stay; but two equal stacks can't be in one place.
@@ -282,23 +283,23 @@ class TableSource(Source):
 
     def _records(
         self, annotations: Annotations, table: Table, images: _Images, classes: Sequence[str]
-    ) -> list[dict]:
-        listed = annotations_of(table, classes, self.place.has_lines)
-        names, sizes = table.images.tolist(), images.sizes.tolist()
-        kept = images.usable
-        if not self.place.has_empty_images:
-            kept = kept & np.array(list(map(bool, listed)), dtype=bool)
-        return [
+    ) -> Records:
+        table = table.boxes_at(np.argsort(table.image, kind="stable"))
+        num_boxes = np.bincount(table.image, minlength=len(table.images))
+        kept = images.usable if self.place.has_empty_images else images.usable & (num_boxes > 0)
+        names = table.images.tolist()
+        return Records(
             {
-                "file_name": images.paths[i],
-                "annotation_file": annotations.files[i],
-                "image_id": _image_id(self.split, names[i]),
-                "height": sizes[i][0],
-                "width": sizes[i][1],
-                "annotations": listed[i],
-            }
-            for i in np.flatnonzero(kept).tolist()
-        ]
+                "file_name": Paths(images.paths),
+                "annotation_file": Paths(annotations.files),
+                "image_id": np.array([_image_id(self.split, name) for name in names], np.int64),
+                "height": images.sizes[:, 0],
+                "width": images.sizes[:, 1],
+            },
+            box_columns(table, classes, self.place.has_lines),
+            num_boxes,
+            np.flatnonzero(kept),
+        )
 
 
 def _image_id(split: str, name: str) -> int:

@@ -118,7 +118,7 @@ def inspect_datasets(names: Sequence[str], *, decode: bool = True) -> Report:
         survey = _survey(name)
         classes = survey.metadata.get("thing_classes", [])
         groups = survey.metadata.get("thing_groups", [])
-        datasets.append(Dataset(name, survey.records, classes, groups))
+        datasets.append(Dataset(name, list(survey.records), classes, groups))
         kinds = dict.fromkeys(survey.unreadable, "unreadable image")
         findings += [Finding(name, kinds.get(p.path, "unusable"), p) for p in survey.problems]
         findings += [Finding(name, "number that is not a count", hint) for hint in survey.hints]
