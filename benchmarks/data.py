@@ -1,7 +1,7 @@
 """Loading a dataset against pycocotools, and the mapper against Detectron2's, in one run.
 
     python benchmarks/data.py [--images N] [--photos N] [--repeats N]
-    python benchmarks/data.py --index N        # a training's start and memory, on N records only
+    python benchmarks/data.py --index N        # a training's start and memory, on N images
 
 The data is made on the spot: texts in Locount layout and the same boxes as COCO json, and JPEG
 photos of 1920 x 1080. All contestants take turns, on one thread, and medians are printed; imports
@@ -15,7 +15,6 @@ import contextlib
 import json
 import multiprocessing
 import os
-import resource
 import shutil
 import tempfile
 import time
@@ -28,14 +27,15 @@ import cv2
 import numpy as np
 import torch
 from detectron2.config import get_cfg
-from detectron2.data import DatasetCatalog, DatasetMapper, MetadataCatalog
+from detectron2.data import DatasetCatalog, DatasetMapper
 from detectron2.structures import BoxMode
+from memory import peak_memory
 from PIL import Image
 from pycocotools.coco import COCO
 from synthetic_shelves import HEIGHT, NUM_CATEGORIES, WIDTH, make_ground_truth
 
 from locount import add_locount_config
-from locount.data import LocountDatasetMapper, register_datasets
+from locount.data import LocountDatasetMapper, check_datasets, register_datasets
 from locount.training.data_stream import DataStream
 
 FULL_SIZE = 34022
@@ -213,69 +213,73 @@ class Pixelless:
         return {**record, "image": torch.zeros(3, 1, 1)}
 
 
-def records_in_memory(num_images: int) -> list[dict]:
-    columns = make_ground_truth(np.random.default_rng(0), num_images)
-    bounds = np.searchsorted(columns["image"], np.arange(num_images + 1))
-    records = []
-    for i in range(num_images):
-        here = slice(bounds[i], bounds[i + 1])
-        values = zip(
-            *(columns[name][here].tolist() for name in ("bbox", "category", "count")), strict=True
-        )
-        annotations = [
-            {"bbox": box, "bbox_mode": BoxMode.XYWH_ABS, "category_id": k, "count": n}
-            for box, k, n in values
-        ]
-        size = {"height": HEIGHT, "width": WIDTH, "image_id": i}
-        records.append({"file_name": f"photos/{i:08}.jpg", **size, "annotations": annotations})
-    return records
+def write_index(root: Path, num_images: int) -> None:
+    """``root``/train.json with 8 boxes an image, and of one picture as many links."""
+    rng, per_folder, last_id = np.random.default_rng(0), 10000, 0
+    sizes = {"height": HEIGHT, "width": WIDTH}
+    with open(root / "train.json", "wb") as index, open(root / "boxes", "wb+") as boxes:
+        for start in range(0, num_images, per_folder):
+            names = range(start, min(start + per_folder, num_images))
+            folder = root / "train" / f"{start // per_folder:04}"
+            folder.mkdir(parents=True)
+            Image.new("1", (WIDTH, HEIGHT)).save(folder / "picture.png")
+            for i in names:
+                os.link(folder / "picture.png", folder / f"{i}.png")
+            images = [{"id": i, "file_name": f"{folder.name}/{i}.png", **sizes} for i in names]
+            columns = make_ground_truth(rng, len(names), boxes_per_image=8)
+            values = (columns[key].tolist() for key in ("image", "category", "bbox", "count"))
+            annotations = [
+                {"id": j, "image_id": start + i, "category_id": k, "bbox": box, "count": n}
+                for j, (i, k, box, n) in enumerate(zip(*values, strict=True), last_id + 1)
+            ]
+            last_id += len(annotations)
+            for file, entries in ((index, images), (boxes, annotations)):
+                file.write(b"," if start else b"" if file is boxes else b'{"images":[')
+                file.write(json.dumps(entries)[1:-1].encode())
+        categories = [{"id": k, "name": f"category {k}"} for k in range(NUM_CATEGORIES)]
+        index.write(f'],"categories":{json.dumps(categories)},"annotations":['.encode())
+        boxes.seek(0)
+        shutil.copyfileobj(boxes, index)
+        index.write(b"]}")
+    print(
+        f"{num_images:,} images, {last_id:,} boxes, {os.path.getsize(root / 'train.json'):,} bytes"
+    )
 
 
-def memory(pid: int) -> tuple[float, float]:
-    """GB that a process holds, and of these its own ones, shared with no other."""
+def memory(pid: int) -> tuple[float, ...]:
+    """GB of a process: resident, its share of these (PSS), and what no other process shares."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in text.splitlines()[1:]}
     own = kilobytes["Private_Clean"] + kilobytes["Private_Dirty"]
-    return kilobytes["Rss"] / 1e6, own / 1e6
+    return kilobytes["Rss"] / 1e6, kilobytes["Pss"] / 1e6, own / 1e6
 
 
-def start_training(num_images: int, workers: int, batches: int) -> None:
-    """The time to the first batch, and the memory of all processes after some."""
+def start_training(root: Path, num_images: int, workers: int, batches: int) -> None:
+    """CPU seconds of the main process, and the memory of all processes, for a start and batches."""
+    write_index(root, num_images)
+    os.environ["LOCOUNT_CACHE"] = str(root / "cache")
     cfg = get_cfg()
     add_locount_config(cfg)
-    cfg.DATASETS.TRAIN = ("synthetic_index",)
+    cfg.DATASETS.TRAIN = (f"coco:{root}:train",)
     cfg.DATALOADER.NUM_WORKERS, cfg.SOLVER.IMS_PER_BATCH, cfg.SEED = workers, 8, 1
-    spent = {}
-    start = time.perf_counter()
-
-    def load() -> list[dict]:
-        try:
-            return records_in_memory(num_images)
-        finally:
-            spent["making the index"] = time.perf_counter() - start
-
-    DatasetCatalog.register("synthetic_index", load)
-    MetadataCatalog.get("synthetic_index").thing_classes = list(map(str, range(NUM_CATEGORIES)))
+    cfg.MODEL.ROI_HEADS.NUM_CLASSES = NUM_CATEGORIES
     stream = iter(DataStream(cfg, Pixelless()))
-    next(stream)
-    spent["index to first batch"] = time.perf_counter() - start - spent["making the index"]
-    start = time.perf_counter()
-    for _ in range(batches):
-        next(stream)
-    spent[f"{batches} batches"] = time.perf_counter() - start
-    start = time.perf_counter()
-    torch.randperm(num_images)
-    spent["shuffling"] = time.perf_counter() - start
-    print(f"{num_images:,} images, {workers} workers\n\n| | s |\n|---|---|")
-    for name, seconds in spent.items():
-        print(f"| {name} | {seconds:.2f} |")
-    print("\n| process | GB | of these not shared |\n|---|---|---|")
+    print(f"peak before: {peak_memory() / 1e9:.2f} GB\n\n| | CPU | peak |\n|---|---|---|")
+    for name, run in {
+        "checking the data": lambda: check_datasets(cfg, cfg.DATASETS.TRAIN),
+        "to the first batch": lambda: next(stream),
+        f"{batches} batches": lambda: [len(next(stream)) for _ in range(batches)],
+        "shuffling": lambda: torch.randperm(num_images).tolist(),
+    }.items():
+        start = time.process_time()
+        run()
+        spent = time.process_time() - start
+        print(f"| {name} | {spent:.1f} s | {peak_memory() / 1e9:.2f} GB |")
+    print("\n| process | resident GB | share (PSS) | not shared |\n|---|---|---|---|")
     names = ["main", *(f"worker {i}" for i in range(workers))]
     pids = [os.getpid(), *(process.pid for process in multiprocessing.active_children())]
     for name, pid in zip(names, pids, strict=False):
-        print("| {} | {:.2f} | {:.2f} |".format(name, *memory(pid)))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"\npeak of the main process: {peak:.2f} GB")
+        print("| {} | {:.2f} | {:.2f} | {:.2f} |".format(name, *memory(pid)))
 
 
 def main() -> None:
@@ -283,13 +287,13 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=FULL_SIZE, help="to load, 0: none")
     parser.add_argument("--photos", type=int, default=8, help="to map, 0: none")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--index", type=int, default=0, help="records to start a training with")
+    parser.add_argument("--index", type=int, default=0, help="images to start a training with")
     parser.add_argument("--workers", type=int, default=4, help="of that training")
     args = parser.parse_args()
-    if args.index:
-        start_training(args.index, args.workers, batches=500)
-        return
     with tempfile.TemporaryDirectory() as folder:
+        if args.index:
+            start_training(Path(folder), args.index, args.workers, batches=500)
+            return
         if args.photos:
             compare_mappers(Path(folder), args.photos, args.repeats)
         if args.images:

@@ -21,9 +21,11 @@ NUM_CATEGORIES = 140
 BOXES_PER_IMAGE = 15
 
 
-def make_ground_truth(rng: np.random.Generator, num_images: int) -> dict[str, np.ndarray]:
+def make_ground_truth(
+    rng: np.random.Generator, num_images: int, boxes_per_image: int = BOXES_PER_IMAGE
+) -> dict[str, np.ndarray]:
     """Columns of the annotations: image and category from 0, XYWH boxes, counts."""
-    per_image = rng.poisson(BOXES_PER_IMAGE, num_images)
+    per_image = rng.poisson(boxes_per_image, num_images)
     image = np.repeat(np.arange(num_images), per_image)
     popularity = 1 / np.arange(1, NUM_CATEGORIES + 1)
     on_shelf = rng.choice(NUM_CATEGORIES, (num_images, 5), p=popularity / popularity.sum())

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from locount.cli import main
-from locount.inference import cluster
+from locount.inference import parts
 
 BOXES = {"shop/a.jpg": [(0, 0, 100, 82), (0, 0, 50, 50)], "b.jpg": [(200, 0, 100, 100)]}
 
@@ -43,7 +43,7 @@ def write(path, rows):
     import fsspec
 
     path.parent.mkdir(exist_ok=True)
-    cluster._write(fsspec.filesystem("file"), str(path), rows)
+    parts.write_part(fsspec.filesystem("file"), str(path), rows)
 
 
 def evaluate(capsys, *words):

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from locount.cli import main
+from locount.files import locked_folder
 from locount.inference import cluster
 
 
@@ -151,3 +152,10 @@ def test_a_file_that_can_not_be_fetched_is_tried_again():
     with pytest.raises(ValueError, match=r"nowhere\.jpg can't be fetched \(FileNotFoundError"):
         cluster._read("nowhere.jpg", "/nowhere.jpg", unread)
     assert unread == {"nowhere.jpg"}
+
+
+def test_two_runs_can_not_write_to_one_folder(predict, shelves, tmp_path, capsys):
+    pytest.importorskip("ray", reason="needs the extra `ray`")
+    with locked_folder(tmp_path / "out"):
+        assert predict(shelves, "--cluster", "local") == 2
+    assert "is in use by another run" in capsys.readouterr().err

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import io
 import math
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,11 +23,11 @@ import msgspec
 from ..data.images import PICTURE_SUFFIXES
 from ..errors import InputError
 from .inputs import Failure, StoredImage, expand_inputs, is_video
-from .journal import Entry, check_settings, file_stamp, recorded_name
+from .journal import Entry, file_stamp, recorded_name
+from .parts import keep_current, locked_parts, settle, write_part
 from .predictor import Predictor
 from .run import run_settings
 
-SETTINGS = "settings.json"
 # In a part, at most: what a worker that dies has to do again.
 PHOTOS_PER_PART = 256
 # How often photos are tried with which a worker dies, beside the first time.
@@ -95,60 +95,99 @@ def predict_on_cluster(
     """
     require_ray()
     import fsspec
-    import ray
 
     summary = Summary()
     photos = _find(inputs, summary)
     files, folder = fsspec.core.url_to_fs(output)
     files.makedirs(folder, exist_ok=True)
-    _settle(files, f"{folder}/{SETTINGS}", run_settings(predictor, score), output)
-    done = _keep_current(files, folder, {name: photo["stamp"] for name, photo in photos.items()})
-    todo = [photo for name, photo in photos.items() if name not in done]
-    summary.kept = len(photos) - len(todo)
-    if not todo:
-        return summary
+    with locked_parts(files, folder):
+        settle(files, folder, run_settings(predictor, score), output)
+        stamps = {name: photo["stamp"] for name, photo in photos.items()}
+        done = keep_current(files, folder, stamps)
+        todo = [photo for name, photo in photos.items() if name not in done]
+        summary.kept = len(photos) - len(todo)
+        if todo:
+            _connect(address)
+            # Workers of other machines may have been started in other folders.
+            arguments = (options, score, files.unstrip_protocol(folder))
+            for part in _predict(predictor, todo, *arguments):
+                summary.new += part["photos"]
+                summary.boxes += part["boxes"]
+                summary.instances += part["instances"]
+                summary.failures += map(Failure, part["failed"], part["problems"])
+                on_progress(part["photos"])
+            summary.lost = len(todo) - summary.new
+    return summary
+
+
+def _connect(address: str) -> None:
+    import ray
 
     if not ray.is_initialized():
         try:
-            ray.init(None if address == "local" else address, log_to_driver=False)
+            ray.init(address, log_to_driver=False)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise InputError(f"There is no Ray cluster at {address} ({error})") from error
+
+
+def _predict(
+    predictor: Predictor,
+    photos: list[dict[str, str]],
+    options: Mapping[str, Any],
+    score: float,
+    output: str,
+) -> Iterator[dict[str, Any]]:
+    """What :class:`_Worker` says of each part."""
+    import ray
+
     resources = ray.cluster_resources()
     unit = "GPU" if resources.get("GPU") else "CPU"
     workers = max(int(resources.get(unit, 1)), 1)
-    weights = Path(predictor.cfg.MODEL.WEIGHTS).read_bytes()
+    weights = ray.put(Path(predictor.cfg.MODEL.WEIGHTS).read_bytes())
     device = {"GPU": "cuda", "CPU": "cpu"}[unit]
-    worker = (predictor.cfg, ray.put(weights), {"device": device, **options}, score, output)
+    tries = ray.remote(num_cpus=0)(_Tries).remote()
+    worker = (predictor.cfg, weights, {"device": device, **options}, score, output, tries)
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # the other photos go on
     # Several for each worker, so that all end at about the same time.
-    num_parts = math.ceil(len(todo) / min(PHOTOS_PER_PART, math.ceil(len(todo) / (4 * workers))))
-    results = ray.data.from_items(todo, override_num_blocks=num_parts).map_batches(
+    num_parts = math.ceil(
+        len(photos) / min(PHOTOS_PER_PART, math.ceil(len(photos) / (4 * workers)))
+    )
+    results = ray.data.from_items(photos, override_num_blocks=num_parts).map_batches(
         _Worker,
         batch_size=None,  # a block is a part
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(workers, num_parts)),
         fn_constructor_args=worker,
         num_cpus=int(unit == "CPU"),
         num_gpus=int(unit == "GPU"),
-        max_task_retries=RETRIES,
     )
-    for part in results.iter_rows():
-        summary.new += part["photos"]
-        summary.boxes += part["boxes"]
-        summary.instances += part["instances"]
-        summary.failures += map(Failure, part["failed"], part["problems"])
-        on_progress(part["photos"])
-    summary.lost = len(todo) - summary.new
-    return summary
+    yield from results.iter_rows()
+
+
+class _Tries:
+    """How often each part has been begun: Ray repeats what a worker died with without end."""
+
+    def __init__(self) -> None:
+        self._number: Counter[str] = Counter()
+
+    def begin(self, part: str) -> int:
+        self._number[part] += 1
+        return self._number[part]
 
 
 class _Worker:
     """Predicts the photos of a part and writes it."""
 
     def __init__(
-        self, cfg: Any, weights: Any, options: dict[str, Any], score: float, output: str
+        self,
+        cfg: Any,
+        weights: Any,
+        options: dict[str, Any],
+        score: float,
+        output: str,
+        tries: Any,
     ) -> None:
         import fsspec
         import ray
@@ -157,11 +196,17 @@ class _Worker:
             file.write(ray.get(weights))
             file.flush()
             self._predictor = Predictor(cfg, file.name, **options)
-        self._score = score
+        self._score, self._tries = score, tries
         self._files, self._folder = fsspec.core.url_to_fs(output)
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list]:
+        import ray
+
         names, addresses, stamps = (batch[key].tolist() for key in ("name", "address", "stamp"))
+        # Named after its content: if the part is made again it takes its own place.
+        digest = hashlib.sha256("\0".join(names + stamps).encode()).hexdigest()[:16]
+        if ray.get(self._tries.begin.remote(digest)) > 1 + RETRIES:
+            return {key: [] for key in ("photos", "boxes", "instances", "failed", "problems")}
         unread: set[str] = set()
         images = [
             StoredImage(name, partial(_read, name, address, unread))
@@ -179,9 +224,7 @@ class _Worker:
             row = rows.setdefault(name, {"file_name": name})
             row["error"] = problems.get(name)
             row["stamp"] = None if name in unread else stamp  # another run tries again
-        # Named after its content: if the part is made again it takes its own place.
-        digest = hashlib.sha256("\0".join(names + stamps).encode()).hexdigest()[:16]
-        _write(self._files, f"{self._folder}/part-{digest}.parquet", [rows[n] for n in names])
+        write_part(self._files, f"{self._folder}/part-{digest}.parquet", [rows[n] for n in names])
         detections = [found for row in rows.values() for found in row.get("detections", ())]
         return {
             "photos": [len(names)],
@@ -190,34 +233,6 @@ class _Worker:
             "failed": [list(problems)],
             "problems": [list(problems.values())],
         }
-
-
-def _schema() -> Any:
-    import pyarrow as pa
-
-    detection = {
-        **{"category_id": pa.int64(), "category": pa.string(), "bbox": pa.list_(pa.float64(), 4)},
-        **{"score": pa.float64(), "count": pa.int64(), "count_score": pa.float64()},
-    }
-    photo = {
-        **{"file_name": pa.string(), "height": pa.int32(), "width": pa.int32()},
-        **{"orientation": pa.int8(), "detections": pa.list_(pa.struct(detection))},
-        **{"error": pa.string(), "stamp": pa.string()},
-    }
-    return pa.schema(photo)
-
-
-def _write(files: Any, path: str, rows: Any) -> None:
-    """Rows, or a table, as a file that is there in full or not at all."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.Table.from_pylist(rows, _schema()) if isinstance(rows, list) else rows
-    content = io.BytesIO()
-    pq.write_table(table, content, compression="zstd")
-    unfinished = f"{path}.unfinished-{os.getpid()}"
-    files.pipe_file(unfinished, content.getvalue())
-    files.mv(unfinished, path)
 
 
 def _read(name: str, address: str, unread: set[str]) -> bytes:
@@ -280,44 +295,3 @@ def _remote(addresses: Iterable[str]) -> Iterator[tuple[str, str, str]]:
             mark = next((info[key] for key in marks if key in info), "")
             url = files.unstrip_protocol(photo)
             yield url, url, f"{info.get('size')} {mark}"
-
-
-def _settle(files: Any, path: str, settings: dict[str, str], output: str) -> None:
-    """Keep the settings of the first run, and refuse others."""
-    if files.exists(path):
-        before = msgspec.json.decode(files.cat_file(path), type=dict[str, str])
-        check_settings(settings, before, output)
-    files.pipe_file(path, msgspec.json.encode(settings))
-
-
-def _keep_current(files: Any, folder: str, wanted: Mapping[str, str]) -> set[str]:
-    """The photos that have rows.
-
-    Rows of photos that have changed or could not be fetched are removed, and second ones, so that
-    the parts hold no photo twice.
-
-    Args:
-        wanted: stamps of photos by their names.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    done: set[str] = set()
-    for path in sorted(files.glob(f"{folder}/*.parquet")):
-        try:
-            table = pq.read_table(io.BytesIO(files.cat_file(path)))
-            rows = zip(table["file_name"].to_pylist(), table["stamp"].to_pylist(), strict=True)
-        except (pa.ArrowInvalid, KeyError) as error:
-            raise InputError(
-                f"{path} is not a part of `locount predict`, or damaged ({error}): remove it, and "
-                "its photos are predicted again"
-            ) from error
-        current = []
-        for name, stamp in rows:
-            current.append(name not in done and wanted.get(name, stamp) == stamp)
-            if current[-1]:
-                done.add(name)
-        if not all(current):
-            left = table.filter(pa.array(current))
-            _write(files, path, left) if len(left) else files.rm(path)
-    return done
