@@ -13,7 +13,6 @@ BOXES = {"shop/a.jpg": [(0, 0, 100, 82), (0, 0, 50, 50)], "b.jpg": [(200, 0, 100
 @pytest.fixture
 def files(tmp_path):
     """GT.json, DT.json, and DT in two parts, with a third photo that could not be read."""
-    pytest.importorskip("pyarrow", reason="needs the extra `ray`")
     names = [*BOXES, "c.jpg"]
     truth = {
         "images": [{"id": 7 + i, "file_name": name} for i, name in enumerate(names)],
@@ -85,7 +84,6 @@ def test_what_is_not_a_part_is_named(files, capsys):
 
 
 def test_a_folder_without_parts_is_an_error(tmp_path, capsys):
-    pytest.importorskip("pyarrow", reason="needs the extra `ray`")
     (tmp_path / "GT.json").write_text('{"images": [], "categories": [], "annotations": []}')
     status, _, errors = evaluate(capsys, tmp_path / "GT.json", tmp_path)
     assert status == 2

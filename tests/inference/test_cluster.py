@@ -23,7 +23,6 @@ from locount.inference import cluster
 @pytest.fixture(scope="module")
 def ray():
     ray = pytest.importorskip("ray", reason="needs the extra `ray`")
-    pytest.importorskip("pyarrow", reason="needs the extra `ray`")
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield ray
     ray.shutdown()
@@ -147,7 +146,6 @@ def test_options_that_a_cluster_has_not_are_refused(predict, shelves, option, ca
 
 
 def test_a_file_that_can_not_be_fetched_is_tried_again():
-    pytest.importorskip("fsspec", reason="needs the extra `ray`")
     unread = set()
     with pytest.raises(ValueError, match=r"nowhere\.jpg can't be fetched \(FileNotFoundError"):
         cluster._read("nowhere.jpg", "/nowhere.jpg", unread)

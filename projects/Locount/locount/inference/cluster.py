@@ -145,7 +145,7 @@ def _predict(
     workers = max(int(resources.get(unit, 1)), 1)
     weights = ray.put(Path(predictor.cfg.MODEL.WEIGHTS).read_bytes())
     device = {"GPU": "cuda", "CPU": "cpu"}[unit]
-    tries = ray.remote(num_cpus=0)(_Tries).remote()
+    tries = _start_counting()
     worker = (predictor.cfg, weights, {"device": device, **options}, score, output, tries)
 
     context = ray.data.DataContext.get_current()
@@ -166,15 +166,23 @@ def _predict(
     yield from results.iter_rows()
 
 
-class _Tries:
-    """How often each part has been begun: Ray repeats what a worker died with without end."""
+def _start_counting() -> Any:
+    """An actor that says how often each part has been begun.
 
-    def __init__(self) -> None:
-        self._number: Counter[str] = Counter()
+    Ray would repeat what a worker died with without end.
+    """
+    import ray
 
-    def begin(self, part: str) -> int:
-        self._number[part] += 1
-        return self._number[part]
+    @ray.remote(num_cpus=0)
+    class Tries:  # here, so that its process need not import this package
+        def __init__(self) -> None:
+            self._number: Counter[str] = Counter()
+
+        def begin(self, part: str) -> int:
+            self._number[part] += 1
+            return self._number[part]
+
+    return Tries.remote()
 
 
 class _Worker:

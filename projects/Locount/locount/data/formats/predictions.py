@@ -104,7 +104,8 @@ class Predictions(Coco):
     def survey(self) -> Survey:
         survey = super().survey()
         records = cast(Records, survey.records)
-        found = [self._results[i] for i in records.boxes["id"].tolist()]
+        ids = records.boxes.get("id", np.empty(0, int))  # without any box there is no column
+        found = [self._results[i] for i in ids.tolist()]
         boxes = {
             "score": np.array([result.score for result in found], float),
             "count_score": np.array([result.count_score for result in found], object),
