@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,12 @@ from ..errors import InputError
 from .options import add_output
 from .shelf_photos import (
     Shots,
+    Shown,
     add_input_arguments,
     add_output_arguments,
     open_shots,
     write_files,
-    write_picture,
+    write_shelves,
 )
 
 if TYPE_CHECKING:
@@ -68,34 +70,23 @@ def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> 
     pictures."""
     from tabulate import tabulate
 
-    from ..files import to_csv, to_json
-    from ..report.shelf_page import ShelfCard, said, shelf_page
-    from ..stock import check_plan
+    from ..stock import ShelfPhoto, check_plan
     from ..stock.compliance import COLUMNS, RIGHT
     from ..stock.pictures import draw_check
 
-    table, photos, cards = [], [], []
-    for number, shot in enumerate(shots.each, 1):
-        check, picture = check_plan(plan, shot.photo), None
+    def show(photo: ShelfPhoto) -> Shown:
+        check = check_plan(plan, photo)
         rows = check.table()
-        table += rows
         facts = {"share right": round(check.share, 4), **check.numbers}
-        photos.append(shot.photo.facts() | facts)
-        if not args.no_pictures:
-            picture = write_picture(args.output, number, shot, draw_check(check, shot.pixels()))
         wrong = [row for row in rows if row["status"] != RIGHT]
-        cards.append(ShelfCard.of(shot.photo, picture, facts, {"Not as planned": wrong}))
-    files = {
-        "positions.csv": to_csv(table, COLUMNS),
-        "positions.json": to_json({"photos": photos, "positions": table}),
-        "shelf.html": shelf_page("Are the shelves as planned?", cards),
-    }
-    write_files(args.output, files)
-    wrong = [row for row in table if row["status"] != RIGHT]
+        draw = functools.partial(draw_check, check)
+        return Shown({"positions": rows}, draw, facts, {"Not as planned": wrong})
+
+    columns = {"positions": COLUMNS}
+    tables, summary = write_shelves(args, shots, "Are the shelves as planned?", columns, show)
+    wrong = [row for row in tables["positions"] if row["status"] != RIGHT]
     if wrong:
-        print(
-            tabulate([list(row.values()) for row in wrong], COLUMNS, tablefmt="github"), end="\n\n"
-        )
-    print(tabulate([said(facts) for facts in photos], "keys", tablefmt="github"))
-    print(f"results: {args.output}")
+        rows = [list(row.values()) for row in wrong]
+        print(tabulate(rows, COLUMNS, tablefmt="github"), end="\n\n")
+    print(summary)
     return 1 if wrong else 0

@@ -65,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
         shared = not ipaddress.ip_address(host).is_loopback
         token = _token() if shared and not args.no_token else None
         hosts = {args.host, socket.gethostname(), *args.allow_host}
-        predictor = open_predictor(args, device=args.device, engine=args.engine, tiles=args.tiles)
-        level = interval_level(args, predictor, predictor.cfg.PREDICT.SCORE)
+        predictor = open_predictor(args)
+        level = interval_level(args, predictor)
         app = build_app(predictor, level=level, hosts=hosts, token=token)
         if shared:
             remark(

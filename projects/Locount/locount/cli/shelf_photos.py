@@ -13,14 +13,10 @@ import numpy as np
 from ..errors import InputError
 from ..stock import ShelfPhoto, TotalIntervals
 from .options import (
-    add_device,
-    add_level,
-    add_model,
     add_output,
-    add_score,
-    add_tiles,
-    at_least_1,
+    add_prediction,
     interval_level,
+    least_score,
     open_predictor,
     writing,
 )
@@ -65,14 +61,7 @@ def add_input_arguments(parser: argparse.ArgumentParser, *names: str) -> None:
         parser.add_argument(name, metavar=name.upper(), help=text)
     if not names:
         parser.add_argument("inputs", nargs="+", metavar="INPUT", help=text)
-    add_model(parser)
-    add_score(parser, "default: PREDICT.SCORE of the config")
-    add_level(parser)
-    parser.add_argument(
-        "--every", type=at_least_1, default=1, metavar="N", help="take every Nth frame of a video"
-    )
-    add_device(parser)
-    add_tiles(parser)
+    add_prediction(parser)
     parser.add_argument(
         "--piled",
         action="store_true",
@@ -218,10 +207,9 @@ def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> 
     from ..inference.inputs import expand_inputs, is_video, video_frames
 
     paths = expand_inputs(names).paths
-    predictor = open_predictor(args, device=args.device, engine=args.engine, tiles=args.tiles)
-    settings = predictor.cfg.PREDICT
-    score = settings.SCORE if args.score is None else args.score
-    level = interval_level(args, predictor, score)
+    predictor = open_predictor(args)
+    counting = least_score(args, predictor), predictor.cfg.PREDICT.MAX_OVERLAP
+    level = interval_level(args, predictor)
     known = frozenset(predictor.classes.names)
 
     def images() -> Iterator[Any]:
@@ -233,8 +221,7 @@ def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> 
 
     def shots() -> Iterator[Shot]:
         for prediction in predictor.stream(images(), keep_pixels=pixels):
-            found = prediction.counting(score, settings.MAX_OVERLAP)
-            photo = ShelfPhoto.of(found, level, args.piled)
+            photo = ShelfPhoto.of(prediction.counting(*counting), level, args.piled)
             yield Shot(photo, functools.partial(getattr, prediction, "pixels"))
 
     return Shots(known, shots())
@@ -255,7 +242,60 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
             write_bytes(folder / name, data)
 
 
-def write_picture(folder: Path, number: int, shot: Shot, pixels: np.ndarray) -> str:
+class Shown(NamedTuple):
+    """What the results hold of one photo.
+
+    Attributes:
+        tables: rows by the name of their table.
+        draw: from the photo's pixels to those of the annotated one.
+        facts, on_page: beside what the photo itself has, as for :meth:`ShelfCard.of`.
+    """
+
+    tables: Mapping[str, list[dict[str, Any]]]
+    draw: Callable[[np.ndarray], np.ndarray]
+    facts: Mapping[str, Any] = {}
+    on_page: Mapping[str, list[dict[str, Any]]] = {}
+
+
+def write_shelves(
+    args: argparse.Namespace,
+    shots: Shots,
+    title: str,
+    columns: Mapping[str, Sequence[str]],
+    show: Callable[[ShelfPhoto], Shown],
+) -> tuple[dict[str, list[dict[str, Any]]], str]:
+    """Write a page, pictures, a CSV file for each table and a JSON file with all of them.
+
+    Args:
+        columns: of the tables, by their names; the first one names the JSON file.
+
+    Returns:
+        The rows of all photos by the name of their table, and what to say of the photos.
+    """
+    from tabulate import tabulate
+
+    from ..files import to_csv, to_json
+    from ..report.shelf_page import ShelfCard, said, shelf_page
+
+    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in columns}
+    photos, cards = [], []
+    for number, shot in enumerate(shots.each, 1):
+        shown, picture = show(shot.photo), None
+        for name, rows in shown.tables.items():
+            tables[name] += rows
+        photos.append(shot.photo.facts() | shown.facts)
+        if not args.no_pictures:
+            picture = _write_picture(args.output, number, shot, shown.draw(shot.pixels()))
+        cards.append(ShelfCard.of(shot.photo, picture, shown.facts, shown.on_page))
+    files = {f"{name}.csv": to_csv(rows, columns[name]) for name, rows in tables.items()}
+    files[f"{next(iter(columns))}.json"] = to_json({"photos": photos, **tables})
+    files["shelf.html"] = shelf_page(title, cards)
+    write_files(args.output, files)
+    summary = tabulate([said(facts) for facts in photos], "keys", tablefmt="github")
+    return tables, f"{summary}\nresults: {args.output}"
+
+
+def _write_picture(folder: Path, number: int, shot: Shot, pixels: np.ndarray) -> str:
     """Write the annotated photo, H x W x 3, uint8, BGR, and return its path from the folder."""
     import cv2
 
