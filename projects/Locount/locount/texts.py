@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import json
 import os
 import stat
@@ -129,7 +130,8 @@ def listed_lines(stream: BinaryIO, name: str) -> Iterator[str]:
         except ValueError as error:
             raise TextError(name, f"can't be read ({error}): {_CURE}") from error
     else:
-        lines = _chain(first.removeprefix(codecs.BOM_UTF8), stream)
+        first = first.removeprefix(codecs.BOM_UTF8)
+        lines = itertools.chain([first] if first else [], stream)
     for line in lines:
         if b"\0" in line:
             text = "can't be read (it holds NUL characters): write one path a line, as UTF-8 text"
@@ -138,23 +140,16 @@ def listed_lines(stream: BinaryIO, name: str) -> Iterator[str]:
             yield path
 
 
-def _chain(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    if first:
-        yield first
-        yield from stream
-
-
 def read_json(path: str | os.PathLike) -> Any:
     """The content of a JSON file; NaN and Infinity, which JSON has not, are read.
 
     Raises:
         TextError: as :func:`read_utf8`, and for what :func:`parse_json` refuses.
     """
+    data = read_utf8(path)
     try:
-        return parse_json(read_utf8(path))
+        return parse_json(data)
     except ValueError as error:
-        if isinstance(error, TextError):
-            raise
         text = f"can't be read as JSON ({error}): was it cut off? Write it again"
         raise TextError(path, text) from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +10,11 @@ from ..errors import InputError
 from .options import add_output
 from .shelf_photos import (
     Shots,
-    Shown,
     add_input_arguments,
     add_output_arguments,
     open_shots,
     write_files,
-    write_shelves,
+    write_picture,
 )
 
 if TYPE_CHECKING:
@@ -70,23 +68,34 @@ def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> 
     pictures."""
     from tabulate import tabulate
 
-    from ..stock import ShelfPhoto, check_plan
+    from ..files import to_csv, to_json
+    from ..report.shelf_page import ShelfCard, said, shelf_page
+    from ..stock import check_plan
     from ..stock.compliance import COLUMNS, RIGHT
     from ..stock.pictures import draw_check
 
-    def show(photo: ShelfPhoto) -> Shown:
-        check = check_plan(plan, photo)
+    table, photos, cards = [], [], []
+    for number, shot in enumerate(shots.each, 1):
+        check, picture = check_plan(plan, shot.photo), None
         rows = check.table()
+        table += rows
         facts = {"share right": round(check.share, 4), **check.numbers}
+        photos.append(shot.photo.facts() | facts)
+        if not args.no_pictures:
+            picture = write_picture(args.output, number, shot, draw_check(check, shot.pixels()))
         wrong = [row for row in rows if row["status"] != RIGHT]
-        draw = functools.partial(draw_check, check)
-        return Shown({"positions": rows}, draw, facts, {"Not as planned": wrong})
-
-    columns = {"positions": COLUMNS}
-    tables, summary = write_shelves(args, shots, "Are the shelves as planned?", columns, show)
-    wrong = [row for row in tables["positions"] if row["status"] != RIGHT]
+        cards.append(ShelfCard.of(shot.photo, picture, facts, {"Not as planned": wrong}))
+    files = {
+        "positions.csv": to_csv(table, COLUMNS),
+        "positions.json": to_json({"photos": photos, "positions": table}),
+        "shelf.html": shelf_page("Are the shelves as planned?", cards),
+    }
+    write_files(args.output, files)
+    wrong = [row for row in table if row["status"] != RIGHT]
     if wrong:
-        rows = [list(row.values()) for row in wrong]
-        print(tabulate(rows, COLUMNS, tablefmt="github"), end="\n\n")
-    print(summary)
+        print(
+            tabulate([list(row.values()) for row in wrong], COLUMNS, tablefmt="github"), end="\n\n"
+        )
+    print(tabulate([said(facts) for facts in photos], "keys", tablefmt="github"))
+    print(f"results: {args.output}")
     return 1 if wrong else 0

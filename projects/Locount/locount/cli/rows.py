@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import functools
 
 from .shelf_photos import (
-    Shown,
     add_input_arguments,
     add_output_arguments,
     open_shots,
-    write_shelves,
+    write_files,
+    write_picture,
 )
 
 
@@ -20,26 +19,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..stock import ShelfPhoto
+    from tabulate import tabulate
+
+    from ..files import to_csv, to_json
+    from ..report.shelf_page import ShelfCard, said, shelf_page
     from ..stock.pictures import draw_rows
     from ..stock.shelf_photo import BOX_COLUMNS, GAP_COLUMNS, ROW_COLUMNS, SHARE_COLUMNS
 
     columns = {
-        "rows": ROW_COLUMNS,
         "boxes": BOX_COLUMNS,
+        "rows": ROW_COLUMNS,
         "shares": SHARE_COLUMNS,
         "gaps": GAP_COLUMNS,
     }
-
-    def show(photo: ShelfPhoto) -> Shown:
-        tables = {
-            "rows": photo.rows_table(),
-            "boxes": photo.boxes_table(),
-            "shares": photo.shares_table(),
-            "gaps": photo.gaps_table(),
-        }
-        return Shown(tables, functools.partial(draw_rows, photo))
-
-    shots = open_shots(args, args.inputs, not args.no_pictures)
-    print(write_shelves(args, shots, "What is on the shelves", columns, show)[1])
+    tables: dict[str, list[dict]] = {name: [] for name in columns}
+    photos, cards = [], []
+    for number, shot in enumerate(open_shots(args, args.inputs, not args.no_pictures).each, 1):
+        photo, picture = shot.photo, None
+        photos.append(photo.facts())
+        own = (photo.boxes_table(), photo.rows_table(), photo.shares_table(), photo.gaps_table())
+        for table, rows in zip(tables.values(), own, strict=True):
+            table += rows
+        if not args.no_pictures:
+            picture = write_picture(args.output, number, shot, draw_rows(photo, shot.pixels()))
+        cards.append(ShelfCard.of(photo, picture))
+    files = {f"{name}.csv": to_csv(rows, columns[name]) for name, rows in tables.items()}
+    files["rows.json"] = to_json({"photos": photos, **tables})
+    files["shelf.html"] = shelf_page("What is on the shelves", cards)
+    write_files(args.output, files)
+    print(tabulate([said(facts) for facts in photos], "keys", tablefmt="github"))
+    print(f"results: {args.output}")
     return 0

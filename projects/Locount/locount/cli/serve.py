@@ -10,7 +10,7 @@ import re
 import secrets
 import socket
 
-from ..errors import InputError
+from ..errors import InputError, require
 from .options import (
     add_device,
     add_level,
@@ -50,15 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    try:
-        from ..serve import build_app, build_server
-    except ModuleNotFoundError as error:
-        if error.name not in ("uvicorn", "fastapi"):
-            raise
-        raise InputError(
-            f"{error.name} is not installed: pip install 'locount[serve]', or -e '.[serve]' in a "
-            "checkout"
-        ) from error
+    require("serve", "fastapi", "uvicorn")
+    from ..serve import build_app, build_server
 
     with _listen(args.host, args.port) as listener:
         host, port = listener.getsockname()[:2]

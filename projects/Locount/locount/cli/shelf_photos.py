@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from ..stock import ShelfPhoto, TotalIntervals
+from ..stock import ShelfPhoto
 from .options import (
     add_output,
     add_prediction,
@@ -22,6 +22,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..calibration import Totals
     from ..data.formats.base import Source
 
 RESULTS = ("images.json", "predictions.json")
@@ -109,24 +110,26 @@ def _pixels_of(path: str, upright: bool) -> np.ndarray:
 
 
 def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
+    from ..evaluation.annotations import xyxy
     from ..evaluation.reading import read_detections, read_ground_truth
     from ..texts import read_json
 
     content = read_json(folder / RESULTS[0])
     gt = read_ground_truth({**content, "annotations": []})
     dt = read_detections(folder / RESULTS[1], gt)
-    boxes = dt.boxes.copy()
-    boxes[:, 2:] += boxes[:, :2]
+    if args.score is not None:
+        dt = dt.take(np.flatnonzero(dt.scores >= args.score))
+    dt = dt.take(np.argsort(dt.image, kind="stable"))
+    starts = np.searchsorted(dt.image, np.arange(len(gt.image_ids) + 1))
+    boxes = xyxy(dt.boxes)
     known = frozenset(gt.category_names)
     category_names = dict(zip(gt.category_ids.tolist(), gt.category_names, strict=True))
 
     def shots() -> Iterator[Shot]:
         for image in content["images"]:
-            own = gt.image_ids[dt.image] == image["id"]
-            if args.score is not None:
-                own &= dt.scores >= args.score
             intervals = _stored_intervals(folder, image.get("totals"), category_names, args)
-            own = np.flatnonzero(own)
+            place = np.searchsorted(gt.image_ids, image["id"])
+            own = slice(starts[place], starts[place + 1])
             names = tuple(gt.category_names[i] for i in dt.category[own])
             size = image["width"], image["height"]
             path = image["file_name"]
@@ -140,7 +143,7 @@ def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
 
 def _stored_intervals(
     folder: Path, content: Any, names: Mapping[int, str], args: argparse.Namespace
-) -> TotalIntervals | None:
+) -> Totals[str] | None:
     """Those of a photo that `locount predict` has left; with another score there are none.
 
     Raises:
@@ -148,18 +151,11 @@ def _stored_intervals(
     """
     import msgspec
 
-    from ..calibration import Interval
-    from ..inference.journal import Totals
+    from ..calibration import Totals
 
     try:
-        totals = msgspec.convert(content, Totals | None, str_keys=True)
-        if totals is not None:
-            photo, *categories = (
-                Interval(total.low, total.high)
-                for total in (totals.photo, *totals.categories.values())
-            )
-            by_name = {names[i]: c for i, c in zip(totals.categories, categories, strict=True)}
-            totals = TotalIntervals(totals.level, photo, by_name)
+        stored = msgspec.convert(content, Totals[int] | None, str_keys=True)
+        totals = stored and stored.named(names)
     except (msgspec.ValidationError, KeyError) as error:
         raise InputError(
             f"{folder / RESULTS[0]}: totals of a photo are damaged: {error}"
@@ -242,60 +238,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
             write_bytes(folder / name, data)
 
 
-class Shown(NamedTuple):
-    """What the results hold of one photo.
-
-    Attributes:
-        tables: rows by the name of their table.
-        draw: from the photo's pixels to those of the annotated one.
-        facts, on_page: beside what the photo itself has, as for :meth:`ShelfCard.of`.
-    """
-
-    tables: Mapping[str, list[dict[str, Any]]]
-    draw: Callable[[np.ndarray], np.ndarray]
-    facts: Mapping[str, Any] = {}
-    on_page: Mapping[str, list[dict[str, Any]]] = {}
-
-
-def write_shelves(
-    args: argparse.Namespace,
-    shots: Shots,
-    title: str,
-    columns: Mapping[str, Sequence[str]],
-    show: Callable[[ShelfPhoto], Shown],
-) -> tuple[dict[str, list[dict[str, Any]]], str]:
-    """Write a page, pictures, a CSV file for each table and a JSON file with all of them.
-
-    Args:
-        columns: of the tables, by their names; the first one names the JSON file.
-
-    Returns:
-        The rows of all photos by the name of their table, and what to say of the photos.
-    """
-    from tabulate import tabulate
-
-    from ..files import to_csv, to_json
-    from ..report.shelf_page import ShelfCard, said, shelf_page
-
-    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in columns}
-    photos, cards = [], []
-    for number, shot in enumerate(shots.each, 1):
-        shown, picture = show(shot.photo), None
-        for name, rows in shown.tables.items():
-            tables[name] += rows
-        photos.append(shot.photo.facts() | shown.facts)
-        if not args.no_pictures:
-            picture = _write_picture(args.output, number, shot, shown.draw(shot.pixels()))
-        cards.append(ShelfCard.of(shot.photo, picture, shown.facts, shown.on_page))
-    files = {f"{name}.csv": to_csv(rows, columns[name]) for name, rows in tables.items()}
-    files[f"{next(iter(columns))}.json"] = to_json({"photos": photos, **tables})
-    files["shelf.html"] = shelf_page(title, cards)
-    write_files(args.output, files)
-    summary = tabulate([said(facts) for facts in photos], "keys", tablefmt="github")
-    return tables, f"{summary}\nresults: {args.output}"
-
-
-def _write_picture(folder: Path, number: int, shot: Shot, pixels: np.ndarray) -> str:
+def write_picture(folder: Path, number: int, shot: Shot, pixels: np.ndarray) -> str:
     """Write the annotated photo, H x W x 3, uint8, BGR, and return its path from the folder."""
     import cv2
 
