@@ -155,7 +155,7 @@ def _stored_intervals(
 
     try:
         stored = msgspec.convert(content, Totals[int] | None, str_keys=True)
-        totals = stored and stored.named(names)
+        totals = None if stored is None else stored.named(names)
     except (msgspec.ValidationError, KeyError) as error:
         raise InputError(
             f"{folder / RESULTS[0]}: totals of a photo are damaged: {error}"

@@ -83,8 +83,9 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
             photos[category_id] += 1
         total = entry.totals
         calibrated |= total is not None
-        of_photo = _interval(total and total.photo)
-        rows = [_row(t) | _interval(total and total.categories[i]) for i, t in own.items()]
+        of_photo = _interval(total.photo if total else None)
+        by_category = total.categories if total else {}
+        rows = [_row(t) | _interval(by_category.get(i)) for i, t in own.items()]
         rows = rows or [_row(Tally("", "")) | of_photo]
         inventory += [{"photo": entry.file_name, **row} for row in rows]
         of_photos.append(

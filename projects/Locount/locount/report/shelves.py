@@ -99,8 +99,9 @@ def _photo(
         intervals = calibration.totals_of(found, DEFAULT_LEVEL).named(by_id)
     photo = pictures.photos[gt.image_ids[image].item()]
     name, size = pictures.name(image), (photo.width or 0, photo.height or 0)
-    boxes = xyxy(dt.boxes), tuple(names[i] for i in dt.category), dt.counts
-    return ShelfPhoto(name, *size, *boxes, frozenset(names), intervals=intervals)
+    categories, known = tuple(names[i] for i in dt.category), frozenset(names)
+    boxes = xyxy(dt.boxes)
+    return ShelfPhoto(name, *size, boxes, categories, dt.counts, known, intervals=intervals)
 
 
 def _drawn(photo: ShelfPhoto, pixels: np.ndarray) -> np.ndarray:

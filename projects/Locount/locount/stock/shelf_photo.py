@@ -102,7 +102,7 @@ class ShelfPhoto:
         if self.known == {category}:
             return self.intervals.photo.interval
         total = self.intervals.categories.get(category)
-        return total and total.interval
+        return None if total is None else total.interval
 
     def facts(self) -> dict[str, Any]:
         """What is on the photo in a line: FACTS."""
