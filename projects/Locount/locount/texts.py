@@ -131,7 +131,7 @@ def listed_lines(stream: BinaryIO, name: str) -> Iterator[str]:
             raise TextError(name, f"can't be read ({error}): {_CURE}") from error
     else:
         first = first.removeprefix(codecs.BOM_UTF8)
-        lines = itertools.chain([first] if first else [], stream)
+        lines = itertools.chain([first], stream) if first else iter(())
     for line in lines:
         if b"\0" in line:
             text = "can't be read (it holds NUL characters): write one path a line, as UTF-8 text"
@@ -146,10 +146,11 @@ def read_json(path: str | os.PathLike) -> Any:
     Raises:
         TextError: as :func:`read_utf8`, and for what :func:`parse_json` refuses.
     """
-    data = read_utf8(path)
     try:
-        return parse_json(data)
+        return parse_json(read_utf8(path))
     except ValueError as error:
+        if isinstance(error, TextError):
+            raise
         text = f"can't be read as JSON ({error}): was it cut off? Write it again"
         raise TextError(path, text) from error
 
