@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -122,16 +121,14 @@ def build_torchvision_detector(
         num_classes: without the background.
         pretrained_backbone: whether the backbone starts from torchvision's ImageNet weights.
     """
-    options: dict[str, Any] = {
-        "num_classes": num_classes + 1,
-        "score_thresh": score_thresh,
-        "nms_thresh": nms_thresh,
-        "detections_per_img": detections_per_img,
-    }
-    if not pretrained_backbone:
-        options["weights_backbone"] = None
     build = BUILDERS.get(name) or partial(models.get_model, name, weights=None)
-    detector = build(**options)
+    detector = build(
+        num_classes=num_classes + 1,
+        score_thresh=score_thresh,
+        nms_thresh=nms_thresh,
+        detections_per_img=detections_per_img,
+        **({} if pretrained_backbone else {"weights_backbone": None}),
+    )
     # Of each class; 300 or 400 unless more detections are wanted.
     detector.topk_candidates = max(detector.topk_candidates, detections_per_img)
     return detector
