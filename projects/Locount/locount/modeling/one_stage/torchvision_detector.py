@@ -20,6 +20,7 @@ from torchvision.models.detection.ssd import SSD, SSDFeatureExtractorVGG
 
 from ...config.checks import check_config
 from ...errors import InputError
+from ..layers.precision import outputs_to_float32
 
 # Boxes of a smaller side, in pixels, train nothing: resized, they may become empty in float32, and
 # torchvision stops at an empty one.
@@ -48,7 +49,7 @@ class TorchvisionDetector(nn.Module):
         # losses in that of the predictions.
         for name, module in detector.named_children():
             if name in ("backbone", "head"):
-                module.register_forward_hook(_to_float32)
+                module.register_forward_hook(outputs_to_float32)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
@@ -167,11 +168,3 @@ def _ssd512_vgg16(
 
 
 BUILDERS = {"ssd512_vgg16": _ssd512_vgg16}
-
-
-def _to_float32(module: nn.Module, inputs: tuple, outputs):
-    if isinstance(outputs, Tensor):
-        return outputs.float()
-    if isinstance(outputs, dict):
-        return type(outputs)((k, _to_float32(module, (), v)) for k, v in outputs.items())
-    return type(outputs)(_to_float32(module, (), v) for v in outputs)
