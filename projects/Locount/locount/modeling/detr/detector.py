@@ -19,7 +19,7 @@ from torchvision.ops import box_convert
 from ...config.checks import check_config
 from ...errors import InputError
 from ..backbone.pretrained import check_images
-from ..counting.build import build_count_decoder, build_count_loss, build_counters
+from ..counting.build import build_counting
 from ..counting.counters import init_count_layer
 from ..counting.decoding import CountDecoder
 from ..counting.dense import head_inputs
@@ -98,8 +98,8 @@ class CountingDETR(nn.Module):
             weights, off = f"weights of {node.PRETRAINED}", 'MODEL.DETR.PRETRAINED ""'
             check_images(cfg, weights, *library.IMAGES[node.NAME], off)
         network = library.build_network(node, backbone, load=not cfg.MODEL.WEIGHTS)
-        counters = build_counters(cfg, node.COUNT_LAYERS)
-        if len(counters) > network.config.decoder_layers:
+        count_losses, count_decoder = build_counting(cfg, node.COUNT_LAYERS)
+        if len(count_losses) > network.config.decoder_layers:
             raise InputError(
                 f"MODEL.DETR.COUNT_LAYERS is {node.COUNT_LAYERS}, but {node.PRETRAINED} has "
                 f"{network.config.decoder_layers} decoder layers: no more can count."
@@ -109,8 +109,8 @@ class CountingDETR(nn.Module):
             "network": network,
             "strides": library.strides(network, [shape.stride for shape in shapes]),
             "count_cost": node.COUNT_COST,
-            "count_losses": [build_count_loss(cfg, counter) for counter in counters],
-            "count_decoder": build_count_decoder(cfg, counters) if counters else None,
+            "count_losses": count_losses,
+            "count_decoder": count_decoder,
             "score_thresh": node.SCORE_THRESH_TEST,
             "max_detections": cfg.TEST.DETECTIONS_PER_IMAGE,
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
