@@ -260,11 +260,12 @@ class DETR(Struct):
     """D-FINE: layers of the encoder's blocks, of 3."""
     NUM_DENOISING: Number = 100
     """RT-DETRv2, D-FINE: objects, times the groups that they are repeated in, whose disturbed boxes
-    the decoder is taught to repair; twice as many queries in training. Of a photo with more objects
-    so many are drawn. 0: none."""
+    the decoder is taught to repair; it takes twice this number of queries in training. Of a photo
+    with more objects, this number is drawn. 0: none."""
     COUNT_LAYERS: AtLeast1 = 1
-    """The digits of a count are dealt to so many of the last decoder layers, as to the stages of
-    CLCNet; the layers before count as the first of them. 1: every layer counts with all digits."""
+    """Number of decoder layers, from the end, that share the digits of a count, as the stages of
+    CLCNet do; earlier layers count like the first of these. 1: every layer counts with all
+    digits."""
     COUNT_COST: NotNegative = 0.0
     """Weight of the count in the cost by which queries and objects are matched, beside 2, 5 and 2
     of class, box and GIoU."""
