@@ -254,23 +254,11 @@ def flat_table(
     if not isinstance(entries, msgspec.Raw) or len(memoryview(entries)) < min_size:
         return None
     # Only here: numba takes half a second to start.
-    from . import flat
+    from .flat import flat_columns
 
-    kinds = {INTEGER: flat.INTEGER, ID: flat.INTEGER, NUMBER: flat.NUMBER, BOX: flat.BOX}
-    kinds[FLAG] = flat.FLAG
-    flat_fields = {
-        key: flat.FlatField(
-            kinds[field.kind],
-            required=field.required and not field.optional,
-            default=None if field.required else field.default,
-        )
-        for key, field in fields.items()
-    }
-    columns = flat.flat_columns(entries, flat_fields)
+    columns = flat_columns(entries, fields)
     if columns is None:
         return None
-    for key, column in columns.items():
-        columns[key] = column.astype(fields[key].kind.dtype or np.int64, copy=False)
     return Table(name, np.arange(len(columns["image_id"])), columns, [])
 
 
