@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,12 +15,11 @@ from ...errors import Problem
 from ...files import write_json
 from ...texts import read_json
 from ..counts import is_number_attribute, uncounted
-from ..image_paths import image_path
 from ..mending import Changes, mended_box
-from .base import Place, Reading, Source, Survey, size_fault
+from .base import Place, Reading, Source, Survey
 from .dataset import Dataset
 from .folders import split_files
-from .index_cache import cached_sizes, file_stamp
+from .image_files import ImageFiles, find_images
 from .records import Paths, Records, same
 
 # Where others put a split: Roboflow beside its images, CVAT and COCO into a folder of files.
@@ -92,51 +90,25 @@ class Coco(Source):
         Raises:
             DatasetError: if the file can't be read or lacks one of the three lists.
         """
-        records, metadata = self._sound()
-        stamps = list(map(file_stamp, records.paths()))
-        sizes, unreadable = cached_sizes(f"coco-{self.split}", self.image_root, stamps)
-        problems = self._faults.problems()
-        problems += (Problem(path, None, text) for path, text in unreadable.items())
-        written = records.sizes()
-        sound = (sizes == written).all(axis=1)
-        for i in np.flatnonzero(~sound).tolist():
-            path = records[i]["file_name"]
-            if path not in unreadable:
-                text = size_fault(path, sizes[i].tolist(), written[i].tolist())
-                problems.append(Problem(self.path, None, text))
-        records = records.take(np.flatnonzero(sound))
-        return Survey(records, metadata, problems, self._hints(), list(unreadable))
+        file, faults = self._file, coco.Faults(self.path)
+        faults += [*file.faults, *file.invisible]
+        written = np.stack([file.images["height"], file.images["width"]], axis=1)
+        images = find_images(
+            f"coco-{self.split}",
+            self.image_root,
+            file.images["file_name"].tolist(),
+            np.where(written > 0, written, np.nan),  # others are among the faults
+            lambda i, text: Problem(self.path, None, f"images[{file.images.places[i]}]: {text}"),
+        )
+        records, metadata = self._sound(faults, images)
+        problems = [*faults.problems(), *images.problems]
+        return Survey(records, metadata, problems, self._hints(), images.unreadable)
 
     @cached_property
     def _file(self) -> coco.CocoFile:
         mend = None if self.mend is None else partial(self._mended, self.mend)
         source = self.path if self.content is None else self.content
         return coco.read_truth(source, self.count, of_pixels=True, mend=mend)
-
-    @cached_property
-    def _faults(self) -> coco.Faults:
-        """What is wrong with the file, for training, and with the places of its images."""
-        faults = coco.Faults(self.path)
-        faults += self._file.faults
-        faults += self._file.invisible
-        images = self._file.images
-        first: dict[str, int] = {}
-        for i, name in zip(images.places.tolist(), images["file_name"].tolist(), strict=True):
-            try:
-                path = image_path(self.image_root, name)
-            except ValueError as error:
-                faults.add("images", i, f'"file_name" is {name!r}: {error}')
-                continue
-            if not os.path.isfile(path):
-                text = f"there is no file {name!r} in {self.image_root}: correct one of the two"
-                faults.add("images", i, text)
-            elif first.setdefault(path, i) != i:
-                text = (
-                    f"the file {name!r} is that of images[{first[path]}] already: give the "
-                    "annotations of both one image_id, and delete one entry"
-                )
-                faults.add("images", i, text)
-        return faults
 
     def _hints(self) -> list[Problem]:
         if self.count in self._file.annotations.columns or self.content is not None:
@@ -164,10 +136,10 @@ class Coco(Source):
                 changes.add(self.path, line, str(before), str(box), why)
         changes.log()
 
-    def _sound(self) -> tuple[Records, dict[str, object]]:
+    def _sound(self, faults: coco.Faults, files: ImageFiles) -> tuple[Records, dict[str, Any]]:
         """The records and the metadata of what is without fault."""
         file = self._file
-        faulty = {(fault.entries, fault.index) for fault in self._faults}
+        faulty = {(fault.entries, fault.index) for fault in faults}
         images, categories, annotations = (
             np.array([(t.name, i) not in faulty for i in t.places.tolist()], bool)
             for t in (file.images, file.categories, file.annotations)
@@ -176,11 +148,9 @@ class Coco(Source):
         class_ids = np.cumsum(of_category) - 1
         annotations &= (file.image >= 0) & (file.category >= 0)
         annotations[annotations] &= of_category[file.category[annotations]]
-        record = np.full(len(images), -1)  # of each image by ascending ids
-        record[np.argsort(file.image_order)[images]] = np.arange(images.sum())
-        annotations[annotations] = record[file.image[annotations]] >= 0
         chosen = np.flatnonzero(annotations)
-        chosen = chosen[np.argsort(record[file.image[chosen]], kind="stable")]
+        image = file.image_order[file.image[chosen]]  # from places by ascending ids to the file's
+        chosen = chosen[np.argsort(image, kind="stable")]
         ids = file.annotations.columns.get("id")
         boxes = {
             "bbox": file.annotations["bbox"][chosen],
@@ -190,16 +160,17 @@ class Coco(Source):
             **({} if ids is None else {"id": ids[chosen]}),
             "bbox_mode": same(BoxMode.XYWH_ABS, len(chosen)),
         }
-        names = file.images["file_name"][images].tolist()
         records = Records(
             {
-                "file_name": Paths(image_path(self.image_root, name) for name in names),
-                "annotation_file": same(self.path, len(names)),
-                "image_id": file.images["id"][images],
-                **{key: file.images[key][images] for key in ("height", "width")},
+                "file_name": Paths(files.paths),
+                "annotation_file": same(self.path, len(images)),
+                "image_id": file.images["id"],
+                "height": files.sizes[:, 0],
+                "width": files.sizes[:, 1],
             },
             boxes,
-            np.bincount(record[file.image[chosen]], minlength=len(names)),
+            np.bincount(image, minlength=len(images)),
+            np.flatnonzero(images & files.usable),
         )
         return records, _metadata(file, of_category)
 

@@ -6,7 +6,6 @@ As dicts, the boxes of a million images take gigabytes. Letters: F images, N box
 from __future__ import annotations
 
 import operator
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, overload
 
@@ -17,12 +16,13 @@ class Paths:
     """Names of files in one piece of memory, which processes that are forked go on sharing."""
 
     def __init__(self, paths: Iterable[str]) -> None:
-        encoded = [os.fsencode(path) for path in paths]
+        encoded = [path.encode("utf-8", "surrogatepass") for path in paths]
         self._ends = np.cumsum([0, *map(len, encoded)])
         self._text = b"".join(encoded)
 
     def item(self, place: int) -> str:
-        return os.fsdecode(self._text[self._ends[place] : self._ends[place + 1]])
+        text = self._text[self._ends[place] : self._ends[place + 1]]
+        return text.decode("utf-8", "surrogatepass")
 
 
 def same(value: Any, number: int) -> np.ndarray:
