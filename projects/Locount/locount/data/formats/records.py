@@ -75,8 +75,9 @@ class Records(Sequence[dict]):
         return record
 
     def __eq__(self, other: object) -> bool:
-        is_like = isinstance(other, Sequence) and len(other) == len(self)
-        return is_like and all(map(operator.eq, self, other))
+        if not isinstance(other, Sequence) or len(other) != len(self):
+            return False
+        return all(map(operator.eq, self, other))
 
     def paths(self) -> list[str]:
         """The files of the images."""
