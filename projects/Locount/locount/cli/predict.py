@@ -82,14 +82,14 @@ def run(args: argparse.Namespace) -> int:
     import msgspec
     from tqdm import tqdm
 
-    from ..inference.inputs import OTHER_PICTURES, Failure, expand_inputs, is_video, summarize
+    from ..inference.inputs import expand_inputs, is_video, summarize, unreadable
     from ..inference.journal import Entry
     from ..inference.run import Run
     from ..texts import listed_lines
 
     inputs = expand_inputs(name for name in args.inputs if name != "-")
     paths = inputs.paths
-    unused = [path for path in inputs.passed_over if path.lower().endswith(OTHER_PICTURES)]
+    unused = unreadable(inputs.passed_over)
     predictor = open_predictor(
         args,
         device=args.device,
@@ -133,9 +133,7 @@ def run(args: argparse.Namespace) -> int:
             pictures=not args.no_pictures,
             on_line=on_line,
         )
-    job.summary.failures += [
-        Failure(path, "is in a format that can't be read: save it as JPEG") for path in unused
-    ]
+    job.summary.failures += unused
     start = time.perf_counter()
     try:
         with bar:
@@ -171,7 +169,7 @@ def run(args: argparse.Namespace) -> int:
             f"locount predict: {job.summary.damaged} lines of the journal are damaged; "
             "photos that only they held were predicted again, if they are among the inputs"
         )
-    others = sorted(set(inputs.passed_over) - set(unused))
+    others = sorted(set(inputs.passed_over) - {failure.name for failure in unused})
     if others:
         remark(f"locount predict: {len(others)} other files were passed over: {summarize(others)}")
     if job.summary.failures:

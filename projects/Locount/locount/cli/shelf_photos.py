@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, listing
 from ..stock import ShelfPhoto, TotalIntervals
 from .options import (
+    ENGINES,
     add_device,
     add_level,
     add_model,
@@ -22,6 +24,7 @@ from .options import (
     at_least_1,
     interval_level,
     open_predictor,
+    remark,
     writing,
 )
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from ..data.formats.base import Source
 
 RESULTS = ("images.json", "predictions.json")
+PAGE = "shelf.html"  # of the results of rows, planogram check and diff
 
 
 class Shot(NamedTuple):
@@ -87,11 +91,18 @@ def add_output_arguments(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--no-pictures", action="store_true", help="write tables only")
 
 
-def open_shots(args: argparse.Namespace, inputs: Sequence[str], pixels: bool = False) -> Shots:
+def open_shots(
+    args: argparse.Namespace,
+    inputs: Sequence[str],
+    pixels: bool = False,
+    *,
+    without_model: bool = False,
+) -> Shots:
     """The photos that the inputs name, in their order.
 
     Args:
         pixels: whether they will be asked for.
+        without_model: don't refuse options of prediction where none of the inputs needs it.
 
     Raises:
         InputError: if an input can't be used; on the way for a photo that can't.
@@ -109,8 +120,21 @@ def open_shots(args: argparse.Namespace, inputs: Sequence[str], pixels: bool = F
             names.append(name)
     if names:
         parts.append(_predicted(args, names, pixels))
+    elif not without_model:
+        _refuse_options_of_prediction(args)
     known = frozenset().union(*(part.known for part in parts))
     return Shots(known, (shot for part in parts for shot in part.each))
+
+
+def _refuse_options_of_prediction(args: argparse.Namespace) -> None:
+    given = ("weights", "run", "config_file", "opts", "device", "tiles")
+    options = ["--" + name.replace("_", "-") for name in given if getattr(args, name)]
+    options += ["--every"] * (args.every != 1) + ["--engine"] * (args.engine != ENGINES[0])
+    if options:
+        raise InputError(
+            f"{', '.join(options)}: only for photos to predict on, and the inputs are results or "
+            "datasets: leave it out"
+        )
 
 
 def _pixels_of(path: str, upright: bool) -> np.ndarray:
@@ -128,6 +152,7 @@ def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
     dt = read_detections(folder / RESULTS[1], gt)
     boxes = dt.boxes.copy()
     boxes[:, 2:] += boxes[:, :2]
+    _refuse_lower_score(folder, args.score)
     known = frozenset(gt.category_names)
     category_names = dict(zip(gt.category_ids.tolist(), gt.category_names, strict=True))
 
@@ -147,6 +172,23 @@ def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
             yield Shot(photo, functools.partial(_pixels_of, path, upright))
 
     return Shots(known, shots())
+
+
+def _refuse_lower_score(folder: Path, score: float | None) -> None:
+    """Results have no boxes below the score of their run, which stands in the journal."""
+    import msgspec
+
+    from ..inference.inputs import JOURNAL
+
+    if score is None or not (folder / JOURNAL).is_file():
+        return
+    with open(folder / JOURNAL, "rb") as file, contextlib.suppress(msgspec.MsgspecError):
+        least = float(msgspec.json.decode(file.readline(), type=dict[str, str]).get("score", 0))
+        if score < least:
+            raise InputError(
+                f"--score is {score:g}, and {folder} has no boxes below {least:g}: predict with "
+                f"`locount predict --score {score:g}` into another folder"
+            )
 
 
 def _stored_intervals(
@@ -215,9 +257,11 @@ def _of_dataset(source: Source, args: argparse.Namespace) -> Shots:
 
 
 def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> Shots:
-    from ..inference.inputs import expand_inputs, is_video, video_frames
+    from ..inference.inputs import expand_inputs, is_video, unreadable, video_frames
 
-    paths = expand_inputs(names).paths
+    inputs = expand_inputs(names)
+    if failures := unreadable(inputs.passed_over):
+        remark(f"locount: {len(failures)} pictures were not used:\n{listing(failures)}")
     predictor = open_predictor(args, device=args.device, engine=args.engine, tiles=args.tiles)
     settings = predictor.cfg.PREDICT
     score = settings.SCORE if args.score is None else args.score
@@ -225,7 +269,7 @@ def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> 
     known = frozenset(predictor.classes.names)
 
     def images() -> Iterator[Any]:
-        for path in paths:
+        for path in inputs.paths:
             if is_video(path):
                 yield from video_frames(path, args.every)
             else:
@@ -253,6 +297,25 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
             remove_unfinished_files(parent)
         for name, data in files.items():
             write_bytes(folder / name, data)
+
+
+def clear_pictures(folder: Path) -> None:
+    """Remove the pictures that an earlier command about shelves has left.
+
+    Raises:
+        InputError: for the folder of `locount predict`, whose pictures these would replace.
+    """
+    from ..inference.inputs import JOURNAL, PICTURES
+
+    if (folder / JOURNAL).is_file():
+        raise InputError(
+            f"--output {folder} is a folder of `locount predict`, whose pictures would be "
+            "replaced: name another one, or add --no-pictures"
+        )
+    if (folder / PAGE).is_file():
+        with writing(folder):
+            for path in (folder / PICTURES).glob("[0-9]*_*.jpg"):
+                path.unlink()
 
 
 def write_picture(folder: Path, number: int, shot: Shot, pixels: np.ndarray) -> str:
