@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MethodType
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from detectron2.modeling.poolers import ROIPooler
@@ -59,14 +59,7 @@ def train_in_mixed_precision(model: nn.Module) -> None:
     model.forward = MethodType(_forward, model)
 
 
-class _Detector(Protocol):
-    device: torch.device
-    training: bool
-
-    def forward(self, *inputs) -> Any: ...
-
-
-def _forward(model: _Detector, *inputs):
+def _forward(model: Any, *inputs):
     # Only this call and not the step, since autocast is not made for the backward pass.
     with autocast(model.device, model.training):
         return type(model).forward(model, *inputs)
