@@ -209,6 +209,15 @@ def test_half_precision_leaves_positions_and_losses_exact(name, detr_cfg, batch)
     assert {loss.dtype for loss in losses.values()} == {torch.float32}
 
 
+def test_detections_in_half_precision_are_float32(detr_cfg, batch):
+    model = build_model(detr_cfg()).eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = model(batch)[0]["instances"]
+    assert len(found) > 0
+    fields = (found.pred_boxes.tensor, found.scores, found.count_scores)
+    assert {field.dtype for field in fields} == {torch.float32}
+
+
 def test_a_copy_runs_its_own_weights(detr_cfg):
     model = build_model(detr_cfg()).eval()
     other = copy.deepcopy(model)
