@@ -135,9 +135,9 @@ def test_more_counting_layers_than_there_are_are_refused(detr_cfg):
     ("name", "key", "value", "words"),
     [
         ("d_fine", "HIDDEN_DIM", 40, "multiple of 32"),
-        ("rtdetr_v2", "DEPTH_MULT", 0.5, "rtdetr_v2 has no such thing"),
-        ("deformable_detr", "NUM_DENOISING", 5, "deformable_detr has no such thing"),
-        ("deformable_detr", "IN_FEATURES", (), "frozen in part"),
+        ("rtdetr_v2", "DEPTH_MULT", 0.5, "rtdetr_v2 does not have this"),
+        ("deformable_detr", "NUM_DENOISING", 5, "deformable_detr does not have this"),
+        ("deformable_detr", "IN_FEATURES", (), "partly frozen"),
         ("dfine", "NUM_QUERIES", 20, "'deformable_detr', 'rtdetr_v2', 'd_fine'"),
     ],
 )

@@ -169,15 +169,15 @@ def run(args: argparse.Namespace) -> int:
     if job.summary.damaged:
         remark(
             f"locount predict: {job.summary.damaged} lines of the journal are damaged; "
-            "photos that only they held were predicted again, if they are among the inputs"
+            "photos that only these held were predicted again if they are among the inputs"
         )
     others = sorted(set(inputs.passed_over) - set(unused))
     if others:
         remark(f"locount predict: {len(others)} other files were passed over: {summarize(others)}")
     if job.summary.failures:
         remark(
-            f"locount predict: {len(job.summary.failures)} inputs were not used, or not all of "
-            f"them:\n{listing(job.summary.failures)}"
+            f"locount predict: {len(job.summary.failures)} inputs were not used, or only in "
+            f"part:\n{listing(job.summary.failures)}"
         )
     return 1 if job.summary.failures else 0
 
