@@ -135,8 +135,13 @@ def test_more_counting_layers_than_there_are_are_refused(detr_cfg):
     ("name", "key", "value", "words"),
     [
         ("d_fine", "HIDDEN_DIM", 40, "multiple of 32"),
-        ("rtdetr_v2", "DEPTH_MULT", 0.5, "rtdetr_v2 does not have this"),
-        ("deformable_detr", "NUM_DENOISING", 5, "deformable_detr does not have this"),
+        ("rtdetr_v2", "DEPTH_MULT", 0.5, "it with MODEL.DETR.NAME 'rtdetr_v2'"),
+        (
+            "deformable_detr",
+            "NUM_DENOISING",
+            5,
+            "it with MODEL.DETR.NAME 'deformable_detr'",
+        ),
         ("deformable_detr", "IN_FEATURES", (), "partly frozen"),
         ("dfine", "NUM_QUERIES", 20, "'deformable_detr', 'rtdetr_v2', 'd_fine'"),
     ],

@@ -261,11 +261,12 @@ class DETR(Struct):
     """D-FINE: layers of the encoder's blocks, as a multiple of 3."""
     NUM_DENOISING: Number = 100
     """RT-DETRv2, D-FINE: objects, times the groups that they are repeated in, whose disturbed boxes
-    the decoder is taught to repair; training has twice as many queries for them. From a photo with
-    more objects, this many are drawn. 0: none."""
+    the decoder is taught to repair; training has twice as many queries for them. From a photo
+    with more objects, this number is drawn. 0: none."""
     COUNT_LAYERS: AtLeast1 = 1
-    """The digits of a count are dealt to this many of the last decoder layers, as to the stages of
-    CLCNet; the layers before count like the first of them. 1: every layer counts all digits."""
+    """Number of decoder layers, from the end, that share the digits of a count, as the stages of
+    CLCNet do; earlier layers count like the first of these. 1: every layer counts with all
+    digits."""
     COUNT_COST: NotNegative = 0.0
     """Weight of the count in the cost by which queries and objects are matched; class, box and
     GIoU have 2, 5 and 2."""
