@@ -142,7 +142,7 @@ def test_more_counting_layers_than_there_are_are_refused(detr_cfg):
             5,
             "it with MODEL.DETR.NAME 'deformable_detr'",
         ),
-        ("deformable_detr", "IN_FEATURES", (), "frozen in part"),
+        ("deformable_detr", "IN_FEATURES", (), "partly frozen"),
         ("dfine", "NUM_QUERIES", 20, "'deformable_detr', 'rtdetr_v2', 'd_fine'"),
     ],
 )

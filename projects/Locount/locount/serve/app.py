@@ -128,7 +128,7 @@ class _Desk:
                     body += chunk
                     self._held += len(chunk)
         except TimeoutError as error:
-            raise HTTPException(408, "The photo took too long to come: send it again.") from error
+            raise HTTPException(408, "The photo took too long to arrive: send it again.") from error
         except ClientDisconnect as error:
             raise HTTPException(499, "You left.") from error
 
