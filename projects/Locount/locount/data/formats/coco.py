@@ -15,10 +15,10 @@ from ... import coco
 from ...errors import Problem
 from ...files import write_json
 from ...texts import read_json
-from ..counts import is_number_attribute, uncounted
 from ..mending import Changes, mended_box
 from .base import Place, Reading, Source, Survey
 from .dataset import Dataset
+from .entries import is_number_attribute, uncounted
 from .folders import split_files
 from .image_files import ImageFiles, find_images
 

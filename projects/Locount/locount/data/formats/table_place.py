@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import DatasetError, Problem, listing, number_of
-from ..counts import uncounted
 from ..images import read_image_sizes
 from ..mending import Changes
 from .base import Place, Reading, Source, Survey
+from .entries import uncounted
 from .image_files import ImageFiles, find_images
 from .index_cache import FileStamp, cached_arrays
 from .table import (

@@ -13,7 +13,7 @@ from ...errors import InputError
 from ...texts import read_json
 from ..formats.base import Source
 from ..formats.coco import Coco, mended_xywh
-from ..image_paths import image_path
+from ..formats.image_files import image_path
 from .copying import UNREADABLE, Copy
 
 Size = tuple[float, float]  # height and width, 0 where unknown
