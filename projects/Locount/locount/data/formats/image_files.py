@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,20 @@ class ImageFiles(NamedTuple):
     usable: np.ndarray
     problems: list[Problem]
     unreadable: list[str]
+
+    def record(
+        self, i: int, annotation_file: str, image_id: int | str, annotations: list[dict]
+    ) -> dict[str, Any]:
+        """Detectron2's dataset dict of an image."""
+        height, width = self.sizes[i].tolist()
+        return {
+            "file_name": self.paths[i],
+            "annotation_file": annotation_file,
+            "image_id": image_id,
+            "height": height,
+            "width": width,
+            "annotations": annotations,
+        }
 
 
 def image_path(root: str, name: str) -> str:
