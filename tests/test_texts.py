@@ -67,12 +67,19 @@ def test_other_encodings_are_one_error_with_the_cure(write, data, word):
     [
         (b"[" * 100_000, "nested too deeply"),
         (b'["\\ud800"]', "half a character"),
-        (b"[1", "was it cut off"),
+        (b"[1", "if it was cut off"),
+        (b'[{"id": 1}, {"id": 2, "count": 3, "count": 4}]', "the key 'count' is there twice"),
     ],
 )
 def test_json_that_cannot_be_used_is_an_error(write, data, word):
     with pytest.raises(TextError, match=word):
         read_json(write(data))
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_another_separator_than_the_comma_is_named(write, separator):
+    with pytest.raises(TextError, match="between its columns: write it with commas"):
+        list(read_csv(write(separator.join(["from", "to"]).encode())))
 
 
 def test_json_may_hold_whole_characters_outside_the_first_plane(write):

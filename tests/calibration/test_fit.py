@@ -122,12 +122,12 @@ def test_a_category_on_enough_photos_has_its_own_intervals():
     photos = [([(1, 5, 5), *([(2, 3, 4)] if i < 20 else [])], 0) for i in range(64)]
     calibration = calibrate(*make(photos, ("cup", "box")), source="")
     assert list(calibration.categories.by_category) == [1]
-    cup, box = calibration.category_intervals({1: 5, 2: 4}, 0.9)
-    assert cup == Interval(5, 5)
-    assert box == Interval(3, 4)
+    cup, box = calibration.totals_of({1: 5, 2: 4}, 0.9).categories.values()
+    assert cup.interval == Interval(5, 5)
+    assert box.interval == Interval(3, 4)
     # At 0.99 there are too few photos of cups alone, and of all together.
     with pytest.raises(InputError, match="99 photos"):
-        calibration.category_intervals({1: 5}, 0.99)
+        calibration.totals_of({1: 5}, 0.99)
 
 
 def test_photos_of_one_size_have_their_own_intervals():

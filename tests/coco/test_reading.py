@@ -140,6 +140,23 @@ def test_a_list_that_is_there_twice_is_named(write, key, tmp_path):
     assert complaints(Coco(str(path), str(tmp_path), Reading()).load) == expected
 
 
+@pytest.mark.parametrize("key", ["id", "bbox", "count"])
+def test_a_key_that_is_there_twice_is_named(write, key, tmp_path):
+    content = copy.deepcopy(SOUND)
+    content["annotations"][1] |= {key: 0, "twice": 0}
+    path = write(content)
+    path.write_text(path.read_text().replace("twice", key))
+    for read in (lambda: read_ground_truth(path), Coco(str(path), str(tmp_path), Reading()).load):
+        (problem,) = complaints(read)
+        assert f"the key '{key}' is there twice in {{'id'" in problem
+
+
+def test_a_name_like_a_key_is_a_name(write):
+    content = copy.deepcopy(SOUND)
+    content["categories"][0]["name"] = content["images"][0]["file_name"] = "name"
+    assert complaints(lambda: read_ground_truth(write(content))) is None
+
+
 def test_a_text_that_names_a_list_is_none(write):
     assert complaints(lambda: read_ground_truth(write({**SOUND, "info": ["annotations"]}))) is None
 
@@ -150,7 +167,7 @@ def test_the_rest_of_a_faulty_file_is_what_has_no_fault(write, tmp_path):
     content["images"][0]["height"] = None
     survey = Coco(str(write(content)), str(tmp_path), Reading()).survey()
     assert [problem.text for problem in survey.problems] == [
-        'images[0]: "height" is None; it must be an integer'
+        'images[0]: "height" is None; it must be an integer of at most 18 digits'
     ]
     assert [record["image_id"] for record in survey.records] == [5]
     assert [a["id"] for a in survey.records[0]["annotations"]] == [2]

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +50,12 @@ class Command:
         return [*self.argv(out), *self.more]
 
 
-def commands(photos, model, num_photos=3):
+def commands(photos, model, slim, num_photos=3):
     """
     Args:
         photos: a dataset in Locount layout with splits train and test.
         model: a folder with config.yaml and model.pth.
+        slim: that model in one file, which says what its categories are.
     """
     config, weights = str(model / "config.yaml"), str(model / "model.pth")
     shelves = [str(path) for path in sorted((photos / "Locount_ImagesTest").iterdir())]
@@ -100,12 +102,34 @@ def commands(photos, model, num_photos=3):
             lambda out: ["slim", weights, str(out), "--config-file", config],
             lambda out: parameters(out),
         ),
+        "calibrate": Command(
+            lambda out: [
+                *("calibrate", *map(str, results(slim.parent)), "--weights", str(slim)),
+                *("--output", str(out)),
+            ],
+            lambda out: (parameters(out), torch.load(out, weights_only=True)["calibration"]),
+        ),
         "planogram make": Command(
             lambda out: ["planogram", "make", test, "--output", str(out / "plan.csv")],
             tree,
         ),
         "rows": Command(lambda out: ["rows", test, "--output", str(out)], tree),
     }
+
+
+def results(folder):
+    """Of 20 photos the ground truth and detections, which are one too few on every other one."""
+    box = {"category_id": 1, "bbox": [0, 0, 9, 9]}
+    truth = {
+        "images": [{"id": i} for i in range(20)],
+        "categories": [{"id": i, "name": str(i)} for i in (1, 2)],
+        "annotations": [{**box, "image_id": i, "count": 3} for i in range(20)],
+    }
+    found = [{**box, "image_id": i, "score": 0.8, "count": 3 - i % 2} for i in range(20)]
+    paths = folder / "gt.json", folder / "dt.json"
+    for path, content in zip(paths, (truth, found), strict=True):
+        path.write_text(json.dumps(content))
+    return paths
 
 
 def tree(folder):

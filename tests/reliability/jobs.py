@@ -56,6 +56,8 @@ def _serve():
     os.dup2(2, 1)
     import cv2
 
+    import locount.calibration.fit
+    import locount.cli.calibrate
     import locount.cli.compare
     import locount.cli.convert
     import locount.cli.make_shelf

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -69,12 +70,11 @@ class Damage:
         self.choice = choice
 
     def __enter__(self):
-        path = self.choice.choice(sorted(self.before))
-        path.write_bytes(mutate(self.choice, self.before[path]))
+        self.path = self.choice.choice(sorted(self.before))
+        self.path.write_bytes(mutate(self.choice, self.before[self.path]))
 
     def __exit__(self, *error):
-        for path, data in self.before.items():
-            path.write_bytes(data)
+        self.path.write_bytes(self.before[self.path])
 
 
 def check(dataset, folder):
@@ -140,6 +140,7 @@ def test_what_is_converted_can_be_read_again(shelf, tmp_path):
                     assert [of(s) for s in again.splits.values()] == [
                         of(s) for s in written.splits.values()
                     ]
+                shutil.rmtree(out)
 
     survive(convert_damaged)
 

@@ -67,6 +67,14 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     assert read_orientations([str(path)]) == {}
 
 
+def test_an_empty_file_is_called_empty(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.touch()
+    with pytest.raises(DatasetError, match="the file is empty"):
+        open_picture(path)
+    assert "the file is empty" in read_image_sizes([str(path)])[1][0]
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
 def test_a_photo_is_turned_as_viewers_turn_it(orientation, format):

@@ -9,8 +9,10 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import json
 import os
+import re
 import stat
 from collections.abc import Collection, Hashable, Iterator
 from typing import Any, BinaryIO
@@ -129,19 +131,14 @@ def listed_lines(stream: BinaryIO, name: str) -> Iterator[str]:
         except ValueError as error:
             raise TextError(name, f"can't be read ({error}): {_CURE}") from error
     else:
-        lines = _chain(first.removeprefix(codecs.BOM_UTF8), stream)
+        first = first.removeprefix(codecs.BOM_UTF8)
+        lines = itertools.chain([first], stream) if first else iter(())
     for line in lines:
         if b"\0" in line:
             text = "can't be read (it holds NUL characters): write one path a line, as UTF-8 text"
             raise TextError(name, text)
         if path := os.fsdecode(line.rstrip(b"\r\n")):
             yield path
-
-
-def _chain(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    if first:
-        yield first
-        yield from stream
 
 
 def read_json(path: str | os.PathLike) -> Any:
@@ -155,7 +152,7 @@ def read_json(path: str | os.PathLike) -> Any:
     except ValueError as error:
         if isinstance(error, TextError):
             raise
-        text = f"can't be read as JSON ({error}): was it cut off? Write it again"
+        text = f"can't be read as JSON ({error}): correct it, or write it again if it was cut off"
         raise TextError(path, text) from error
 
 
@@ -163,11 +160,11 @@ def parse_json(data: bytes) -> Any:
     r"""Decode JSON in UTF-8.
 
     Raises:
-        ValueError: for what is not JSON, is nested too deeply, or holds half a character (\ud800),
-            which no text can be written with.
+        ValueError: for what is not JSON, is nested too deeply, has a key twice in an object, or
+            holds half a character (\ud800), which no text can be written with.
     """
     try:
-        content = json.loads(data)
+        content = json.loads(data, object_pairs_hook=_object)
         if b"\\ud" in data.lower():
             json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -175,6 +172,15 @@ def parse_json(data: bytes) -> Any:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     return content
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in found if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} is there twice in {str(found)[:80]}: keep one")
+    return found
 
 
 class _YamlLoader(yaml.SafeLoader):
@@ -247,13 +253,18 @@ def read_csv(path: str | os.PathLike) -> Iterator[tuple[int, list[str]]]:
     """The rows of a CSV file that say something, each with the line in which it starts, from 1.
 
     Raises:
-        TextError: as :func:`read_utf8`, and while iterating, for what is not CSV.
+        TextError: as :func:`read_utf8`, and while iterating, for what is not CSV, and for another
+            separator than the comma.
     """
     reader = csv.reader(io.StringIO(read_text(path), newline=""))
-    line = 1
+    line, first = 1, True
     try:
         for row in reader:
             if len(row) > 1 or (row and row[0].strip()):
+                if first and len(row) == 1 and (other := re.search(r"[;\t|]", row[0])):
+                    text = f"has {other[0]!r} between its columns: write it with commas"
+                    raise TextError(path, text)
+                first = False
                 yield line, row
             line = reader.line_num + 1
     except csv.Error as error:

@@ -32,6 +32,11 @@ FAULTS = [
     fault("cvat", "train.xml", 'box label="cup"', 'box label="cap"', "category 'cap'"),
     fault("cvat", "train.xml", ">3<", ">2.5<", "count is '2.5'"),
     fault("cvat", "train.xml", ">3<", ">0<", "count is 0"),
+    fault("cvat", "train.xml", ">3<", ">99999999999999999999<", "from 1 to 999999999"),
+    fault(
+        *("cvat", "train.xml", ">3<", '>3</attribute><attribute name="count">4<'),
+        "the count is there more than once (3, 4)",
+    ),
     fault("cvat", "train.xml", 'label="cup"', 'rotation="9" label="cup"', "not an upright box"),
     fault("label-studio", "train.json", '"cup"', '"cup","bowl"', "rectanglelabels"),
     fault("label-studio", "train.json", '"number":3', '"number":3.5', "`int`"),
@@ -41,6 +46,8 @@ FAULTS = [
     fault("voc", "Annotations/a.xml", "<xmin>1<", "<xmin>x<", "xmin is 'x'"),
     fault("voc", "Annotations/a.xml", "<ymax>40<", "<ymax>82<", "outside its image"),
     fault("voc", "Annotations/a.xml", "<count>3</count>", "", "count is missing"),
+    fault("voc", "Annotations/a.xml", "<count>3<", "<count>4</count><count>3<", "(4, 3)"),
+    fault("voc", "Annotations/a.xml", "<bndbox>", "<bndbox /><bndbox>", "bndbox is there more"),
     fault("voc", "Annotations/a.xml", "<name>cup<", "<name><", "no category"),
     fault("yolo", "labels/train/a.txt", "0 0.155", "2 0.155", "class is '2'"),
     fault("yolo", "labels/train/a.txt", "0 0.155", "0 x", "x is 'x'"),
@@ -69,6 +76,20 @@ def test_a_fault_is_named_by_its_place_or_left_out_if_asked(
     assert word in problem.text
     assert content(read(key, tmp_path, skip_invalid=True)) == SECOND
     assert word in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        ('"number":3', '"number":3,"number":4', "the key 'number' is there twice"),
+        ('"id":"box1"', '"id":"box0"', "the region 'box0' has more than one count"),
+    ],
+)
+def test_a_task_of_label_studio_says_each_thing_once(tmp_path, old, new, word):
+    path = write(SHELF, "label-studio", tmp_path) / "train.json"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(DatasetError, match=rf"task \[0\]: {word}"):
+        read("label-studio", tmp_path)
 
 
 @pytest.mark.parametrize("key", ["coco", "cvat", "label-studio", "voc"])

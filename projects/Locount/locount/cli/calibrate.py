@@ -50,12 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from tabulate import tabulate
-
     from ..calibration.coverage import coverage
     from ..calibration.fit import calibrate
     from ..checkpoint import calibrated_checkpoint
-    from ..evaluation.tables import figure
+    from ..evaluation.tables import table
     from ..model_file import DEFAULT, find_weights, stored_config
 
     if bool(args.dataset) == bool(args.files):
@@ -77,10 +75,7 @@ def run(args: argparse.Namespace) -> int:
     rows = coverage(calibration, *(test or (gt, dt)), LEVELS)
     # Of the photos that it was made of, what it covers says nothing.
     columns = ["of", "level", "photos", "predicted", "width", *(["covered"] if test else [])]
-    body = [
-        [figure(row[c]) if isinstance(row[c], float) else row[c] for c in columns] for row in rows
-    ]
-    print(tabulate(body, columns, tablefmt="pipe", disable_numparse=True))
+    print(table([[row[column] for column in columns] for row in rows], columns))
     print(f"\n{len(gt.image_ids)} photos, levels up to {calibration.totals.highest_level:g}")
     print(f"PREDICT.SCORE {calibration.score:g} PREDICT.MAX_OVERLAP {calibration.max_overlap:g}")
     if args.output:
@@ -113,18 +108,17 @@ def _read(weights: str, files: Sequence[str]) -> tuple[GroundTruth, Detections]:
 
 def _predicted(weights: str, datasets: Sequence[str]) -> tuple[GroundTruth, Detections]:
     """As `train_net.py --eval-only` does."""
+    from ..config import changed
     from ..data import check_datasets
     from ..inference import Predictor
     from ..report.run_folder import DETECTIONS, GROUND_TRUTH
     from ..training import Trainer
 
     predictor = Predictor(weights)
-    cfg = predictor.cfg.clone()
-    cfg.defrost()
-    cfg.DATASETS.TEST = tuple(datasets)
-    check_datasets(cfg, datasets)
     with tempfile.TemporaryDirectory() as folder:
-        cfg.OUTPUT_DIR = folder
+        opts = ("DATASETS.TEST", tuple(datasets), "OUTPUT_DIR", folder)
+        cfg = changed(predictor.cfg, *opts)
+        check_datasets(cfg, datasets)
         Trainer.test(cfg, predictor.model)
         found = sorted(path.parent for path in Path(folder, "inference").glob(f"*/{GROUND_TRUTH}"))
         files = [str(path / name) for path in found for name in (GROUND_TRUTH, DETECTIONS)]

@@ -69,7 +69,10 @@ def check_objects(
     finite = _finite(table["bbox"])
     _complain(~finite, table, "bbox", "its corners and its area must be finite", faults)
     negative = ((width < 0) | (height < 0)) & finite
-    cure = "width and height must be 0 or more: swap the corners (?mend in a dataset's name does)"
+    cure = (
+        "width and height must be 0 or more: swap the corners (?mend in a dataset's name, "
+        "convert --mend, check-data --fix)"
+    )
     _complain(negative, table, "bbox", cure, faults)
     if count in table.columns:
         wrong = (table[count] < 1) | (table[count] > MAX_COUNT)

@@ -73,7 +73,7 @@ class Kind:
         return np.fromiter(values, self.dtype, size)
 
 
-INTEGER = Kind("an integer", int, np.int64)  # 3.0 is one, 2.5 isn't
+INTEGER = Kind("an integer of at most 18 digits", int, np.int64)  # 3.0 is one, 2.5 isn't
 NUMBER = Kind("a number", float, np.float64)
 FLAG = Kind("0 or 1", int | bool, np.int8)
 TEXT = Kind("a text", str)
@@ -130,8 +130,9 @@ def read_table(entries: Any, name: str, fields: dict[str, Field], faults: Faults
         entries: the list, or its JSON as :class:`msgspec.Raw`.
     """
     columns = typed_columns(entries, fields)
-    if columns is not None:
-        return Table(name, np.arange(len(next(iter(columns.values())))), columns, [])
+    number = 0 if columns is None else len(next(iter(columns.values())))
+    if columns is not None and not _may_repeat(entries, fields, number):
+        return Table(name, np.arange(number), columns, [])
     if isinstance(entries, msgspec.Raw):
         entries = decode_json(entries, faults)
     if not isinstance(entries, list | tuple):
@@ -161,6 +162,15 @@ def read_table(entries: Any, name: str, fields: dict[str, Field], faults: Faults
     return Table(name, places, columns, [e for e, ok in zip(entries, good, strict=True) if not ok])
 
 
+def _may_repeat(entries: Any, keys: Iterable[str], number: int) -> bool:
+    """Whether one of so many objects may have a key twice, of which the typed decoder takes the
+    last."""
+    if not isinstance(entries, msgspec.Raw):
+        return False
+    text = bytes(entries)
+    return any(text.count(f'"{key}"'.encode()) > number for key in keys)
+
+
 def decode_json(raw: msgspec.Raw, faults: Faults) -> Any:
     """Any JSON, with NaN and Infinity, which JSON has not: the entries that hold them can be named.
 
@@ -170,7 +180,8 @@ def decode_json(raw: msgspec.Raw, faults: Faults) -> Any:
     try:
         return parse_json(bytes(raw))
     except ValueError as error:
-        faults.stop(None, f"is not valid JSON ({error}): was it cut off? Write it again")
+        cure = "correct it, or write it again if it was cut off"
+        faults.stop(None, f"is not valid JSON ({error}): {cure}")
 
 
 def _complaints(entry: Any, fields: dict[str, Field], num_with: dict[str, int]) -> Iterator[str]:

@@ -214,6 +214,9 @@ def _open(
     max_pixels: int = MAX_PIXELS,
     upright: bool = False,
 ) -> Image.Image:
+    if not file.read(1):
+        raise ValueError("the file is empty")
+    file.seek(0)
     image = Image.open(file, formats=formats)
     if image.width * image.height > max_pixels:
         raise TooManyPixelsError(

@@ -235,6 +235,7 @@ def test_what_is_written_is_read(rows, line_end, bom):
 
 @given(st.lists(st.sampled_from([ROW, ROW.replace("1", " 1"), *FAULTY_ROWS])))
 def test_every_line_is_in_the_table_or_a_problem(lines):
+    lines = [ROW, *lines]
     table, problems = parse_text("".join(lines).encode())
     found = sorted([*table.line.tolist(), *(p.line for p in problems)])
     assert found == list(range(1, len(lines) + 1))

@@ -81,11 +81,14 @@ def _box(shape: etree._Element, count_name: str, labels: Sequence[str]) -> Box:
     if shape.tag != "box" or parse_number(shape.get("rotation", "0")) != 0:
         raise ValueError(f"{shape.tag} is not an upright box: draw one in its place, or delete it")
     x1, y1, x2, y2 = numbers_of({key: shape.get(key) for key in ("xtl", "ytl", "xbr", "ybr")})
-    texts = {a.get("name", ""): a.text or "" for a in shape.iterfind("attribute")}
-    count, label = count_of(texts.pop(count_name, None)), shape.get("label", "").strip()
+    texts = [(a.get("name", ""), a.text or "") for a in shape.iterfind("attribute")]
+    count = count_of([text for name, text in texts if name == count_name])
+    label = shape.get("label", "").strip()
     if label not in labels:
         raise ValueError(f"the category {label!r} is not in the list of labels: correct or add it")
-    numbers = tuple(name for name, text in texts.items() if is_number_attribute(name, text))
+    numbers = tuple(
+        name for name, text in texts if name != count_name and is_number_attribute(name, text)
+    )
     return Box(shape.sourceline, (x1, y1, x2, y2), label, count, numbers)
 
 

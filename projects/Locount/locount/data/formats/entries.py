@@ -128,15 +128,17 @@ def numbers_of(fields: dict[str, object]) -> tuple[float, ...]:
     return tuple(value for value in values.values() if value is not None)
 
 
-def count_of(text: str | None) -> int | None:
+def count_of(texts: Sequence[str]) -> int | None:
     """The count; None where none is written.
 
     Raises:
-        ValueError: for what is not a whole number.
+        ValueError: for what is not a whole number, and for several counts.
     """
-    count = parse_whole(text)
-    if text is not None and count is None:
-        raise ValueError(f"the count is {text!r}: write a whole number from 1 on")
+    if len(texts) > 1:
+        raise ValueError(f"the count is there more than once ({', '.join(texts)}): keep one")
+    count = parse_whole(texts[0]) if texts else None
+    if texts and count is None:
+        raise ValueError(f"the count is {texts[0]!r}: write a whole number from 1 to {MAX_COUNT}")
     return count
 
 

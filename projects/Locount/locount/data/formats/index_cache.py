@@ -20,7 +20,7 @@ from ..images import read_image_sizes
 logger = logging.getLogger(__name__)
 
 # To be raised whenever the arrays of an index, or the rules by which they are read, change.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _SIGNATURE = "signature"
 
 
@@ -124,7 +124,7 @@ def _read(path: Path, signature: str) -> dict[str, np.ndarray] | None:
         return None
     if str(arrays.pop(_SIGNATURE, "")) == signature:
         return arrays
-    logger.info("The files have changed since %s was written; they are read again.", path)
+    logger.info("%s is of other files, or from before a change: these are read anew.", path)
     return None
 
 

@@ -15,7 +15,7 @@ from lxml import etree
 
 from ...counting import MAX_COUNT
 from ...errors import DatasetError, Problem
-from ...texts import JSON_ERRORS, TextError, read_utf8
+from ...texts import JSON_ERRORS, TextError, parse_json, read_utf8
 from .dataset import Dataset, corners
 from .entries import Box, Entries, T
 from .folders import split_files
@@ -141,6 +141,7 @@ class _Reader:
         """A ValueError says that all of it is wrong."""
         element = f"task [{number}]"
         task = _decode(raw, _Task, "{}: export the project again, as JSON (not JSON-MIN)")
+        parse_json(bytes(raw))  # refuses a key that is there twice
         name = _image_name(_reference(task), self.folder)
         finished = [annotation for annotation in task.annotations if not annotation.was_cancelled]
         if len(finished) != 1:
@@ -150,6 +151,8 @@ class _Reader:
         regions, numbers = {}, defaultdict(list)
         for i, result in enumerate(finished[0].result):
             if (result.type, result.from_name) == ("number", self.count):
+                if result.id in counts:
+                    raise ValueError(f"the region {result.id!r} has more than one count: keep one")
                 of_result = f"{element}, result [{i}]"
                 counts[result.id] = self._attempt(of_result, _decode, result.value, _Number)
             elif result.type in _ANSWERS:

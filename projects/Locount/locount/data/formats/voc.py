@@ -156,21 +156,31 @@ def _name_and_size(root: etree._Element, stem: str) -> tuple[str, tuple[float, f
     if os.path.splitext(base)[0] != posixpath.basename(stem):
         text = f"filename is {filename!r}: write the name of the image, {stem} with its suffix"
         raise ValueError(text)
+    _check_once(root, "filename", "size")
     width, height = numbers_of({key: root.findtext(f"size/{key}") for key in ("width", "height")})
     return posixpath.join(posixpath.dirname(stem), base), (width, height)
 
 
+def _check_once(element: etree._Element, *tags: str) -> None:
+    for tag in tags:
+        if len(element.findall(tag)) > 1:
+            raise ValueError(f"{tag} is there more than once: keep one")
+
+
 def _box(element: etree._Element, count_name: str) -> Box:
+    _check_once(element, "name", "bndbox")
     x1, y1, x2, y2 = numbers_of({key: element.findtext(f"bndbox/{key}") for key in _CORNERS})
     # CVAT writes attributes as <attributes><attribute><name>count</name><value>3</value>...
-    attributes = {
-        (a.findtext("name") or "").strip(): a.findtext("value") or ""
+    texts = [
+        ((a.findtext("name") or "").strip(), a.findtext("value") or "")
         for a in element.iterfind("attributes/attribute")
-    }
-    attributes |= {child.tag: child.text or "" for child in element if child.tag not in _ELEMENTS}
-    count = count_of(attributes.pop(count_name, None))
+    ]
+    texts += [(child.tag, child.text or "") for child in element if child.tag not in _ELEMENTS]
+    count = count_of([text for name, text in texts if name == count_name])
     category = (element.findtext("name") or "").strip()
-    numbers = tuple(name for name, text in attributes.items() if is_number_attribute(name, text))
+    numbers = tuple(
+        name for name, text in texts if name != count_name and is_number_attribute(name, text)
+    )
     return Box(element.sourceline, (x1, y1, x2, y2), category, count, numbers)
 
 

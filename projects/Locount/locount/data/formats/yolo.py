@@ -264,7 +264,7 @@ def _box(line: int, fields: list[str], classes: Sequence[str]) -> Box:
     category = parse_whole(fields[0])
     if category is None or not 0 <= category < len(classes):
         raise ValueError(f"class is {fields[0]!r}: write a number from 0 to {len(classes) - 1}")
-    count = count_of(fields[6] if len(fields) == 7 else None)
+    count = count_of(fields[6:7])
     x, y, width, height = numbers_of(dict(zip(_BOX, fields[1:5], strict=True)))
     box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     return Box(line, box, classes[category], count)

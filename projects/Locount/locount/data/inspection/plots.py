@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ def distributions(statistics: Mapping[str, Statistics], tables: Mapping[str, Box
     for border in {side for ends in SCALE_SIDES.values() for side in ends}:
         if 0 < border < np.inf:
             axes[1].axvline(border, color="grey", linestyle=":")
-    axes[0].set(yscale="log", ylabel="% of boxes")
+    axes[0].set(yscale=_scale(map(len, sides.values())), ylabel="% of boxes")
     axes[1].set(ylabel="% of boxes")
     for panel, key in ((axes[2], "boxes"), (axes[3], "items")):
         values = {n: np.array([row[key] for row in s.images]) for n, s in statistics.items()}
@@ -41,6 +41,11 @@ def distributions(statistics: Mapping[str, Statistics], tables: Mapping[str, Box
         panel.set(ylabel="% of images")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center")
     return png(figure)
+
+
+def _scale(numbers: Iterable[int]) -> str:
+    """Matplotlib warns of a logarithmic scale without a positive number."""
+    return "log" if any(numbers) else "linear"
 
 
 def _histogram(axes: Axes, samples: Mapping[str, np.ndarray], label: str) -> None:
@@ -78,7 +83,7 @@ def categories(statistics: Mapping[str, Statistics]) -> bytes:
             values = {row["name"]: row[key] for row in one.categories}
             heights = np.arange(len(shown)) + (i - (len(statistics) - 1) / 2) * thickness
             axes.barh(heights, [values.get(n, 0) for n in shown], thickness, label=name)
-        axes.set(xlabel=f"{key} (log scale)", xscale="log")
+        axes.set(xlabel=f"{key} (log scale)", xscale=_scale(names.values()))
         axes.set_xlim(left=0.8)  # so that one box has a bar
         axes.grid(axis="x", alpha=0.3)
     panels[0].set_yticks(range(len(shown)), shown)
