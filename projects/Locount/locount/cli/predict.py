@@ -144,15 +144,15 @@ def run(args: argparse.Namespace) -> int:
         )
     if summary.damaged:
         _remark(
-            f"{summary.damaged} lines of the journal are damaged; photos that only they held were "
-            "predicted again, if they are among the inputs"
+            f"{summary.damaged} lines of the journal are damaged; photos that only these held were "
+            "predicted again if they are among the inputs"
         )
     others = sorted(set(inputs.passed_over) - {failure.name for failure in unused})
     if others:
         _remark(f"{len(others)} other files were passed over: {summarize(others)}")
     if summary.failures:
         _remark(
-            f"{len(summary.failures)} inputs were not used, or not all of them:\n"
+            f"{len(summary.failures)} inputs were not used, or only in part:\n"
             f"{listing(summary.failures)}"
         )
     return 1 if summary.failures else 0

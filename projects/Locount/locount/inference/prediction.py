@@ -265,6 +265,11 @@ class Prediction:
         by_id = {self.classes.ids[i]: total for i, total in totals.items()}
         return self._own_calibration.totals_of(by_id, level)
 
+    def category_intervals(self, level: float = DEFAULT_LEVEL) -> dict[int, Interval]:
+        """Those of :meth:`intervals`, by the numbers of the classes."""
+        categories = self.intervals(level).categories
+        return {self.classes.ids.index(i): total.interval for i, total in categories.items()}
+
     def count_intervals(self, level: float = DEFAULT_LEVEL) -> list[Interval]:
         """Of the count of each detection of :meth:`calibrated` that is on an object, likewise."""
         found = self.calibrated()

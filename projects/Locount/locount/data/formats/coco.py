@@ -15,10 +15,10 @@ from ... import coco
 from ...errors import Problem
 from ...files import write_json
 from ...texts import read_json
-from ..counts import is_number_attribute, uncounted
 from ..mending import Changes, mended_box
 from .base import Place, Reading, Source, Survey
 from .dataset import Dataset
+from .entries import is_number_attribute, uncounted
 from .folders import split_files
 from .image_files import ImageFiles, find_images
 
@@ -163,16 +163,8 @@ class Coco(Source):
             entry = dict(zip(columns, row, strict=True))
             by_image[image].append({**entry, "bbox_mode": BoxMode.XYWH_ABS})
         place, image_ids = np.argsort(file.image_order).tolist(), file.images["id"].tolist()
-        sizes = files.sizes.tolist()
         records = [
-            {
-                "file_name": files.paths[i],
-                "annotation_file": self.path,
-                "image_id": image_ids[i],
-                "height": sizes[i][0],
-                "width": sizes[i][1],
-                "annotations": by_image[place[i]],
-            }
+            files.record(i, self.path, image_ids[i], by_image[place[i]])
             for i in np.flatnonzero(images & files.usable).tolist()
         ]
         return records, _metadata(file, of_category)

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import DatasetError, Problem, listing, number_of
-from ..counts import uncounted
 from ..images import read_image_sizes
 from ..mending import Changes
 from .base import Place, Reading, Source, Survey
+from .entries import uncounted
 from .image_files import ImageFiles, find_images
 from .index_cache import FileStamp, cached_arrays
 from .table import (
@@ -252,19 +252,11 @@ class TableSource(Source):
         self, annotations: Annotations, table: Table, images: ImageFiles, classes: Sequence[str]
     ) -> list[dict]:
         listed = annotations_of(table, classes, self.place.has_lines)
-        names, sizes = table.images.tolist(), images.sizes.tolist()
-        kept = images.usable
+        names, kept = table.images.tolist(), images.usable
         if not self.place.has_empty_images:
             kept = kept & np.array(list(map(bool, listed)), dtype=bool)
         return [
-            {
-                "file_name": images.paths[i],
-                "annotation_file": annotations.files[i],
-                "image_id": _image_id(self.split, names[i]),
-                "height": sizes[i][0],
-                "width": sizes[i][1],
-                "annotations": listed[i],
-            }
+            images.record(i, annotations.files[i], _image_id(self.split, names[i]), listed[i])
             for i in np.flatnonzero(kept).tolist()
         ]
 
