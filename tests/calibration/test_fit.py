@@ -63,7 +63,7 @@ def test_photos_without_anything_count():
     assert calibration.total_interval(0, 0.9) == Interval(0, 0)
     # Two of those that measure hold a box, of nine.
     assert calibration.boxes is None
-    with pytest.raises(InputError, match="on too few photos of the calibration"):
+    with pytest.raises(InputError, match="too few photos of the calibration"):
         calibration.count_intervals([1], np.array([1]), 0.9)
 
 
@@ -204,5 +204,5 @@ def test_a_calibration_without_boxes_gives_no_interval_of_counts():
     assert isinstance(calibration, Calibration)
     assert calibration.boxes is None
     assert calibration.total_interval(1, 0.9) == Interval(1, 1)
-    with pytest.raises(InputError, match="on too few photos"):
+    with pytest.raises(InputError, match="too few photos"):
         calibration.count_intervals([1], np.array([1]), 0.9)

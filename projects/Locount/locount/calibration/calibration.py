@@ -221,7 +221,7 @@ class Calibration(msgspec.Struct, frozen=True):
         and where boxes have no intervals."""
         if self.boxes is None:
             raise InputError(
-                "on too few photos of the calibration was a box on an object, so counts have no "
+                "too few photos of the calibration have a box on an object, so counts have no "
                 "intervals"
             )
         of_photo = [int(counts.sum())] * len(counts)

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "evaluate`, with low scores too); several pairs are taken together",
     )
     parser.add_argument(
-        "--dataset", nargs="+", metavar="NAME", help="datasets to predict, in place of files"
+        "--dataset", nargs="+", metavar="NAME", help="datasets to predict, instead of files"
     )
     parser.add_argument(
         "-w",
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="model file with its config (default: the weights that come with locount)",
     )
     add_output(parser, "write the model file with its calibration there", metavar="FILE")
-    add_score(parser, "default: that of least error of the totals")
+    add_score(parser, "default: the one with the least error of totals")
     add_max_overlap(parser, " (default: PREDICT.MAX_OVERLAP of the model)")
     parser.add_argument(
         "--test",
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from ..model_file import DEFAULT, find_weights, stored_config
 
     if bool(args.dataset) == bool(args.files):
-        raise InputError("give files, GT and DT, or --dataset, and one of the two")
+        raise InputError("give either files, GT and DT, or --dataset")
     weights = find_weights(args.weights or DEFAULT)
     max_overlap = args.max_overlap
     if max_overlap is None:

@@ -1,4 +1,4 @@
-"""Run a model over a dataset and judge its boxes and counts."""
+"""Run a model over a dataset and evaluate its boxes and counts."""
 
 from __future__ import annotations
 

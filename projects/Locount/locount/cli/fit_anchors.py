@@ -21,7 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ratios", metavar="N", type=at_least_1, help="aspect ratios of each level"
     )
     parser.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="of the fit's random start (default: 0)"
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="seed of the fit's random start (default: 0)",
     )
 
 

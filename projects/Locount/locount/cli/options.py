@@ -91,7 +91,7 @@ def interval_level(args: argparse.Namespace, predictor: Predictor) -> float | No
     if calibration is None:
         if args.level is not None:
             raise InputError(
-                f"--level is {args.level}, but the weights hold no calibration that fits: make it "
+                f"--level is {args.level}, but the weights hold no calibration that fits: make one "
                 "with `locount calibrate`"
             )
         return None
@@ -102,7 +102,7 @@ def interval_level(args: argparse.Namespace, predictor: Predictor) -> float | No
         calibration.check(level)
         return level
     reason = "the weights are calibrated for score {:g} and MAX_OVERLAP {:g}".format(*calibrated)
-    reason += ", and not for {:g} and {:g}".format(*shown)
+    reason += ", not for {:g} and {:g}".format(*shown)
     if args.level is not None:
         raise InputError(f"--level is {args.level}, but {reason}: leave out one of them")
     remark(f"locount: no intervals, as {reason}")
@@ -113,9 +113,9 @@ def add_tiles(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--tiles",
         metavar="none|auto|N|WxH",
-        help="look at photos in overlapping tiles too: as many as their items are small, N along "
-        "each side, or of a size such as 1280x720 (docs/tiles.md; default: PREDICT.TILES of the "
-        "config, which is auto for the weights that come with locount)",
+        help="also look at photos in overlapping tiles: auto (only if their items are small), N "
+        "along each side, or tiles of a size such as 1280x720 (docs/tiles.md; default: "
+        "PREDICT.TILES of the config, which is auto for the weights that come with locount)",
     )
 
 
@@ -150,7 +150,7 @@ def add_max_overlap(parser: argparse._ActionsContainer, text: str, **options: An
 
 def _overlap(text: str) -> float:
     if (value := share(text)) == 0:
-        raise argparse.ArgumentTypeError(f"{text} is no share; it must be above 0 and at most 1")
+        raise argparse.ArgumentTypeError(f"{text} is not a share; it must be above 0 and at most 1")
     return value
 
 
@@ -215,7 +215,7 @@ def renamed(parser: argparse._ActionsContainer, old: str, new: str) -> None:
 
 
 def remark(text: str) -> None:
-    """Say something beside the results, on standard error."""
+    """Say something besides the results, on standard error."""
     print(text, file=sys.stderr)
 
 

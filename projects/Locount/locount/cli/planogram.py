@@ -1,4 +1,4 @@
-"""Make plans of shelves from photos, and check shelves by them."""
+"""Make plans of shelves from photos, and check shelves against them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from ..errors import InputError
 from .options import add_output
 from .shelf_photos import (
+    PAGE,
     Shots,
     add_input_arguments,
     add_output_arguments,
+    clear_pictures,
     open_shots,
     write_files,
     write_picture,
@@ -29,10 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "the plan, .csv or .json (default: %(default)s)"
     add_output(make, text, default=Path("plan.csv"), metavar="FILE")
     make.add_argument(
-        "--tolerance", type=int, default=0, metavar="N", help="facings more or less (default: 0)"
+        "--tolerance",
+        type=int,
+        default=0,
+        metavar="N",
+        help="facings more or less that are allowed (default: 0)",
     )
     add_input_arguments(make)
-    check = commands.add_parser("check", help="tell what on photos is not as planned")
+    check = commands.add_parser("check", help="show what on photos is not as planned")
     check.add_argument("plan", metavar="PLAN", type=Path, help="plan, .csv or .json")
     add_input_arguments(check)
     add_output_arguments(check, "output/planogram")
@@ -75,6 +81,8 @@ def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> 
     from ..stock.pictures import draw_check
 
     table, photos, cards = [], [], []
+    if not args.no_pictures:
+        clear_pictures(args.output)
     for number, shot in enumerate(shots.each, 1):
         check, picture = check_plan(plan, shot.photo), None
         rows = check.table()
@@ -88,7 +96,7 @@ def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> 
     files = {
         "positions.csv": to_csv(table, COLUMNS),
         "positions.json": to_json({"photos": photos, "positions": table}),
-        "shelf.html": shelf_page("Are the shelves as planned?", cards),
+        PAGE: shelf_page("Are the shelves as planned?", cards),
     }
     write_files(args.output, files)
     wrong = [row for row in table if row["status"] != RIGHT]

@@ -73,7 +73,7 @@ def building(what: str = "model") -> Iterator[None]:
     except Exception as error:  # Detectron2, timm and torch raise whatever they come across
         raise InputError(
             f"The config does not fit together: no {what} can be built of it "
-            f"({type(error).__name__}: {error}). See that the keys which you set suit one another."
+            f"({type(error).__name__}: {error}). Check that the keys that you set fit together."
         ) from error
 
 
@@ -400,9 +400,9 @@ def _detr_problems(cfg: CfgNode) -> Iterator[str]:
         )
     if node.NAME == "deformable_detr" and not (node.IN_FEATURES or node.PRETRAINED):
         yield (
-            "MODEL.DETR.IN_FEATURES is empty, but the own backbone of deformable_detr is frozen in "
-            "part and can't start from random weights: name features of MODEL.BACKBONE, or weights "
-            "in MODEL.DETR.PRETRAINED."
+            "MODEL.DETR.IN_FEATURES is empty, but the own backbone of deformable_detr is partly "
+            "frozen and can't start from random weights: name features of MODEL.BACKBONE, or "
+            "weights in MODEL.DETR.PRETRAINED."
         )
     for key, names in (
         ("HIDDEN_EXPANSION", ("rtdetr_v2", "d_fine")),

@@ -76,6 +76,9 @@ class Prediction:
     all_instances: Instances | None = None
     calibration: Calibration | None = None
 
+    def __repr__(self) -> str:
+        return f"<Prediction of {self.name}: {self.total} items in {len(self)} boxes>"
+
     def __len__(self) -> int:
         return len(self.instances)
 
@@ -221,8 +224,9 @@ class Prediction:
     def _own_calibration(self) -> Calibration:
         if self.calibration is None:
             raise InputError(
-                "the model holds no calibration that fits, so there are no intervals: "
-                "`locount calibrate` makes one"
+                f"{self.name} has no intervals: either the model holds no calibration that fits "
+                "(`locount calibrate` makes one), or the photo was looked at in tiles "
+                '(tiles="none" turns that off)'
             )
         return self.calibration
 
@@ -260,6 +264,11 @@ class Prediction:
         totals = self.calibrated().category_totals()
         by_id = {self.classes.ids[i]: total for i, total in totals.items()}
         return self._own_calibration.totals_of(by_id, level)
+
+    def category_intervals(self, level: float = DEFAULT_LEVEL) -> dict[int, Interval]:
+        """Those of :meth:`intervals`, by the numbers of the classes."""
+        categories = self.intervals(level).categories
+        return {self.classes.ids.index(i): total.interval for i, total in categories.items()}
 
     def count_intervals(self, level: float = DEFAULT_LEVEL) -> list[Interval]:
         """Of the count of each detection of :meth:`calibrated` that is on an object, likewise."""

@@ -37,10 +37,10 @@ MAX_EXAMPLES, MAX_GALLERY = 72, 6
 
 @dataclass(frozen=True)
 class BuiltReport:
-    """A page, and what is missing on it.
+    """A page, and what is missing from it.
 
     Attributes:
-        problems: what could not be read and is therefore missing on the page, which says so too.
+        problems: what could not be read and is therefore missing from the page, which says so too.
     """
 
     html: str

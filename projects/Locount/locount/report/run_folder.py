@@ -142,7 +142,7 @@ def _read_log(path: Path, notes: list[str]) -> list[dict]:
             entry = parse_json(text.encode())  # not msgspec: Detectron2 writes NaN
             iteration = int(entry["iteration"])
         except (ValueError, TypeError, KeyError, OverflowError) as error:
-            notes.append(f"{path}:{number}: no line of Detectron2's log, left out ({error!r})")
+            notes.append(f"{path}:{number}: not a line of Detectron2's log, left out ({error!r})")
             continue
         entries[iteration] = entries.get(iteration, {}) | entry
     return [entries[iteration] for iteration in sorted(entries)]

@@ -64,12 +64,12 @@ class Guard:
         if not self._is_known(host):
             return _refuse(
                 421,
-                f"The server is not known by the name in {host!r}: ask it by its address, or start "
+                f"The server is not known by the name in {host!r}: use its address, or start "
                 "it with --allow-host NAME.",
             )
         origin = asked.headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return _refuse(403, "Pages of other servers can't ask this one.")
+            return _refuse(403, "Pages of other servers can't use this one.")
         if self._token is None or scope["path"] in OPEN_PATHS:
             return None
         if scope["path"] == "/" and self._is_token(asked.query_params.get("token", "")):

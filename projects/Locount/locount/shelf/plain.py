@@ -13,14 +13,20 @@ from .camera import Camera, Frame, sensor_noise
 from .categories import CATALOG, Goods
 from .labels import WHITE, WOOD, pick
 from .layout import Item, Placed, View, choose_group, choose_item, pile_up, uniform
-from .scene import BOARDS, FRONTS, WALLS, Rack, Shelf, draw_edges, draw_rack
-from .sprites import Sprite, lighten
+from .scene import Rack, Shelf, draw_edges, draw_rack
+from .sprites import Color, Sprite, lighten
 
 # Free space between items that are boxed one by one, as a share of their width. Items of a group
 # have none.
 GAP = (0.14, 0.5)
 _GROUP_SHARE = 0.45
 _FACINGS = (1, 2, 2, 3, 3, 4, 5)
+_WALLS: tuple[Color, ...] = (
+    (205, 208, 210), (225, 230, 232), (240, 240, 238), (110, 112, 116), (58, 58, 62),
+    (165, 185, 200), (190, 180, 160), (150, 160, 175),
+)  # fmt: skip
+_BOARDS: tuple[Color, ...] = ((205, 208, 210), (230, 233, 233), (75, 75, 80))
+_FRONTS: tuple[Color, ...] = ((190, 195, 198), (238, 238, 238), (55, 55, 60), (60, 60, 170))
 
 
 class Plain:
@@ -70,11 +76,11 @@ class Plain:
             view = View(tilt + rise * i / max(n - 1, 1), yaw, scale)
             shelves.append(Shelf(y, y + height, edge, view))
             y += height + edge
-        board = pick(rng, (BOARDS, BOARDS, WOOD)[rng.integers(3)])
-        front = board if rng.integers(2) else pick(rng, FRONTS)
+        board = pick(rng, (_BOARDS, _BOARDS, WOOD)[rng.integers(3)])
+        front = board if rng.integers(2) else pick(rng, _FRONTS)
         tag = (WHITE, WHITE, (60, 225, 250), (70, 90, 235))[rng.integers(4)]
         lip = scale * (0, 0, 4)[rng.integers(3)]
-        wall = pick(rng, WALLS)
+        wall = pick(rng, _WALLS)
         return Rack(tuple(shelves), board, front, wall, tag, bool(rng.integers(2)), lip)
 
     def draw_rack(self, plane: np.ndarray, rack: Rack, rng: Generator) -> None:

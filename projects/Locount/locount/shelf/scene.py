@@ -13,12 +13,6 @@ from .labels import BLACK, WHITE, write
 from .layout import View, uniform
 from .sprites import Color, mix, shade
 
-WALLS: tuple[Color, ...] = (
-    (205, 208, 210), (225, 230, 232), (240, 240, 238), (110, 112, 116), (58, 58, 62),
-    (165, 185, 200), (190, 180, 160), (150, 160, 175),
-)  # fmt: skip
-BOARDS: tuple[Color, ...] = ((205, 208, 210), (230, 233, 233), (75, 75, 80))
-FRONTS: tuple[Color, ...] = ((190, 195, 198), (238, 238, 238), (55, 55, 60), (60, 60, 170))
 _DEPTH = 150  # of a board, in units
 
 

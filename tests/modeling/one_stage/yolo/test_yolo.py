@@ -11,7 +11,7 @@ from detectron2.utils.events import EventStorage
 
 from locount.config import load_config
 from locount.errors import InputError
-from locount.modeling.one_stage.yolo.anchors import anchor_grid
+from locount.modeling.one_stage.yolo.anchors import Levels, anchor_grid
 from locount.modeling.one_stage.yolo.head import YOLOHead
 from locount.modeling.one_stage.yolo.losses import Predictions
 from locount.modeling.one_stage.yolo.yolo import class_scores
@@ -105,7 +105,7 @@ def test_predictions_are_in_the_order_of_the_grid():
         output.weight.data.view(2, 8)[1, 4] = 1.0
     maps = [10 * torch.arange(h)[:, None] + torch.arange(w) for h, w in ((2, 3), (1, 2))]
     said = head([m[None, None].float() for m in maps]).objectness[0]
-    grid = anchor_grid(torch.ones(2, 2, 2), [8, 16], [m.shape for m in maps])
+    grid = anchor_grid(Levels(torch.ones(2, 2, 2), [8, 16], [m.shape for m in maps]))
     expected = 10 * grid.cells[:, 1] + grid.cells[:, 0]
     expected[::2] = 0
     assert torch.equal(said, expected)

@@ -14,13 +14,13 @@ from ... import coco
 from ...errors import Problem
 from ...files import write_json
 from ...texts import read_json
-from ..counts import is_number_attribute, uncounted
 from ..mending import Changes, mended_box
 from .base import Place, Reading, Source, Survey
 from .dataset import Dataset
+from .entries import is_number_attribute, uncounted
 from .folders import split_files
 from .image_files import ImageFiles, find_images
-from .records import Paths, Records, same
+from .records import Records, same
 
 # Where others put a split: Roboflow beside its images, CVAT and COCO into a folder of files.
 _LAYOUTS = (
@@ -161,13 +161,7 @@ class Coco(Source):
             "bbox_mode": same(BoxMode.XYWH_ABS, len(chosen)),
         }
         records = Records(
-            {
-                "file_name": Paths(files.paths),
-                "annotation_file": same(self.path, len(images)),
-                "image_id": file.images["id"],
-                "height": files.sizes[:, 0],
-                "width": files.sizes[:, 1],
-            },
+            files.columns(same(self.path, len(images)), file.images["id"]),
             boxes,
             np.bincount(image, minlength=len(images)),
             np.flatnonzero(images & files.usable),

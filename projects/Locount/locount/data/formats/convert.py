@@ -83,8 +83,8 @@ def convert(
         others = Problem(
             os.fspath(source),
             None,
-            f"{len(error.problems)} boxes or sizes do not fit, which may come of the orientation: "
-            "see to these photos first",
+            f"{len(error.problems)} boxes or sizes do not fit, maybe because of the orientation: "
+            "fix these photos first",
         )
         raise DatasetError(error.title, (*turned, others), error.max_errors) from error
     for problem in _turned(
@@ -188,7 +188,7 @@ def name_problems(dataset: Dataset, aim: Format) -> Iterator[str]:
             elif aim.by_stem and not name.lower().endswith(IMAGE_SUFFIXES):
                 yield f"the image {name!r}: make it one of {', '.join(IMAGE_SUFFIXES)}"
             elif aim.by_stem and any(part.startswith(".") or part == "__MACOSX" for part in parts):
-                yield f"the image {name!r}: such files are not looked at; rename it"
+                yield f"the image {name!r}: such files are not read; rename it"
             elif (
                 aim.by_stem and (other := first.setdefault(os.path.splitext(name)[0], name)) != name
             ):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...errors import Problem
-from ..image_paths import image_path
 from ..images import read_image_sizes
 from .index_cache import FileStamp, cached_sizes, file_stamp
+from .records import Paths
 
 
 class ImageFiles(NamedTuple):
@@ -29,6 +30,42 @@ class ImageFiles(NamedTuple):
     usable: np.ndarray
     problems: list[Problem]
     unreadable: list[str]
+
+    def columns(self, annotation_files: Any, image_ids: np.ndarray) -> dict[str, Any]:
+        """Those of :class:`Records`."""
+        return {
+            "file_name": Paths(self.paths),
+            "annotation_file": annotation_files,
+            "image_id": image_ids,
+            "height": self.sizes[:, 0],
+            "width": self.sizes[:, 1],
+        }
+
+
+def image_path(root: str, name: str) -> str:
+    r"""The path of an image, which is below ``root`` in any case.
+
+    A name may have the backslashes of Windows, ``./`` and ``..``; different spellings of one place
+    give one path.
+
+    Raises:
+        ValueError: with a cure, for a URL, and for a name that leads out of ``root``. A file from
+            somebody else could have any picture of this machine read otherwise.
+    """
+    if "\\" in name and not os.path.exists(os.path.join(root, name)):
+        name = name.replace("\\", "/")
+    if "://" in name:
+        raise ValueError("the image is on a server: download it, and write its path")
+    if "\0" in name:
+        raise ValueError(f"the image name {name!r} contains a NUL character: correct it")
+    if os.path.isabs(name) or not {"", ".", ".."}.isdisjoint(name.split("/")):
+        name = os.path.relpath(os.path.join(root, name), root or ".")
+        if name.split(os.sep)[0] == os.pardir:
+            raise ValueError(
+                f"the image name leads out of the folder of images, {root or '.'}: write a name "
+                "below it, or give a folder that contains all images"
+            )
+    return os.path.join(root, name)
 
 
 def find_images(

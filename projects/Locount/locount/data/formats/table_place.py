@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import DatasetError, Problem, listing, number_of
-from ..counts import uncounted
 from ..images import read_image_sizes
 from ..mending import Changes
 from .base import Place, Reading, Source, Survey
+from .entries import uncounted
 from .image_files import ImageFiles, find_images
 from .index_cache import FileStamp, cached_arrays
 from .records import Paths, Records
@@ -255,15 +255,9 @@ class TableSource(Source):
         table = table.boxes_at(np.argsort(table.image, kind="stable"))
         num_boxes = np.bincount(table.image, minlength=len(table.images))
         kept = images.usable if self.place.has_empty_images else images.usable & (num_boxes > 0)
-        names = table.images.tolist()
+        ids = [_image_id(self.split, name) for name in table.images.tolist()]
         return Records(
-            {
-                "file_name": Paths(images.paths),
-                "annotation_file": Paths(annotations.files),
-                "image_id": np.array([_image_id(self.split, name) for name in names], np.int64),
-                "height": images.sizes[:, 0],
-                "width": images.sizes[:, 1],
-            },
+            images.columns(Paths(annotations.files), np.array(ids, np.int64)),
             box_columns(table, classes, self.place.has_lines),
             num_boxes,
             np.flatnonzero(kept),

@@ -13,10 +13,11 @@ from ...errors import InputError
 from ...texts import read_json
 from ..formats.base import Source
 from ..formats.coco import Coco, mended_xywh
-from ..image_paths import image_path
+from ..formats.image_files import image_path
 from .copying import UNREADABLE, Copy
 
-Size = tuple[float, float]  # height and width, 0 where unknown
+Size = tuple[int, int]  # height and width, 0 where unknown
+Sizes = dict[int | float | str | None, Size | None]  # by the id of an image
 
 
 def fix_coco(sources: Sequence[Source], copy: Copy) -> None:
@@ -37,12 +38,11 @@ def fix_coco(sources: Sequence[Source], copy: Copy) -> None:
         json.dump(content, file)
 
 
-def _fix_images(
-    source: Coco, images: list, copy: Copy
-) -> tuple[list, dict[int | float | str | None, Size | None]]:
-    """The images that are kept, and by id the size of each; None for those that are gone."""
+def _fix_images(source: Coco, images: list, copy: Copy) -> tuple[list, Sizes]:
+    """The images that are kept, and the size of each; None for those that are gone."""
     root = copy.folder / os.path.basename(os.path.abspath(source.image_root))
-    kept, size_of, copied = [], {}, set()
+    kept, copied = [], set()
+    size_of: Sizes = {}
     for i, image in enumerate(images):
         name, image_id = _get(image, "file_name"), _get(image, "id")
         try:
@@ -66,7 +66,7 @@ def _fix_images(
     return kept, size_of
 
 
-def _fix_annotations(source: Coco, annotations: list, size_of: dict, copy: Copy) -> list:
+def _fix_annotations(source: Coco, annotations: list, size_of: Sizes, copy: Copy) -> list:
     kept = []
     seen: set[str] = set()
     for i, before in enumerate(annotations):

@@ -171,7 +171,7 @@ def _pretrained(node: CfgNode, load: bool) -> PreTrainedModel:
         )
     except OSError as error:
         raise InputError(
-            f"MODEL.DETR.PRETRAINED {node.PRETRAINED!r} can't be had "
+            f"MODEL.DETR.PRETRAINED {node.PRETRAINED!r} can't be loaded "
             f"({str(error).partition(chr(10))[0]}). Start once with a network, name a folder that "
             'the library\'s save_pretrained wrote, or set MODEL.DETR.PRETRAINED "" and '
             "MODEL.DETR.IN_FEATURES."

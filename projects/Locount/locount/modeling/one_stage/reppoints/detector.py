@@ -49,7 +49,6 @@ class RepPoints(DenseDetector):
         backbone: Backbone,
         head: RepPointsHead,
         head_in_features: Sequence[str],
-        points_to_boxes: PointsToBoxes,
         matcher: Matcher,
         count_loss: CountLoss | None = None,
         count_decoder: CountDecoder | None = None,
@@ -79,7 +78,7 @@ class RepPoints(DenseDetector):
         )
         shapes = backbone.output_shape()
         self.strides = [shapes[f].stride for f in head_in_features]
-        self.points_to_boxes = points_to_boxes
+        self.points_to_boxes = PointsToBoxes()
         self.matcher = matcher
         self.count_loss = count_loss
         self.count_decoder = count_decoder
@@ -103,7 +102,6 @@ class RepPoints(DenseDetector):
             "count_loss": counting.loss,
             "count_decoder": counting.decoder,
             "head_in_features": node.IN_FEATURES,
-            "points_to_boxes": PointsToBoxes(),
             "matcher": Matcher(node.IOU_THRESHOLDS, [0, -1, 1], allow_low_quality_matches=True),
             "point_base_scale": node.POINT_BASE_SCALE,
             "loss_weights": {

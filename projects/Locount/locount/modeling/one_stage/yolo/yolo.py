@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ....config.checks import check_config
 from ..detections import detect_as
-from .anchors import anchor_grid, cell_offsets, decode_boxes
+from .anchors import Levels, anchor_grid, cell_offsets, decode_boxes
 from .head import YOLOHead
 from .losses import Predictions, YOLOLoss
 
@@ -95,13 +95,12 @@ class YOLO(DenseDetector):
         predictions: Predictions,
         gt_instances: list[Instances],
     ) -> dict[str, Tensor]:
-        shapes = [f.shape[-2:] for f in features]
-        return self.loss(predictions, gt_instances, self.anchors, self.strides, shapes)
+        return self.loss(predictions, gt_instances, self._levels(features))
 
     def forward_inference(
         self, images: ImageList, features: list[Tensor], predictions: Predictions
     ) -> list[Instances]:
-        grid = anchor_grid(self.anchors, self.strides, [f.shape[-2:] for f in features])
+        grid = anchor_grid(self._levels(features))
         offsets = cell_offsets(predictions.offsets, self.loss.scale_xy)
         every_box = decode_boxes(offsets, predictions.log_scales, grid)
         every_score = class_scores(predictions, self.iou_exponent)
@@ -112,6 +111,9 @@ class YOLO(DenseDetector):
             # Candidates of all levels compete.
             results.append(self.detect([scores], clipped.tensor.__getitem__, size)[0])
         return results
+
+    def _levels(self, features: list[Tensor]) -> Levels:
+        return Levels(self.anchors, self.strides, [f.shape[-2:] for f in features])
 
 
 def class_scores(predictions: Predictions, iou_exponent: float) -> Tensor:
