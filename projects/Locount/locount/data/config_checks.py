@@ -143,10 +143,10 @@ def check_counts(name: str, records: Iterable[dict], max_count: int) -> None:
 def warn_of_crowds(cfg: CfgNode, name: str, records: Sequence[dict]) -> None:
     """Say so if an image has more boxes than the model gives detections."""
     if isinstance(records, Records):
-        sizes = records.num_objects()
+        sizes = records.num_objects().tolist()
     else:
         sizes = [sum(not a.get("iscrowd", 0) for a in r["annotations"]) for r in records]
-    if not len(sizes):
+    if not sizes:
         return
     place = int(np.argmax(sizes))
     photo, number = records[place]["file_name"], sizes[place]

@@ -173,7 +173,6 @@ def _start_counting() -> Any:
     """
     import ray
 
-    @ray.remote(num_cpus=0)
     class Tries:  # here, so that its process need not import this package
         def __init__(self) -> None:
             self._number: Counter[str] = Counter()
@@ -182,7 +181,7 @@ def _start_counting() -> Any:
             self._number[part] += 1
             return self._number[part]
 
-    return Tries.remote()
+    return ray.remote(num_cpus=0)(Tries).remote()
 
 
 class _Worker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import numpy as np
 from detectron2.config import CfgNode
@@ -22,6 +23,7 @@ from detectron2.utils.serialize import PicklableWrapper
 from torch.utils.data import ConcatDataset, Dataset, Sampler
 
 from ..data.catalog import is_ours
+from ..data.formats.records import Records
 from ..errors import DatasetError
 
 logger = logging.getLogger(__name__)
@@ -104,7 +106,7 @@ def _records(cfg: CfgNode) -> ConcatDataset | None:
 
 def _are_wide(records: list[dict] | ConcatDataset) -> np.ndarray:
     if isinstance(records, ConcatDataset):
-        sizes = np.concatenate([part.sizes() for part in records.datasets])
+        sizes = np.concatenate([cast(Records, part).sizes() for part in records.datasets])
     else:
         sizes = np.array([(record["height"], record["width"]) for record in records])
     return sizes[:, 1] > sizes[:, 0]
@@ -137,7 +139,11 @@ class _Places(Sampler):
     """The places of a sampler without end, except for those that the first batches are made of."""
 
     def __init__(
-        self, sampler: Sampler, is_wide: Sequence[bool], batch_size: int, num_batches: int
+        self,
+        sampler: Sampler,
+        is_wide: Sequence[bool] | np.ndarray,
+        batch_size: int,
+        num_batches: int,
     ):
         """
         Args:
