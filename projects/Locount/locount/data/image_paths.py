@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterable
 
 
 def image_path(root: str, name: str) -> str:
@@ -29,3 +31,12 @@ def image_path(root: str, name: str) -> str:
                 "below it, or give a folder that contains all images"
             )
     return os.path.join(root, name)
+
+
+def image_paths(root: str, names: Iterable[str]) -> list[str]:
+    """The paths of those names that have one."""
+    paths = []
+    for name in names:
+        with contextlib.suppress(ValueError):
+            paths.append(image_path(root, name))
+    return paths

@@ -17,7 +17,7 @@ from ...errors import Problem
 from ...files import write_json
 from ...texts import read_json
 from ..counts import is_number_attribute, uncounted
-from ..image_paths import image_path
+from ..image_paths import image_path, image_paths
 from ..mending import Changes, mended_box
 from .base import Place, Reading, Source, Survey, size_fault
 from .dataset import Dataset
@@ -85,6 +85,9 @@ class Coco(Source):
         faults += (fault for fault in self._file.faults if fault.entries == "categories")
         faults.raise_if_any()
         return _metadata(self._file)
+
+    def photos(self) -> list[str]:
+        return image_paths(self.image_root, self._file.images["file_name"].tolist())
 
     def survey(self) -> Survey:
         """As of the base class; each annotation has its ``id``, where it has one.

@@ -111,7 +111,7 @@ def _signature(folder: str, stamps: Iterable[FileStamp], how: str) -> str:
     start = f"{FORMAT_VERSION}\0{os.path.realpath(folder)}\0{how}"
     n = len(folder)  # the rest of a path is the same, however the folder is called
     files = [f"{path[n:]}\0{size}\0{mtime}\0{ctime}" for path, size, mtime, ctime in stamps]
-    text = os.fsencode("\0".join([start, *files]))
+    text = "\0".join([start, *files]).encode(errors="surrogatepass")
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 

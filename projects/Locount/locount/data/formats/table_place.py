@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import DatasetError, Problem, listing, number_of
 from ..counts import uncounted
-from ..image_paths import image_path
+from ..image_paths import image_path, image_paths
 from ..images import read_image_sizes
 from ..mending import Changes
 from .base import Place, Reading, Source, Survey, size_fault
@@ -199,6 +199,12 @@ class TableSource(Source):
                 listing(repeated),
             )
         return records
+
+    def photos(self) -> list[str]:
+        annotations = self.place.read(self.split)
+        if annotations.stamps:
+            return [stamp.path for stamp in annotations.stamps if stamp]
+        return image_paths(annotations.image_root, annotations.table.images.tolist())
 
     def survey(self) -> Survey:
         place, annotations = self.place, self.place.read(self.split)
