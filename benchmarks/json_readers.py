@@ -34,8 +34,8 @@ def read(name: str, data: bytes) -> list[np.ndarray]:
     if name in OURS:
         import msgspec
 
-        from locount.coco.columns import flat_table, typed_columns
-        from locount.coco.reading import DETECTION
+        from locount.coco.columns import typed_columns
+        from locount.coco.reading import DETECTION, flat_table
 
         if name == OURS[0]:
             return list(typed_columns(msgspec.Raw(data), DETECTION).values())

@@ -65,17 +65,17 @@ class Planted:
         perspective = (camera.perspective[0] + g, camera.perspective[1] + h)
         return camera._replace(roll=camera.roll + roll, perspective=perspective)
 
-    def build_rack(self, rng, around, within, *size):
-        return self._style.build_rack(rng, *self._frame, *size)
+    def build_rack(self, rng, frame, *size):
+        return self._style.build_rack(rng, self._frame, *size)
 
-    def fill_shelf(self, rng, assortment, shelf, rack, around, within) -> Iterator[Placed]:
+    def fill_shelf(self, rng, assortment, shelf, frame) -> Iterator[Placed]:
         self._board += 1
         own = np.random.default_rng([self._seed, self._board])
-        around, within = self._frame
+        around, _ = self._frame
         low, high = (around[0] + share * (around[2] - around[0]) for share in INNER)
         placed = [
             p
-            for p in self._style.fill_shelf(own, assortment, shelf, rack, around, within)
+            for p in self._style.fill_shelf(own, assortment, shelf, self._frame)
             if low <= p.x - p.pile.width / 2 and p.x + p.pile.width / 2 <= high
         ]
         runs = [list(run) for _, run in groupby(placed, key=_category)]

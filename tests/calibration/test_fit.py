@@ -63,7 +63,7 @@ def test_photos_without_anything_count():
     assert calibration.total_interval(0, 0.9) == Interval(0, 0)
     # Two of those that measure hold a box, of nine.
     assert calibration.boxes is None
-    with pytest.raises(InputError, match="on too few photos of the calibration"):
+    with pytest.raises(InputError, match="too few photos of the calibration"):
         calibration.count_intervals([1], np.array([1]), 0.9)
 
 
@@ -122,12 +122,12 @@ def test_a_category_on_enough_photos_has_its_own_intervals():
     photos = [([(1, 5, 5), *([(2, 3, 4)] if i < 20 else [])], 0) for i in range(64)]
     calibration = calibrate(*make(photos, ("cup", "box")), source="")
     assert list(calibration.categories.by_category) == [1]
-    cup, box = calibration.category_intervals({1: 5, 2: 4}, 0.9)
-    assert cup == Interval(5, 5)
-    assert box == Interval(3, 4)
+    cup, box = calibration.totals_of({1: 5, 2: 4}, 0.9).categories.values()
+    assert cup.interval == Interval(5, 5)
+    assert box.interval == Interval(3, 4)
     # At 0.99 there are too few photos of cups alone, and of all together.
     with pytest.raises(InputError, match="99 photos"):
-        calibration.category_intervals({1: 5}, 0.99)
+        calibration.totals_of({1: 5}, 0.99)
 
 
 def test_photos_of_one_size_have_their_own_intervals():
@@ -204,5 +204,5 @@ def test_a_calibration_without_boxes_gives_no_interval_of_counts():
     assert isinstance(calibration, Calibration)
     assert calibration.boxes is None
     assert calibration.total_interval(1, 0.9) == Interval(1, 1)
-    with pytest.raises(InputError, match="on too few photos"):
+    with pytest.raises(InputError, match="too few photos"):
         calibration.count_intervals([1], np.array([1]), 0.9)

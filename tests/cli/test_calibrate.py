@@ -73,10 +73,10 @@ def test_what_is_covered_on_other_photos(files, calibrated, capsys):
 def test_what_can_not_be_used_has_status_2(files, calibrated, capsys):
     weights = ["--weights", str(calibrated)]
     for arguments, message in (
-        ([], "give files, GT and DT, or --dataset"),
-        ([*files(), "--dataset", "shelf:1:1"], "and one of the two"),
+        ([], "give either files, GT and DT, or --dataset"),
+        ([*files(), "--dataset", "shelf:1:1"], "give either files"),
         (files()[:1], "give pairs of files, GT and DT; there are 1"),
-        ([*files(), "--max-overlap", "0"], "--max-overlap: 0 is no share; it must be above 0"),
+        ([*files(), "--max-overlap", "0"], "--max-overlap: 0 is not a share; it must be above 0"),
         (files(photos=17), "give 18 photos or more"),
     ):
         assert main(["calibrate", *arguments, *weights]) == 2
@@ -123,7 +123,7 @@ def test_intervals_are_in_the_json_the_tables_and_what_is_printed(predict, tmp_p
 
 def test_another_score_has_no_intervals_and_says_so(predict, tmp_path, capsys):
     assert predict("--score", 0.9, "--no-pictures") == 0
-    assert "calibrated for score 0.05 and MAX_OVERLAP 1, and not for 0.9" in capsys.readouterr().err
+    assert "calibrated for score 0.05 and MAX_OVERLAP 1, not for 0.9" in capsys.readouterr().err
     assert "totals" not in (tmp_path / "out" / "predictions.jsonl").read_text()
     assert not (tmp_path / "out" / "photos.csv").exists()
     assert predict("--score", 0.9, "--level", 0.8) == 2

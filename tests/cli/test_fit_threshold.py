@@ -60,4 +60,4 @@ def test_boxes_that_lie_in_better_ones_can_be_left_out(files, capsys):
     assert main([*arguments, "0.7"]) == 0
     assert "| 0.2         | 4.000 |  4.000 | -4.000 |" in capsys.readouterr().out
     assert main([*arguments, "0"]) == 2
-    assert "--max-overlap: 0 is no share; it must be above 0" in capsys.readouterr().err
+    assert "--max-overlap: 0 is not a share; it must be above 0" in capsys.readouterr().err

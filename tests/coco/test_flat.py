@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from locount.coco.columns import flat_table, typed_columns
+from locount.coco.columns import typed_columns
 from locount.coco.flat import to_double
-from locount.coco.reading import ANNOTATION, DETECTION
+from locount.coco.reading import ANNOTATION, DETECTION, flat_table
 
 slow_to_compile = settings(deadline=None)
 

@@ -197,7 +197,7 @@ def test_matching_has_no_meaning_with_one_stage():
         ),
         (
             ("MODEL.COUNT_HEAD.STRATEGY", "regression", "MODEL.COUNT_HEAD.LOSS", "cumulative_link"),
-            ["MODEL.COUNT_HEAD.LOSS is 'cumulative_link'", "set it to 'cross_entropy'"],
+            ["MODEL.COUNT_HEAD.LOSS is 'cumulative_link'", "leave it at 'cross_entropy'"],
         ),
         (("MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG", False), ["CLS_AGNOSTIC_BBOX_REG is False"]),
         (

@@ -3,9 +3,10 @@ import json
 
 import msgspec
 
+from locount.calibration import Total, Totals
 from locount.class_names import Classes
 from locount.inference.inventory import write_tables
-from locount.inference.journal import Detection, Entry, Total, Totals
+from locount.inference.journal import Detection, Entry
 
 CLASSES = Classes(("box", "cup", "jar"), ("", "crockery", "food"), (3, 7, 9))
 

@@ -133,6 +133,8 @@ def test_intervals_are_of_the_calibrated_detections(calibrated):
     assert prediction.total_interval(0.8) == (6, 14)
     assert str(prediction.total_interval()) == "6–14"
     assert prediction.category_intervals() == {0: (6, 10), 1: (0, 4)}
+    totals = prediction.intervals().categories
+    assert {i: str(total) for i, total in totals.items()} == {1: "8 (6–10)", 2: "2 (0–4)"}
     assert prediction.count_intervals() == [(4, 6), (1, 3), (2, 4)]
     assert prediction.probabilities.tolist() == [0.75, 0.75, 0.25, 0.25]
     # They are of the photo, whatever is selected.

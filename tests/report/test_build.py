@@ -157,7 +157,7 @@ def test_shelves_say_what_stands_on_each_photo(run_dir):
         ["1.jpg", "13", "1", "1", "12"],
         ["2.jpg", "6", "1", "2", "8"],
     ]
-    assert "too little to tell rows by" in photos[0][-1]
+    assert "not enough to tell rows apart" in photos[0][-1]
     assert "there are no intervals" in html.lower()
     assert "counted twice" in html
 

@@ -9,7 +9,6 @@ from locount.counting import COUNT_RANGES
 from locount.evaluation import match
 from locount.evaluation.analysis.pairs import blind_matches
 from locount.report.cases import best_cases, worst_counts, worst_misses
-from locount.report.confusion import subset_confusion
 from locount.report.galleries import TILE, window
 from locount.report.paper import paper_figures, paper_method
 from locount.report.training_curves import training_curves
@@ -53,12 +52,6 @@ def test_what_only_a_doubtful_detection_found_is_missed_above_its_score():
     counts = MATCHER.gt.counts
     assert [counts[c.gt] for c in worst_misses(MATCHER, matches)] == [9, 4]
     assert [counts[c.gt] for c in worst_counts(MATCHER, matches)] == [1]
-
-
-def test_confusion_of_subsets_sums_to_all_boxes():
-    # 1 said 1, 1 said 2, 10 said 11, 11 said 11; missed 56.
-    table = subset_confusion(np.array([1, 2, 11, 11]), np.array([1, 1, 10, 11]), np.array([56]))
-    np.testing.assert_array_equal(table, [[1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]])
 
 
 @pytest.mark.parametrize(

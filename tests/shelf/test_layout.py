@@ -3,9 +3,11 @@ import itertools
 import numpy as np
 import pytest
 
-from locount.shelf.camera import choose_camera
+from locount.shelf.camera import Frame
 from locount.shelf.categories import CATALOG, CLASSES, DRAWN_PITCH, MAX_COUNT, MIN_PITCH
-from locount.shelf.layout import GAP, Item, View, choose_item, fill_shelf, pile_up, queue_step
+from locount.shelf.layout import Item, View, choose_item, pile_up, queue_step
+from locount.shelf.plain import GAP, Plain
+from locount.shelf.scene import Shelf
 
 VIEW = View(tilt=0.2, yaw=0.3, scale=1.0)
 
@@ -24,12 +26,14 @@ def steps(pile):
 def shelves():
     """What is on 80 shelves of several heights."""
     shelves = []
+    frame = Frame(np.array([0, 0, 640, 360]), np.array([20, 0, 620, 360]))
     for seed in range(80):
         rng = np.random.default_rng(seed)
         view = View(0.05 + 0.2 * rng.random(), rng.random() - 0.5, 1.0)
         goods = rng.permutation(len(CATALOG))[:8].tolist()
         height = 60 + 180 * rng.random()
-        placed = list(fill_shelf(rng, goods, view, (0, 640), (20, 620), height))
+        shelf = Shelf(ceiling=0, front=height + 4, edge=8, view=view)
+        placed = list(Plain().fill_shelf(rng, goods, shelf, frame))
         shelves.append((view, height, placed))
     return shelves
 
@@ -112,7 +116,7 @@ def test_every_further_item_shows_enough_to_be_counted(shelves):
 def test_the_camera_leaves_the_pitch_countable():
     # Two feet one above the other, anywhere in the photo, in the default size.
     for seed in range(200):
-        camera = choose_camera(np.random.default_rng(seed), 640, 360)
+        camera = Plain().choose_camera(np.random.default_rng(seed), 640, 360)
         x, y = np.meshgrid(np.linspace(5, 635, 9), np.linspace(5, 355, 7))
         lower = np.stack(camera.look(x.ravel(), y.ravel()), axis=1)
         shown = camera.locate(lower) - camera.locate(lower - (0, DRAWN_PITCH))
@@ -120,7 +124,7 @@ def test_the_camera_leaves_the_pitch_countable():
 
 
 def test_the_camera_finds_what_it_looks_at():
-    camera = choose_camera(np.random.default_rng(0), 640, 360)
+    camera = Plain().choose_camera(np.random.default_rng(0), 640, 360)
     photo = np.array([[0.0, 0.0], [640, 360], [320, 180], [17, 301]])
     plane = np.stack(camera.look(photo[:, 0], photo[:, 1]), axis=1)
     np.testing.assert_allclose(camera.locate(plane), photo, atol=1e-6)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from locount.calibration import Interval
+from locount.calibration import Total, Totals
 from locount.errors import InputError
-from locount.stock import ShelfPhoto, TotalIntervals, read_minimums, shortages
+from locount.stock import ShelfPhoto, read_minimums, shortages
 
 KNOWN = frozenset({"cup", "box"})
 
@@ -16,9 +16,8 @@ def photo_of(cups, within=None):
     """
     intervals = None
     if within is not None:
-        intervals = TotalIntervals(
-            0.9, Interval(0, 99), {"cup": Interval(cups - within, cups + within)}
-        )
+        total = Total(cups, cups - within, cups + within)
+        intervals = Totals(0.9, Total(cups + 1, 0, 99), {"cup": total})
     boxes = np.array([(0, 0, 40, 50), (50, 0, 90, 50)], float)
     return ShelfPhoto(
         "shelf.jpg",

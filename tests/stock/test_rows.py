@@ -94,7 +94,7 @@ def test_no_box_and_one_box():
     none, one = find_rows(np.empty((0, 4))), find_rows(SHELF[:1])
     assert (len(none), none.note) == (0, "nothing was found, so there are no rows")
     assert len(one) == 1
-    assert "one box is too little" in one.note
+    assert "one box is not enough" in one.note
 
 
 def test_a_photo_turned_by_90_degrees_is_told():

@@ -20,6 +20,7 @@ from torch import nn
 from .calibration import CALIBRATION_KEY, Calibration
 from .class_names import CHECKPOINT_KEY
 from .config import load_config, named_keys
+from .config.checks import get
 from .data.config_checks import num_classes_option
 from .errors import InputError, listing
 from .files import new_file
@@ -294,12 +295,7 @@ def _unwritten(path: str | Path, error: OSError | RuntimeError) -> Exception:
 def _of_any_machine(cfg: CfgNode) -> CfgNode:
     """The config with Detectron2's defaults for what a slim checkpoint does not say."""
     cfg, defaults = cfg.clone(), get_cfg()
-    for key in OF_THE_MACHINE:
-        node, default = cfg, defaults
-        *path, name = key.split(".")
-        for part in path:
-            node, default = node[part], default[part]
-        node[name] = default[name]
+    cfg.merge_from_list([part for key in OF_THE_MACHINE for part in (key, get(defaults, key))])
     return cfg
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from collections.abc import Iterable, Sized
@@ -45,6 +46,25 @@ def listing(items: Iterable[object], max_items: int = MAX_LISTED) -> str:
     if len(items) > max_items:
         lines.append(f"  ... and {len(items) - max_items} more")
     return "\n".join(lines)
+
+
+def require(extra: str, *modules: str) -> None:
+    """Import modules that are not needed by everyone.
+
+    Args:
+        extra: the extra of this package that brings them.
+
+    Raises:
+        InputError: if one is not installed.
+    """
+    try:
+        for module in modules:
+            importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(
+            f"{error.name} is not installed: pip install 'locount[{extra}]', or -e '.[{extra}]' in "
+            "a checkout"
+        ) from error
 
 
 def number_of(problems: Sized) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from detectron2.config import CfgNode
 
-from .config import check_config, load_config, without_missing_gpu
-from .config.checks import check_switches, project_keys
-from .config.merging import find_config, merge, option_keys
+from . import config_files
+from .config import load_config, merge_options, without_missing_gpu
+from .config.merging import find_config
 from .errors import InputError
 from .model_file import DEFAULT, find_weights, stored_config
 
@@ -57,15 +57,40 @@ def open_config(
         cfg = load_config(config_file, opts)
     else:
         cfg = stored_config(find_weights(DEFAULT if weights is None else weights))
-        options = option_keys(opts)
-        merge(cfg, options)
-        check_config(cfg)
-        check_switches(cfg, project_keys(), options)
+        merge_options(cfg, opts)
         cfg = without_missing_gpu(cfg)
     if weights is not None:
         cfg.MODEL.WEIGHTS = weights
     cfg.MODEL.WEIGHTS = find_weights(cfg.MODEL.WEIGHTS)
     return cfg
+
+
+def open_model(cfg: CfgNode | Path_ | None, weights: Path_ | None) -> CfgNode:
+    """As :func:`open_config`, of a model by one name, whatever that is the name of.
+
+    Args:
+        cfg: a config; or the path of a YAML file, of a model file, or of the folder of a training;
+            or a name of a config that comes with the project. None for that in the weights.
+        weights: None for those that the config names; without a config those of the project.
+
+    Raises:
+        InputError: for what can't be used, and for weights beside a model file.
+    """
+    if isinstance(cfg, CfgNode):
+        own: CfgNode = cfg.clone()
+        own.defrost()
+        own.MODEL.WEIGHTS = find_weights(own.MODEL.WEIGHTS if weights is None else weights)
+        return own
+    if cfg is None:
+        return open_config(*choose(weights=weights))
+    name = os.fspath(cfg)
+    if os.path.isdir(name):
+        return open_config(*choose(weights=weights, run=name))
+    if name.endswith((".yaml", ".yml")) or name in config_files.names():
+        return open_config(*choose(name, weights))
+    if weights is not None:
+        raise InputError(f"{cfg} is not a config: name a .yaml file.")
+    return open_config(*choose(weights=name))
 
 
 def newest_checkpoint(run: Path_) -> str:

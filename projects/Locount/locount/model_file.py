@@ -93,8 +93,8 @@ def read_checkpoint(path: str | os.PathLike, *, mmap: bool = False) -> dict[str,
         raise InputError(f"{path} {_explain(error)}.") from error
     if not isinstance(content, dict):
         raise InputError(
-            f"{path} holds a {type(content).__name__}, and not the weights of a model by their "
-            "names: save a state_dict."
+            f"{path} holds a {type(content).__name__}, not the weights of a model by "
+            "name: save a state_dict."
         )
     return content
 
@@ -128,7 +128,7 @@ def check_weights(path: str, weights: Any) -> None:
         odd = [n for n, w in weights.items() if not isinstance(n, str) or not _is_array(w)]
     if odd:
         raise InputError(
-            f"{path} has no weights under 'model' ({odd[0]!r} is not an array by its name): save "
+            f"{path} has no weights under 'model' ({odd[0]!r} is not an array with a name): save "
             "them with torch.save({'model': model.state_dict()}, FILE)."
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import json
 import os
 import re
@@ -130,19 +131,14 @@ def listed_lines(stream: BinaryIO, name: str) -> Iterator[str]:
         except ValueError as error:
             raise TextError(name, f"can't be read ({error}): {_CURE}") from error
     else:
-        lines = _chain(first.removeprefix(codecs.BOM_UTF8), stream)
+        first = first.removeprefix(codecs.BOM_UTF8)
+        lines = itertools.chain([first], stream) if first else iter(())
     for line in lines:
         if b"\0" in line:
             text = "can't be read (it holds NUL characters): write one path a line, as UTF-8 text"
             raise TextError(name, text)
         if path := os.fsdecode(line.rstrip(b"\r\n")):
             yield path
-
-
-def _chain(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    if first:
-        yield first
-        yield from stream
 
 
 def read_json(path: str | os.PathLike) -> Any:

@@ -146,7 +146,7 @@ def test_a_box_may_reach_over_the_edge_by_a_rounded_pixel(source, content):
         ("annotations", 0, "category_id", 5, '"category_id" is 5;'),
         ("annotations", 1, "id", 1, "is that of annotations[0]"),
         ("annotations", 0, "iscrowd", 2, '"iscrowd" is 2'),
-        ("images", 1, "file_name", "c.jpg", "no file 'c.jpg'"),
+        ("images", 1, "file_name", "c.jpg", "there is no file"),
         ("images", 1, "width", 0, '"width" is 0'),
         ("images", 1, "height", None, '"height" is None'),
         ("images", 1, "id", 5.5, '"id" is 5.5'),

@@ -151,6 +151,23 @@ def test_a_copy_that_stops_half_way_leaves_nothing(coco, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["c.jpg", "cache", "gt.json", "images"]
 
 
+@pytest.mark.parametrize("content", [[], {}, {"images": [], "annotations": {}}])
+def test_a_file_without_its_lists_has_no_copy(content, tmp_path):
+    (tmp_path / "gt.json").write_text(json.dumps(content))
+    report = inspect_datasets([f"coco:{tmp_path / 'gt.json'}:{tmp_path}"])
+    with pytest.raises(InputError, match=r"gt\.json has no list"):
+        write_fixed(report, tmp_path / "fixed")
+    assert not (tmp_path / "fixed").exists()
+
+
+def test_entries_that_are_not_objects_stay(tmp_path):
+    content = {"images": [None], "categories": [{"id": 1, "name": "cup"}], "annotations": [None, 3]}
+    (tmp_path / "gt.json").write_text(json.dumps(content))
+    report = inspect_datasets([f"coco:{tmp_path / 'gt.json'}:{tmp_path}"])
+    assert write_fixed(report, tmp_path / "fixed") == 0
+    assert json.loads((tmp_path / "fixed" / "gt.json").read_text()) == content
+
+
 def test_sources_that_have_no_copy(coco, make_shelf, tmp_path):
     with pytest.raises(InputError, match="at a time"):
         write_fixed(inspect_datasets([coco([]), make_shelf({"a": ""})]), tmp_path / "fixed")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from locount.evaluation import match
-from locount.evaluation.analysis.count_statistics import count_statistics
+from locount.evaluation.analysis.count_statistics import count_statistics, subset_confusion
 
 from ..cases import random_case
 from ..reference import match_image
@@ -65,3 +65,9 @@ def test_number_of_matches_equals_reference(seed):
             )
             hits += sum(o == "hit" for _, o in match_image(gts, dts, 0.5, 0, WHOLE, 3))
     assert statistics(gt, dt, max_dets=3).total["boxes"] == hits
+
+
+def test_confusion_of_subsets_sums_to_all_boxes():
+    # 1 said 1, 1 said 2, 10 said 11, 11 said 11; missed 56.
+    table = subset_confusion(np.array([1, 2, 11, 11]), np.array([1, 1, 10, 11]), np.array([56]))
+    np.testing.assert_array_equal(table, [[1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]])

@@ -49,6 +49,12 @@ def test_decoded_count_is_the_most_probable_one_with_its_probability():
     torch.testing.assert_close(scores, torch.tensor([math.exp(2) / (math.exp(2) + 99)]))
 
 
+def test_scores_of_half_precision_are_float32():
+    # As of a counting layer that runs under autocast.
+    _, scores = FINE.decode(logits_for(FINE, {7: 2.0}).bfloat16())
+    torch.testing.assert_close(scores, torch.tensor([math.exp(2) / (math.exp(2) + 99)]))
+
+
 def test_impossible_counts_are_never_predicted():
     # 0 and 57 ... 99 exist as bins only; the best legal one is 56.
     counts, _ = FINE.decode(logits_for(FINE, {0: 9.0, 57: 8.0, 99: 7.0, 56: 1.0}))

@@ -135,9 +135,14 @@ def test_more_counting_layers_than_there_are_are_refused(detr_cfg):
     ("name", "key", "value", "words"),
     [
         ("d_fine", "HIDDEN_DIM", 40, "multiple of 32"),
-        ("rtdetr_v2", "DEPTH_MULT", 0.5, "rtdetr_v2 has no such thing"),
-        ("deformable_detr", "NUM_DENOISING", 5, "deformable_detr has no such thing"),
-        ("deformable_detr", "IN_FEATURES", (), "frozen in part"),
+        ("rtdetr_v2", "DEPTH_MULT", 0.5, "it with MODEL.DETR.NAME 'rtdetr_v2'"),
+        (
+            "deformable_detr",
+            "NUM_DENOISING",
+            5,
+            "it with MODEL.DETR.NAME 'deformable_detr'",
+        ),
+        ("deformable_detr", "IN_FEATURES", (), "partly frozen"),
         ("dfine", "NUM_QUERIES", 20, "'deformable_detr', 'rtdetr_v2', 'd_fine'"),
     ],
 )
@@ -202,6 +207,15 @@ def test_half_precision_leaves_positions_and_losses_exact(name, detr_cfg, batch)
     assert torch.bfloat16 in inside
     assert torch.bfloat16 not in kinds
     assert {loss.dtype for loss in losses.values()} == {torch.float32}
+
+
+def test_detections_in_half_precision_are_float32(detr_cfg, batch):
+    model = build_model(detr_cfg()).eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = model(batch)[0]["instances"]
+    assert len(found) > 0
+    fields = (found.pred_boxes.tensor, found.scores, found.count_scores)
+    assert {field.dtype for field in fields} == {torch.float32}
 
 
 def test_a_copy_runs_its_own_weights(detr_cfg):

@@ -143,5 +143,5 @@ def test_weights_of_another_network_or_of_one_stage_are_refused(name, kind, detr
 def test_weights_that_can_not_be_had_are_named(detr_cfg, tmp_path):
     cfg = detr_cfg("d_fine")
     cfg.MODEL.DETR.PRETRAINED = str(tmp_path / "none")
-    with pytest.raises(InputError, match=r"none' can't be had .*save_pretrained"):
+    with pytest.raises(InputError, match=r"none' can't be loaded .*save_pretrained"):
         build_network(cfg.MODEL.DETR, load=True)

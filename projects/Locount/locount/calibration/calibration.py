@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 import msgspec
 import numpy as np
+from detectron2.config import CfgNode
 
+from ..config import changed
 from ..errors import InputError
-from ..model_file import stored
+from ..model_file import stored, stored_config
 from .conformal import Interval, Quantiles, Spread, check_level, photos_needed
 from .isotonic import Isotonic
 
@@ -17,6 +20,10 @@ from .isotonic import Isotonic
 CALIBRATION_KEY = "calibration"
 # Photos are of one size between two of these numbers of predicted items.
 SIZES = (10, 100)
+
+Key = TypeVar("Key", int, str)
+
+logger = logging.getLogger(__name__)
 
 
 def size_of(totals: np.ndarray | int) -> np.ndarray:
@@ -91,6 +98,39 @@ class Intervals(msgspec.Struct, frozen=True):
         return int(100 * photos / (photos + 1)) / 100
 
 
+class Total(msgspec.Struct):
+    """The items on a photo, or of one category on it, and their interval."""
+
+    count: int
+    low: int
+    high: int
+
+    @property
+    def interval(self) -> Interval:
+        return Interval(self.low, self.high)
+
+    def __str__(self) -> str:
+        return f"{self.count} ({self.interval})"
+
+
+class Totals(msgspec.Struct, Generic[Key]):
+    """The totals of a photo.
+
+    Attributes:
+        level: of the intervals.
+        categories: those that were found, by their ids or names.
+    """
+
+    level: float
+    photo: Total
+    categories: dict[Key, Total]
+
+    def named(self, names: Mapping[Key, str]) -> Totals[str]:
+        """By the names of the categories."""
+        by_name = {names[key]: total for key, total in self.categories.items()}
+        return Totals(self.level, self.photo, by_name)
+
+
 class Calibration(msgspec.Struct, frozen=True):
     """What was learnt from annotated photos, for detections of at least ``score`` without those
     that lie in better ones by more than ``max_overlap``.
@@ -120,6 +160,24 @@ class Calibration(msgspec.Struct, frozen=True):
         """
         return stored(path, CALIBRATION_KEY, cls)
 
+    @classmethod
+    def of_config(cls, cfg: CfgNode) -> Self | None:
+        """The one in its MODEL.WEIGHTS, if it is of detections that the config gives.
+
+        Raises:
+            InputError: as :meth:`of_model_file`.
+        """
+        path = cfg.MODEL.WEIGHTS
+        calibration = cls.of_model_file(path)
+        if calibration is None or _detecting(cfg) == _detecting(stored_config(path)):
+            return calibration
+        logger.warning(
+            "%s is calibrated for the config in it. With another one there are no intervals; "
+            "`locount calibrate` makes them.",
+            path,
+        )
+        return None
+
     def check(self, level: float) -> None:
         """
         Raises:
@@ -145,15 +203,16 @@ class Calibration(msgspec.Struct, frozen=True):
         """
         return self.totals.of(np.array([total]), [None], [total], level, 0)[0]
 
-    def category_intervals(self, totals: Mapping[int, int], level: float) -> list[Interval]:
-        """Of the items of each category that was found on a photo. Raises as for the total.
+    def totals_of(self, items: Mapping[int, int], level: float) -> Totals[int]:
+        """Of a photo. Raises as for the total.
 
         Args:
-            totals: the items, by the category's id.
+            items: of each category that was found, by its id.
         """
-        intervals = self.categories or self.totals
-        of_photo = [sum(totals.values())] * len(totals)
-        return intervals.of(np.array([*totals.values()], np.int64), totals, of_photo, level, 0)
+        count, numbers = sum(items.values()), np.array([*items.values()], np.int64)
+        own = (self.categories or self.totals).of(numbers, items, [count] * len(items), level, 0)
+        categories = {i: Total(items[i], *bounds) for i, bounds in zip(items, own, strict=True)}
+        return Totals(level, Total(count, *self.total_interval(count, level)), categories)
 
     def count_intervals(
         self, category_ids: Iterable[int], counts: np.ndarray, level: float
@@ -162,8 +221,14 @@ class Calibration(msgspec.Struct, frozen=True):
         and where boxes have no intervals."""
         if self.boxes is None:
             raise InputError(
-                "on too few photos of the calibration was a box on an object, so counts have no "
+                "too few photos of the calibration have a box on an object, so counts have no "
                 "intervals"
             )
         of_photo = [int(counts.sum())] * len(counts)
         return self.boxes.of(counts, category_ids, of_photo, level, 1)
+
+
+def _detecting(cfg: CfgNode) -> str:
+    """The same for configs that give the same detections, all of them."""
+    cfg = changed(cfg, "MODEL.WEIGHTS", "", "MODEL.DEVICE", "")
+    return CfgNode({key: cfg[key] for key in ("MODEL", "INPUT", "TEST")}).dump()

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "evaluate`, with low scores too); several pairs are taken together",
     )
     parser.add_argument(
-        "--dataset", nargs="+", metavar="NAME", help="datasets to predict, in place of files"
+        "--dataset", nargs="+", metavar="NAME", help="datasets to predict, instead of files"
     )
     parser.add_argument(
         "-w",
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="model file with its config (default: the weights that come with locount)",
     )
     add_output(parser, "write the model file with its calibration there", metavar="FILE")
-    add_score(parser, "default: that of least error of the totals")
+    add_score(parser, "default: the one with the least error of totals")
     add_max_overlap(parser, " (default: PREDICT.MAX_OVERLAP of the model)")
     parser.add_argument(
         "--test",
@@ -50,16 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from tabulate import tabulate
-
     from ..calibration.coverage import coverage
     from ..calibration.fit import calibrate
     from ..checkpoint import calibrated_checkpoint
-    from ..evaluation.tables import figure
+    from ..evaluation.tables import table
     from ..model_file import DEFAULT, find_weights, stored_config
 
     if bool(args.dataset) == bool(args.files):
-        raise InputError("give files, GT and DT, or --dataset, and one of the two")
+        raise InputError("give either files, GT and DT, or --dataset")
     weights = find_weights(args.weights or DEFAULT)
     max_overlap = args.max_overlap
     if max_overlap is None:
@@ -77,10 +75,7 @@ def run(args: argparse.Namespace) -> int:
     rows = coverage(calibration, *(test or (gt, dt)), LEVELS)
     # Of the photos that it was made of, what it covers says nothing.
     columns = ["of", "level", "photos", "predicted", "width", *(["covered"] if test else [])]
-    body = [
-        [figure(row[c]) if isinstance(row[c], float) else row[c] for c in columns] for row in rows
-    ]
-    print(tabulate(body, columns, tablefmt="pipe", disable_numparse=True))
+    print(table([[row[column] for column in columns] for row in rows], columns))
     print(f"\n{len(gt.image_ids)} photos, levels up to {calibration.totals.highest_level:g}")
     print(f"PREDICT.SCORE {calibration.score:g} PREDICT.MAX_OVERLAP {calibration.max_overlap:g}")
     if args.output:
@@ -113,18 +108,17 @@ def _read(weights: str, files: Sequence[str]) -> tuple[GroundTruth, Detections]:
 
 def _predicted(weights: str, datasets: Sequence[str]) -> tuple[GroundTruth, Detections]:
     """As `train_net.py --eval-only` does."""
+    from ..config import changed
     from ..data import check_datasets
     from ..inference import Predictor
     from ..report.run_folder import DETECTIONS, GROUND_TRUTH
     from ..training import Trainer
 
     predictor = Predictor(weights)
-    cfg = predictor.cfg.clone()
-    cfg.defrost()
-    cfg.DATASETS.TEST = tuple(datasets)
-    check_datasets(cfg, datasets)
     with tempfile.TemporaryDirectory() as folder:
-        cfg.OUTPUT_DIR = folder
+        opts = ("DATASETS.TEST", tuple(datasets), "OUTPUT_DIR", folder)
+        cfg = changed(predictor.cfg, *opts)
+        check_datasets(cfg, datasets)
         Trainer.test(cfg, predictor.model)
         found = sorted(path.parent for path in Path(folder, "inference").glob(f"*/{GROUND_TRUTH}"))
         files = [str(path / name) for path in found for name in (GROUND_TRUTH, DETECTIONS)]

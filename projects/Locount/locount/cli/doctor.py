@@ -7,6 +7,7 @@ itself, `python projects/Locount/locount/cli/doctor.py`, where torch or detectro
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import importlib.metadata
 import platform
@@ -143,11 +144,9 @@ def unmet_requirement(distribution: str, version: str) -> str | None:
         return None
     for requirement in map(Requirement, requirements):
         if requirement.name.lower() == distribution and not requirement.marker:
-            try:
-                met = requirement.specifier.contains(version, prereleases=True)
-            except InvalidVersion:
-                return None
-            return None if met else str(requirement)
+            with contextlib.suppress(InvalidVersion):
+                if not requirement.specifier.contains(version, prereleases=True):
+                    return str(requirement)
     return None
 
 
@@ -165,9 +164,8 @@ def _import_failure(distribution: str, module_name: str, error: Exception) -> Fi
 
 def _is_missing(error: Exception, module_name: str) -> bool:
     """Whether it is this very package that isn't there, and not one that it imports."""
-    if not isinstance(error, ModuleNotFoundError):
-        return False
-    return (error.name or "").partition(".")[0] == module_name.partition(".")[0]
+    name = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    return name.partition(".")[0] == module_name.partition(".")[0]
 
 
 def _flavour(distribution: str, version: str) -> str:
@@ -218,13 +216,12 @@ def _check_torchvision_operators() -> Finding:
 
         boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0]] * 2)
         kept = nms(boxes, torch.tensor([0.9, 0.8]), 0.5).tolist()
+        problem = f"NMS of two equal boxes kept {kept}"
+        if kept == [0]:
+            return Finding(name, "work")
     # A torchvision that doesn't fit torch fails in several ways; each is to report.
     except Exception as error:
         problem = f"they don't load: {type(error).__name__}: {error}".split("\n")[0]
-    else:
-        problem = "" if kept == [0] else f"NMS of two equal boxes kept {kept}"
-    if not problem:
-        return Finding(name, "work")
     return Finding(name, "broken", f"torchvision's operators: {problem}", REINSTALL_TORCH)
 
 

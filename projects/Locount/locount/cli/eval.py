@@ -1,4 +1,4 @@
-"""Run a model over a dataset and judge its boxes and counts."""
+"""Run a model over a dataset and evaluate its boxes and counts."""
 
 from __future__ import annotations
 
@@ -36,10 +36,5 @@ def run(args: argparse.Namespace) -> int:
     if output:
         opts += ["OUTPUT_DIR", str(output)]
     config_file, weights = choose(args.config_file, args.weights, args.run)
-    return program.run(
-        argparse.Namespace(
-            **{**vars(args), "config_file": config_file, "weights": weights, "opts": opts},
-            eval_only=True,
-            resume=False,
-        )
-    )
+    own = {"config_file": config_file, "weights": weights, "opts": opts}
+    return program.run(argparse.Namespace(**{**vars(args), **own}, eval_only=True, resume=False))

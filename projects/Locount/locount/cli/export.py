@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..errors import require
 from .options import add_model, add_output, open_predictor, remark, writing
 
 
@@ -24,15 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0, or 1 if the file does not give the detections of the model."""
-    from ..export.formats import open_exported, require
-
     if args.format == "onnx":
-        require("onnx")  # before the work
-        require("onnxruntime")
+        require("export", "onnx", "onnxruntime")  # before the work
     from tabulate import tabulate
 
     from ..data import read_image
     from ..export.exporter import compare, export
+    from ..export.formats import open_exported
     from ..shelf.render import render
 
     images = {path: read_image(path, "BGR") for path in args.image}

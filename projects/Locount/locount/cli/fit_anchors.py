@@ -21,24 +21,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ratios", metavar="N", type=at_least_1, help="aspect ratios of each level"
     )
     parser.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="of the fit's random start (default: 0)"
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="seed of the fit's random start (default: 0)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
     from detectron2.data import DatasetCatalog
-    from tabulate import tabulate
 
     from ..config import load_config
     from ..data import register_datasets
     from ..data.anchor_fitting import Anchors, fit_anchors, recall, training_shapes
+    from ..evaluation.tables import table
 
     cfg = load_config(args.config_file, args.opts)
     present = Anchors.from_config(cfg)
-    num_sizes, num_ratios = (
-        args.sizes or present.sizes.shape[1],
-        args.ratios or present.ratios.shape[1],
-    )
+    num_sizes = args.sizes or present.sizes.shape[1]
+    num_ratios = args.ratios or present.ratios.shape[1]
     register_datasets([args.dataset])
     if args.dataset not in DatasetCatalog:
         raise InputError(f"{args.dataset!r} is not a dataset: write for example locount:ROOT:SPLIT")
@@ -48,19 +50,9 @@ def run(args: argparse.Namespace) -> int:
 
     fitted = fit_anchors(shapes, len(present.sizes), num_sizes, num_ratios, seed=args.seed)
     fitted = fitted.rounded()
-    rows = [
-        {"anchors": name} | {k: f"{v:.1f}" for k, v in recall(shapes, anchors).items()}
-        for name, anchors in (("config", present), ("fitted", fitted))
-    ]
-    print(
-        tabulate(
-            rows,
-            headers="keys",
-            tablefmt="pipe",
-            disable_numparse=True,
-            colalign=("left", *["right"] * 3),
-        )
-    )
+    found = {name: recall(shapes, a) for name, a in (("config", present), ("fitted", fitted))}
+    rows = [[name, *(f"{v:.1f}" for v in figures.values())] for name, figures in found.items()]
+    print(table(rows, ["anchors", *found["config"]]))
     print(
         f"\nMODEL:\n  ANCHOR_GENERATOR:\n    SIZES: {fitted.sizes.tolist()}\n"
         f"    ASPECT_RATIOS: {fitted.ratios.tolist()}"

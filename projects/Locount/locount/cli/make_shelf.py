@@ -10,8 +10,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "out", type=Path, metavar="OUT", help="new or empty folder, or one that this command made"
     )
-    parser.add_argument("--images", type=int, default=500, metavar="N", help="default: 500")
-    parser.add_argument("--size", default="640x360", metavar="WxH", help="default: 640x360")
+    parser.add_argument(
+        "--images", type=int, default=500, metavar="N", help="how many; default: 500"
+    )
+    parser.add_argument(
+        "--size", default="640x360", metavar="WxH", help="in pixels; default: 640x360"
+    )
     parser.add_argument(
         "--seed", type=int, default=1, help="another seed gives other shelves; default: 1"
     )
@@ -26,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="show N times as much of the shelves, across and up, with goods that much smaller",
+        help="show N times as much of the shelves in width and height, with smaller goods",
     )
     parser.add_argument("--split", default="train", help="name of the split; default: train")
 

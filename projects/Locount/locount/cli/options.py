@@ -17,8 +17,20 @@ if TYPE_CHECKING:
 ENGINES = ("torch", "onnx", "openvino")  # of export/engines.py, which imports torch
 
 
+def add_prediction(parser: argparse.ArgumentParser) -> None:
+    """What says how the products on photos and videos are found."""
+    add_model(parser)
+    add_score(parser, "default: PREDICT.SCORE of the config")
+    add_level(parser)
+    parser.add_argument(
+        "--every", type=at_least_1, default=1, metavar="N", help="take every Nth frame of a video"
+    )
+    add_device(parser)
+    add_tiles(parser)
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """The options of :func:`open_predictor`."""
+    """Which one :func:`open_predictor` opens."""
     model = parser.add_argument_group(
         "model",
         "A model file, or the folder of a training. By default the weights that come with locount.",
@@ -61,11 +73,14 @@ def add_level(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def interval_level(args: argparse.Namespace, predictor: Predictor, score: float) -> float | None:
-    """The level of the intervals; None, with a line that says why, where there are none.
+def least_score(args: argparse.Namespace, predictor: Predictor) -> float:
+    """From which on detections count."""
+    score = getattr(args, "score", None)
+    return predictor.cfg.PREDICT.SCORE if score is None else score
 
-    Args:
-        score: from which on detections are shown.
+
+def interval_level(args: argparse.Namespace, predictor: Predictor) -> float | None:
+    """The level of the intervals; None, with a line that says why, where there are none.
 
     Raises:
         InputError: if a level was asked for that there can't be.
@@ -76,18 +91,18 @@ def interval_level(args: argparse.Namespace, predictor: Predictor, score: float)
     if calibration is None:
         if args.level is not None:
             raise InputError(
-                f"--level is {args.level}, but the weights hold no calibration that fits: make it "
+                f"--level is {args.level}, but the weights hold no calibration that fits: make one "
                 "with `locount calibrate`"
             )
         return None
     level = DEFAULT_LEVEL if args.level is None else args.level
-    shown = (score, predictor.cfg.PREDICT.MAX_OVERLAP)
+    shown = (least_score(args, predictor), predictor.cfg.PREDICT.MAX_OVERLAP)
     calibrated = (calibration.score, calibration.max_overlap)
     if shown == calibrated:
         calibration.check(level)
         return level
     reason = "the weights are calibrated for score {:g} and MAX_OVERLAP {:g}".format(*calibrated)
-    reason += ", and not for {:g} and {:g}".format(*shown)
+    reason += ", not for {:g} and {:g}".format(*shown)
     if args.level is not None:
         raise InputError(f"--level is {args.level}, but {reason}: leave out one of them")
     remark(f"locount: no intervals, as {reason}")
@@ -98,9 +113,9 @@ def add_tiles(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--tiles",
         metavar="none|auto|N|WxH",
-        help="look at photos in overlapping tiles too: as many as their items are small, N along "
-        "each side, or of a size such as 1280x720 (docs/tiles.md; default: PREDICT.TILES of the "
-        "config, which is auto for the weights that come with locount)",
+        help="also look at photos in overlapping tiles: auto (only if their items are small), N "
+        "along each side, or tiles of a size such as 1280x720 (docs/tiles.md; default: "
+        "PREDICT.TILES of the config, which is auto for the weights that come with locount)",
     )
 
 
@@ -135,7 +150,7 @@ def add_max_overlap(parser: argparse._ActionsContainer, text: str, **options: An
 
 def _overlap(text: str) -> float:
     if (value := share(text)) == 0:
-        raise argparse.ArgumentTypeError(f"{text} is no share; it must be above 0 and at most 1")
+        raise argparse.ArgumentTypeError(f"{text} is not a share; it must be above 0 and at most 1")
     return value
 
 
@@ -200,17 +215,27 @@ def renamed(parser: argparse._ActionsContainer, old: str, new: str) -> None:
 
 
 def remark(text: str) -> None:
-    """Say something beside the results, on standard error."""
+    """Say something besides the results, on standard error."""
     print(text, file=sys.stderr)
 
 
 def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:
-    """The predictor that the command line names; ``options`` are the constructor's."""
+    """The predictor that the command line names.
+
+    Args:
+        options: of the constructor, in place of those of the command line.
+    """
     from ..inference import Predictor
     from ..model_choice import choose, open_config
 
     named = choose(args.config_file, args.weights, args.run)
-    return Predictor(open_config(*named, args.opts), **options)
+    return Predictor(open_config(*named, args.opts), **{**predictor_options(args), **options})
+
+
+def predictor_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of how a :class:`Predictor` works."""
+    names = ("device", "engine", "batch_size", "amp", "as_stored", "tiles")
+    return {key: value for key, value in vars(args).items() if key in names and value is not None}
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Make plans of shelves from photos, and check shelves by them."""
+"""Make plans of shelves from photos, and check shelves against them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "the plan, .csv or .json (default: %(default)s)"
     add_output(make, text, default=Path("plan.csv"), metavar="FILE")
     make.add_argument(
-        "--tolerance", type=int, default=0, metavar="N", help="facings more or less (default: 0)"
+        "--tolerance",
+        type=int,
+        default=0,
+        metavar="N",
+        help="facings more or less that are allowed (default: 0)",
     )
     add_input_arguments(make)
-    check = commands.add_parser("check", help="tell what on photos is not as planned")
+    check = commands.add_parser("check", help="show what on photos is not as planned")
     check.add_argument("plan", metavar="PLAN", type=Path, help="plan, .csv or .json")
     add_input_arguments(check)
     add_output_arguments(check, "output/planogram")

@@ -7,25 +7,20 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..errors import MAX_LISTED, InputError, listing, printable
 from .options import (
-    add_device,
-    add_level,
-    add_model,
     add_output,
-    add_score,
-    add_tiles,
+    add_prediction,
     at_least_1,
     interval_level,
+    least_score,
     open_predictor,
+    predictor_options,
     remark,
     writing,
 )
-
-if TYPE_CHECKING:
-    from ..inference.run import Summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="photos, folders of photos, patterns, videos; - reads a list of paths from stdin; "
         "with --cluster also addresses such as s3://shop/monday",
     )
-    add_model(parser)
+    add_prediction(parser)
     add_output(
         parser,
         "folder for the results; a run continues what another one left there (default: "
@@ -50,23 +45,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="predict on the machines of a Ray cluster and write Parquet (docs/scale.md): one of "
         "this machine, the one that it is part of, or one by its address",
     )
-    add_score(parser, "default: PREDICT.SCORE of the config")
-    add_level(parser)
-    parser.add_argument(
-        "--every", type=at_least_1, default=1, metavar="N", help="take every Nth frame of a video"
-    )
     parser.add_argument(
         "--as-stored",
         action="store_true",
         help="take pixels as they are stored; by default photos are turned as their EXIF "
         "orientation says, which is how viewers show them",
     )
-    add_tiles(parser)
     parser.add_argument("--no-pictures", action="store_true", help="write tables and results only")
     parser.add_argument(
         "--json", action="store_true", help="print a line of JSON for each photo, and nothing else"
     )
-    add_device(parser)
     parser.add_argument(
         "--batch-size", type=at_least_1, metavar="N", help="images per step, at most"
     )
@@ -85,28 +73,15 @@ def run(args: argparse.Namespace) -> int:
     from ..inference.inputs import OTHER_PICTURES, Failure, expand_inputs, is_video, summarize
     from ..inference.journal import Entry
     from ..inference.run import Run
-    from ..texts import listed_lines
 
     inputs = expand_inputs(name for name in args.inputs if name != "-")
-    paths = inputs.paths
     unused = [path for path in inputs.passed_over if path.lower().endswith(OTHER_PICTURES)]
-    predictor = open_predictor(
-        args,
-        device=args.device,
-        engine=args.engine,
-        batch_size=args.batch_size,
-        amp=args.amp,
-        as_stored=args.as_stored,
-        tiles=args.tiles,
-    )
+    predictor = open_predictor(args)
     # How many there are is known only without a list and without videos.
-    known = "-" not in args.inputs and not any(map(is_video, paths))
-    bar = tqdm(
-        total=len(paths) if known else None, unit="photo", disable=True if args.json else None
-    )
-
-    score = predictor.cfg.PREDICT.SCORE if args.score is None else args.score
-    level = interval_level(args, predictor, score)
+    known = "-" not in args.inputs and not any(map(is_video, inputs.paths))
+    total = len(inputs.paths) if known else None
+    bar = tqdm(total=total, unit="photo", disable=True if args.json else None)
+    level = interval_level(args, predictor)
     intervals: list[str] = []
 
     def on_line(line: bytes) -> None:
@@ -119,21 +94,21 @@ def run(args: argparse.Namespace) -> int:
             print(line.decode(), flush=True)
 
     def everything() -> Iterator[str]:
-        yield from paths
-        if "-" in args.inputs:
-            yield from listed_lines(sys.stdin.buffer, "the list of paths")
+        yield from inputs.paths
+        yield from _listed(args)
 
     with writing(args.output):
         job = Run(
             predictor,
             args.output,
-            score=score,
+            score=least_score(args, predictor),
             level=level,
             every=args.every,
             pictures=not args.no_pictures,
             on_line=on_line,
         )
-    job.summary.failures += [
+    summary = job.summary
+    summary.failures += [
         Failure(path, "is in a format that can't be read: save it as JPEG") for path in unused
     ]
     start = time.perf_counter()
@@ -144,49 +119,51 @@ def run(args: argparse.Namespace) -> int:
         raise
     except (OSError, KeyboardInterrupt) as error:
         cause = f"{error}: mend it. " if isinstance(error, OSError) else ""
-        remark(
-            f"locount predict: {cause}{job.summary.new} photos were done and are kept; the same "
-            "command continues from there."
+        _remark(
+            f"{cause}{summary.new} photos were done and are kept; the same command continues from "
+            "there."
         )
         if isinstance(error, KeyboardInterrupt):
             raise
         return 1
     if not args.json:
-        _print_totals(job.summary, args.output, time.perf_counter() - start)
+        found = [row for row in summary.totals if row["boxes"]]
+        _print_table(found)
+        boxes, instances = (sum(row[key] for row in found) for key in ("boxes", "instances"))
+        _print_sums(summary, boxes, instances, time.perf_counter() - start, args)
         print(f"model: {predictor.description}")
         if intervals and level is not None:
-            more = job.summary.new + job.summary.kept - len(intervals)
+            more = summary.new + summary.kept - len(intervals)
             share = f"{100 * level:g} %"
             print(f"instances by photo, with intervals that hold the truth on {share} of photos:")
             print("\n".join(f"  {printable(line)}" for line in intervals))
             if more:
                 print(f"  … and {more} more in {args.output / 'photos.csv'}")
-    if job.summary.turned:
-        remark(
-            f"locount predict: {job.summary.turned} new photos were turned as their EXIF "
-            "orientation says, as viewers do; --as-stored leaves them"
+    if summary.turned:
+        _remark(
+            f"{summary.turned} new photos were turned as their EXIF orientation says, as viewers "
+            "do; --as-stored leaves them"
         )
-    if job.summary.damaged:
-        remark(
-            f"locount predict: {job.summary.damaged} lines of the journal are damaged; "
-            "photos that only they held were predicted again, if they are among the inputs"
+    if summary.damaged:
+        _remark(
+            f"{summary.damaged} lines of the journal are damaged; photos that only these held were "
+            "predicted again if they are among the inputs"
         )
     others = sorted(set(inputs.passed_over) - set(unused))
     if others:
-        remark(f"locount predict: {len(others)} other files were passed over: {summarize(others)}")
-    if job.summary.failures:
-        remark(
-            f"locount predict: {len(job.summary.failures)} inputs were not used, or not all of "
-            f"them:\n{listing(job.summary.failures)}"
+        _remark(f"{len(others)} other files were passed over: {summarize(others)}")
+    if summary.failures:
+        _remark(
+            f"{len(summary.failures)} inputs were not used, or only in part:\n"
+            f"{listing(summary.failures)}"
         )
-    return 1 if job.summary.failures else 0
+    return 1 if summary.failures else 0
 
 
 def _run_on_cluster(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from ..inference.cluster import predict_on_cluster, require_ray
-    from ..texts import listed_lines
 
     for name, given in (
         ("--level", args.level is not None),
@@ -196,70 +173,67 @@ def _run_on_cluster(args: argparse.Namespace) -> int:
         if given:
             raise InputError(f"{name} is not for --cluster: leave out one of them")
     require_ray()
-    options = {
-        **{"engine": args.engine, "batch_size": args.batch_size, "amp": args.amp},
-        **{"as_stored": args.as_stored, "tiles": args.tiles},
-    }
-    if args.device is not None:
-        options["device"] = args.device
     # Only for its settings: the workers have GPUs where this machine may have none.
-    predictor = open_predictor(args, device="cpu", as_stored=args.as_stored, tiles=args.tiles)
+    predictor = open_predictor(args, device="cpu", engine="torch", amp=False)
     inputs = [name for name in args.inputs if name != "-"]
-    if "-" in args.inputs:
-        inputs += listed_lines(sys.stdin.buffer, "the list of paths")
     start = time.perf_counter()
     with tqdm(unit="photo", disable=None) as bar:
         summary = predict_on_cluster(
             predictor,
-            inputs,
+            [*inputs, *_listed(args)],
             str(args.output),
             address=args.cluster,
-            score=predictor.cfg.PREDICT.SCORE if args.score is None else args.score,
-            options=options,
+            score=least_score(args, predictor),
+            options=predictor_options(args),
             on_progress=bar.update,
         )
-    speed = summary.new / (time.perf_counter() - start)
-    print(
-        f"photos: {summary.new} new ({speed:.1f} images/s), {summary.kept} from before\n"
-        f"boxes: {summary.boxes}, instances: {summary.instances} (new)\nresults: {args.output}"
-    )
+    _print_sums(summary, summary.boxes, summary.instances, time.perf_counter() - start, args)
     if summary.failures:
-        print(
-            f"locount predict: {len(summary.failures)} inputs were not used:\n"
-            f"{listing(summary.failures)}",
-            file=sys.stderr,
-        )
+        _remark(f"{len(summary.failures)} inputs were not used:\n{listing(summary.failures)}")
     if summary.lost:
-        print(
-            f"locount predict: {summary.lost} photos have no row, because workers died with them; "
-            "the same command tries them again",
-            file=sys.stderr,
+        _remark(
+            f"{summary.lost} photos have no row, because workers died with them; the same command "
+            "tries them again"
         )
     return 1 if summary.failures or summary.lost else 0
 
 
-def _print_totals(summary: Summary, output: Path, seconds: float) -> None:
+def _listed(args: argparse.Namespace) -> Iterator[str]:
+    """The paths that come from stdin, if it is an input."""
+    from ..texts import listed_lines
+
+    if "-" in args.inputs:
+        yield from listed_lines(sys.stdin.buffer, "the list of paths")
+
+
+def _remark(text: str) -> None:
+    remark(f"locount predict: {text}")
+
+
+def _print_table(found: list[dict[str, Any]]) -> None:
+    """Rows of totals.csv."""
     from tabulate import tabulate
 
-    found = [row for row in summary.totals if row["boxes"]]
-    columns: tuple[str, ...] = (
-        "category",
-        "group",
-        "photos",
-        "boxes",
-        "instances",
-        "lowest_confidence",
-    )
+    columns = ["category", "group", "photos", "boxes", "instances", "lowest_confidence"]
     if not any(row["group"] for row in found):
-        columns = tuple(column for column in columns if column != "group")
-    rows = [[row[column] for column in columns] for row in found]
-    if rows:
+        columns.remove("group")
+    if found:
+        rows = [[row[column] for column in columns] for row in found]
         headers = [column.replace("_", " ") for column in columns]
         print(tabulate(rows, headers, tablefmt="github", floatfmt=".2f"))
+
+
+def _print_sums(
+    summary: Any, boxes: int, instances: int, seconds: float, args: argparse.Namespace
+) -> None:
+    """
+    Args:
+        summary: of a run, here or on a cluster.
+    """
+    of_new = "" if args.cluster is None else " (new)"
     kept = f", {summary.kept} from before" if summary.kept else ""
     print(
         f"photos: {summary.new} new ({summary.new / seconds:.1f} images/s){kept}\n"
-        f"boxes: {sum(row['boxes'] for row in found)}, "
-        f"instances: {sum(row['instances'] for row in found)}\n"
-        f"results: {output}"
+        f"boxes: {boxes}, instances: {instances}{of_new}\n"
+        f"results: {args.output}"
     )

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0, or 1 if something is missing on the page."""
+    """0, or 1 if something is missing from the page."""
     from ..files import write_bytes
     from ..report import build_report
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{output}: {len(data) / 1e6:.1f} MB")
     if report.problems:
         remark(
-            f"locount report: {len(report.problems)} things are missing on the page:\n"
+            f"locount report: {len(report.problems)} things are missing from the page:\n"
             f"{listing(report.problems)}"
         )
         return 1

@@ -8,7 +8,15 @@ import os
 import sys
 
 from ..errors import InputError, listing
-from .options import add_device, add_model, add_score, at_least_1, open_predictor, remark
+from .options import (
+    add_device,
+    add_model,
+    add_score,
+    at_least_1,
+    least_score,
+    open_predictor,
+    remark,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,9 +61,9 @@ def run(args: argparse.Namespace) -> int:
             f"--number is {args.number}, but there are {len(paths)} photos that are not annotated: "
             "ask for fewer, or name more photos"
         )
-    predictor = open_predictor(args, device=args.device, engine=args.engine)
+    predictor = open_predictor(args)
     failures: list[Failure] = []
-    score = predictor.cfg.PREDICT.SCORE if args.score is None else args.score
+    score = least_score(args, predictor)
     for row in rank(predictor, paths, known, args.number, score, failures.append):
         if args.json:
             print(json.dumps(row))

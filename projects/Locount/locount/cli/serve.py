@@ -10,7 +10,7 @@ import re
 import secrets
 import socket
 
-from ..errors import InputError
+from ..errors import InputError, require
 from .options import (
     add_device,
     add_level,
@@ -50,23 +50,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    try:
-        from ..serve import build_app, build_server
-    except ModuleNotFoundError as error:
-        if error.name not in ("uvicorn", "fastapi"):
-            raise
-        raise InputError(
-            f"{error.name} is not installed: pip install 'locount[serve]', or -e '.[serve]' in a "
-            "checkout"
-        ) from error
+    require("serve", "fastapi", "uvicorn")
+    from ..serve import build_app, build_server
 
     with _listen(args.host, args.port) as listener:
         host, port = listener.getsockname()[:2]
         shared = not ipaddress.ip_address(host).is_loopback
         token = _token() if shared and not args.no_token else None
         hosts = {args.host, socket.gethostname(), *args.allow_host}
-        predictor = open_predictor(args, device=args.device, engine=args.engine, tiles=args.tiles)
-        level = interval_level(args, predictor, predictor.cfg.PREDICT.SCORE)
+        predictor = open_predictor(args)
+        level = interval_level(args, predictor)
         app = build_app(predictor, level=level, hosts=hosts, token=token)
         if shared:
             remark(

@@ -11,21 +11,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from ..stock import ShelfPhoto, TotalIntervals
+from ..stock import ShelfPhoto
 from .options import (
-    add_device,
-    add_level,
-    add_model,
     add_output,
-    add_score,
-    add_tiles,
-    at_least_1,
+    add_prediction,
     interval_level,
+    least_score,
     open_predictor,
     writing,
 )
 
 if TYPE_CHECKING:
+    from ..calibration import Totals
     from ..data.formats.base import Source
 
 RESULTS = ("images.json", "predictions.json")
@@ -65,14 +62,7 @@ def add_input_arguments(parser: argparse.ArgumentParser, *names: str) -> None:
         parser.add_argument(name, metavar=name.upper(), help=text)
     if not names:
         parser.add_argument("inputs", nargs="+", metavar="INPUT", help=text)
-    add_model(parser)
-    add_score(parser, "default: PREDICT.SCORE of the config")
-    add_level(parser)
-    parser.add_argument(
-        "--every", type=at_least_1, default=1, metavar="N", help="take every Nth frame of a video"
-    )
-    add_device(parser)
-    add_tiles(parser)
+    add_prediction(parser)
     parser.add_argument(
         "--piled",
         action="store_true",
@@ -120,24 +110,26 @@ def _pixels_of(path: str, upright: bool) -> np.ndarray:
 
 
 def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
+    from ..evaluation.annotations import xyxy
     from ..evaluation.reading import read_detections, read_ground_truth
     from ..texts import read_json
 
     content = read_json(folder / RESULTS[0])
     gt = read_ground_truth({**content, "annotations": []})
     dt = read_detections(folder / RESULTS[1], gt)
-    boxes = dt.boxes.copy()
-    boxes[:, 2:] += boxes[:, :2]
+    if args.score is not None:
+        dt = dt.take(np.flatnonzero(dt.scores >= args.score))
+    dt = dt.take(np.argsort(dt.image, kind="stable"))
+    starts = np.searchsorted(dt.image, np.arange(len(gt.image_ids) + 1))
+    boxes = xyxy(dt.boxes)
     known = frozenset(gt.category_names)
     category_names = dict(zip(gt.category_ids.tolist(), gt.category_names, strict=True))
 
     def shots() -> Iterator[Shot]:
         for image in content["images"]:
-            own = gt.image_ids[dt.image] == image["id"]
-            if args.score is not None:
-                own &= dt.scores >= args.score
             intervals = _stored_intervals(folder, image.get("totals"), category_names, args)
-            own = np.flatnonzero(own)
+            place = np.searchsorted(gt.image_ids, image["id"])
+            own = slice(starts[place], starts[place + 1])
             names = tuple(gt.category_names[i] for i in dt.category[own])
             size = image["width"], image["height"]
             path = image["file_name"]
@@ -151,7 +143,7 @@ def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
 
 def _stored_intervals(
     folder: Path, content: Any, names: Mapping[int, str], args: argparse.Namespace
-) -> TotalIntervals | None:
+) -> Totals[str] | None:
     """Those of a photo that `locount predict` has left; with another score there are none.
 
     Raises:
@@ -159,18 +151,11 @@ def _stored_intervals(
     """
     import msgspec
 
-    from ..calibration import Interval
-    from ..inference.journal import Totals
+    from ..calibration import Totals
 
     try:
-        totals = msgspec.convert(content, Totals | None, str_keys=True)
-        if totals is not None:
-            photo, *categories = (
-                Interval(total.low, total.high)
-                for total in (totals.photo, *totals.categories.values())
-            )
-            by_name = {names[i]: c for i, c in zip(totals.categories, categories, strict=True)}
-            totals = TotalIntervals(totals.level, photo, by_name)
+        stored = msgspec.convert(content, Totals[int] | None, str_keys=True)
+        totals = None if stored is None else stored.named(names)
     except (msgspec.ValidationError, KeyError) as error:
         raise InputError(
             f"{folder / RESULTS[0]}: totals of a photo are damaged: {error}"
@@ -218,10 +203,9 @@ def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> 
     from ..inference.inputs import expand_inputs, is_video, video_frames
 
     paths = expand_inputs(names).paths
-    predictor = open_predictor(args, device=args.device, engine=args.engine, tiles=args.tiles)
-    settings = predictor.cfg.PREDICT
-    score = settings.SCORE if args.score is None else args.score
-    level = interval_level(args, predictor, score)
+    predictor = open_predictor(args)
+    counting = least_score(args, predictor), predictor.cfg.PREDICT.MAX_OVERLAP
+    level = interval_level(args, predictor)
     known = frozenset(predictor.classes.names)
 
     def images() -> Iterator[Any]:
@@ -233,8 +217,7 @@ def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> 
 
     def shots() -> Iterator[Shot]:
         for prediction in predictor.stream(images(), keep_pixels=pixels):
-            found = prediction.counting(score, settings.MAX_OVERLAP)
-            photo = ShelfPhoto.of(found, level, args.piled)
+            photo = ShelfPhoto.of(prediction.counting(*counting), level, args.piled)
             yield Shot(photo, functools.partial(getattr, prediction, "pixels"))
 
     return Shots(known, shots())

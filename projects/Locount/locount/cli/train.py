@@ -91,6 +91,5 @@ def task(args: argparse.Namespace) -> argparse.Namespace:
     if args.output:
         opts += ["OUTPUT_DIR", str(args.output)]
     config_file, weights = choose(args.config_file, args.start)
-    return argparse.Namespace(
-        **{**vars(args), "config_file": config_file, "weights": weights, "opts": opts}
-    )
+    own = {"config_file": config_file, "weights": weights, "opts": opts}
+    return argparse.Namespace(**{**vars(args), **own})

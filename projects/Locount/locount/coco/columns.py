@@ -25,8 +25,6 @@ from .faults import Faults
 
 # Objects of one piece of a list stay in the processor's cache until their columns are made.
 PIECE_SIZE = 1 << 16
-# Bytes of JSON from which on starting the compiled reader pays.
-MIN_FLAT = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -241,37 +239,6 @@ def typed_columns(
                 return _columns(decoder.decode(entries), fields)
     except (*JSON_ERRORS, TypeError, OverflowError):
         return None
-
-
-def flat_table(
-    entries: Any, name: str, fields: dict[str, Field], min_size: int = MIN_FLAT
-) -> Table | None:
-    """:func:`read_table` of a long list of numbers and boxes; None for anything else.
-
-    Args:
-        min_size: bytes of JSON that are long enough.
-    """
-    if not isinstance(entries, msgspec.Raw) or len(memoryview(entries)) < min_size:
-        return None
-    # Only here: numba takes half a second to start.
-    from . import flat
-
-    kinds = {INTEGER: flat.INTEGER, ID: flat.INTEGER, NUMBER: flat.NUMBER, BOX: flat.BOX}
-    kinds[FLAG] = flat.FLAG
-    flat_fields = {
-        key: flat.FlatField(
-            kinds[field.kind],
-            required=field.required and not field.optional,
-            default=None if field.required else field.default,
-        )
-        for key, field in fields.items()
-    }
-    columns = flat.flat_columns(entries, flat_fields)
-    if columns is None:
-        return None
-    for key, column in columns.items():
-        columns[key] = column.astype(fields[key].kind.dtype or np.int64, copy=False)
-    return Table(name, np.arange(len(columns["image_id"])), columns, [])
 
 
 def _pieces(text: bytes, size: int) -> Iterator[bytes]:

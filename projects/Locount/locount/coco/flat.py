@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from math import isinf
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from ..compiled import loop
 from ..files import usable_cpus
+from . import columns
 
 INTEGER, NUMBER, BOX, FLAG = range(4)
 
@@ -397,52 +397,51 @@ def read_objects(
         i += 1
 
 
-class FlatField(NamedTuple):
-    """A key of the objects; without a default all objects have it, or none does."""
-
-    kind: int
-    required: bool
-    default: float | None
+# How the loops read what the kinds of columns are.
+_CODES = {
+    columns.INTEGER: INTEGER,
+    columns.ID: INTEGER,
+    columns.NUMBER: NUMBER,
+    columns.BOX: BOX,
+    columns.FLAG: FLAG,
+}
 
 
 def flat_columns(
-    text: bytes | memoryview | msgspec.Raw,
-    fields: Mapping[str, FlatField],
-    num_threads: int | None = None,
+    text: msgspec.Raw, fields: Mapping[str, columns.Field]
 ) -> dict[str, np.ndarray] | None:
-    """The columns of the JSON of a list: int64, float64, or N x 4 for boxes.
+    """The columns of the JSON of a list, as of :func:`.columns.typed_columns`.
 
-    A field that no object has is left out, unless it has a default. None for everything unexpected.
+    None for everything unexpected.
     """
     view = memoryview(text)
-    parts = _parts(view, 2 * (num_threads or usable_cpus()))
+    parts = _parts(view, 2 * usable_cpus())
     if parts is None:
         return None
     data = np.frombuffer(view, np.uint8)
-    kinds = np.array([field.kind for field in fields.values()])
+    kinds = np.array([_CODES[field.kind] for field in fields.values()])
     names = [name.encode() for name in fields]
     key_start = np.cumsum([0, *map(len, names)])
     keys = np.frombuffer(b"".join(names), np.uint8)
-    required = sum(1 << f for f, field in enumerate(fields.values()) if field.required)
-    is_float = np.isin(kinds, (NUMBER, BOX))
+    required = sum(
+        1 << f for f, field in enumerate(fields.values()) if field.required and not field.optional
+    )
     width = np.where(kinds == BOX, 4, 1)
-    with ThreadPoolExecutor(num_threads or usable_cpus()) as pool:
+    with ThreadPoolExecutor(usable_cpus()) as pool:
         sizes = list(pool.map(lambda part: count_objects(data, *part), parts))
         ends = np.cumsum(sizes)
         num = int(ends[-1])
-        base = np.where(
-            is_float, *(num * (np.cumsum(width * w) - width) for w in (is_float, ~is_float))
-        )
-        ints = np.empty(num * int((~is_float).sum()), np.int64)
-        floats = np.empty(num * int((width * is_float).sum()))
-        columns = {}
+        base = num * (np.cumsum(width) - width)
+        floats = np.empty(num * int(width.sum()))
+        ints = floats.view(np.int64)
+        found = {}
         for (name, field), start, w in zip(
             fields.items(), base.tolist(), width.tolist(), strict=True
         ):
-            column = (floats if field.kind in (NUMBER, BOX) else ints)[start : start + w * num]
-            if field.default is not None:
+            column = (floats if field.kind.dtype is np.float64 else ints)[start : start + w * num]
+            if not field.required:
                 column[:] = field.default
-            columns[name] = column.reshape(-1, 4) if field.kind == BOX else column
+            found[name] = column.reshape(-1, 4) if w == 4 else column
         num_seen = np.zeros((len(parts), len(fields)), np.int64)
         odd = np.empty((len(parts), _MAX_ODD, 3), np.int64)
 
@@ -473,11 +472,14 @@ def flat_columns(
             if isinf(number):
                 return None
     for (name, field), seen in zip(fields.items(), num_seen.sum(axis=0).tolist(), strict=True):
-        if field.default is None and seen == 0:
-            del columns[name]
-        elif field.default is None and seen != num:
+        if field.required and seen == 0:
+            del found[name]
+        elif field.required and seen != num:
             return None
-    return columns
+    return {
+        name: column.astype(fields[name].kind.dtype or np.int64, copy=False)
+        for name, column in found.items()
+    }
 
 
 def _parts(view: memoryview, number: int) -> list[tuple[int, int]] | None:

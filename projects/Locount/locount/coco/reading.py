@@ -31,7 +31,6 @@ from .columns import (
     Field,
     Table,
     decode_json,
-    flat_table,
     read_table,
 )
 from .faults import Faults
@@ -39,6 +38,8 @@ from .faults import Faults
 Source = str | PathLike | dict | list
 
 COUNT = "count"
+# Bytes of JSON from which on starting the compiled reader pays.
+MIN_FLAT = 1 << 22
 
 
 class Ahead(PathLike):
@@ -222,6 +223,25 @@ def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
             faults.add(None, None, text)
     faults.raise_if_any()
     return data
+
+
+def flat_table(
+    entries: Any, name: str, fields: dict[str, Field], min_size: int = MIN_FLAT
+) -> Table | None:
+    """:func:`read_table` of a long list of numbers and boxes; None for anything else.
+
+    Args:
+        min_size: bytes of JSON that are long enough.
+    """
+    if not isinstance(entries, msgspec.Raw) or len(memoryview(entries)) < min_size:
+        return None
+    # Only here: numba takes half a second to start.
+    from .flat import flat_columns
+
+    columns = flat_columns(entries, fields)
+    if columns is None:
+        return None
+    return Table(name, np.arange(len(columns["image_id"])), columns, [])
 
 
 def _check_once(content: bytes, data: dict[str, msgspec.Raw], faults: Faults) -> None:

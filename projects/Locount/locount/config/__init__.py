@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import torch
 from detectron2.config import CfgNode, get_cfg
 
 from ..errors import InputError
-from .checks import building, check_config, check_switches
+from .checks import building, check_config, check_switches, project_keys
 from .merging import file_keys, merge, option_keys
 from .nodes import NODES
 
 __all__ = [
     "add_locount_config",
     "building",
+    "changed",
     "check_config",
     "load_config",
+    "merge_options",
     "named_keys",
     "without_missing_gpu",
 ]
@@ -60,12 +62,35 @@ def load_config(config_file: str, opts: Sequence[object] = ()) -> CfgNode:
     """
     cfg = get_cfg()
     add_locount_config(cfg)
-    in_file, options = file_keys(config_file), option_keys(opts)
+    in_file = file_keys(config_file)
     merge(cfg, in_file, source=f"{config_file}: ")
+    merge_options(cfg, opts, in_file)
+    return without_missing_gpu(cfg)
+
+
+def merge_options(cfg: CfgNode, opts: Sequence[object], named: Iterable[str] | None = None) -> None:
+    """Lay options over a config, and check all of it.
+
+    Args:
+        opts: keys and values in turn.
+        named: the keys that the config was given; None for all.
+
+    Raises:
+        InputError: as :func:`load_config`.
+    """
+    options = option_keys(opts)
     merge(cfg, options)
     check_config(cfg)
-    check_switches(cfg, {*in_file, *options}, options)
-    return without_missing_gpu(cfg)
+    check_switches(cfg, {*(project_keys() if named is None else named), *options}, options)
+
+
+def changed(cfg: CfgNode, *opts: object) -> CfgNode:
+    """A frozen copy with other values, which are not checked; keys and values in turn."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.merge_from_list(list(opts))
+    cfg.freeze()
+    return cfg
 
 
 def without_missing_gpu(cfg: CfgNode) -> CfgNode:

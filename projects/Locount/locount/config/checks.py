@@ -73,7 +73,7 @@ def building(what: str = "model") -> Iterator[None]:
     except Exception as error:  # Detectron2, timm and torch raise whatever they come across
         raise InputError(
             f"The config does not fit together: no {what} can be built of it "
-            f"({type(error).__name__}: {error}). See that the keys which you set suit one another."
+            f"({type(error).__name__}: {error}). Check that the keys that you set fit together."
         ) from error
 
 
@@ -90,18 +90,24 @@ def check_switches(cfg: CfgNode, named: Collection[str], options: Collection[str
     Raises:
         InputError: as :func:`check_config`.
     """
-    problems = []
-    for key, (switch, values) in READ_WITH.items():
-        field, value = project_keys()[key], get(cfg, key)
-        default, off = field.default, get(cfg, switch) not in values
-        changed = msgspec.convert(value, field.type) != default
-        if off and changed and (key in options or switch not in named):
-            problems.append(
-                f"{key} is {value!r}, but nothing reads it with {switch} "
-                f"{get(cfg, switch)!r}: leave it at {default!r}, or set {switch} to "
-                f"{' or '.join(map(repr, values))}."
-            )
-    _raise(problems)
+    _raise(
+        [
+            problem
+            for key, (switch, values) in READ_WITH.items()
+            if key in options or switch not in named
+            for problem in _vain_problems(cfg, key, switch, values)
+        ]
+    )
+
+
+def _vain_problems(cfg: CfgNode, key: str, switch: str, values: tuple) -> Iterator[str]:
+    """What is wrong with a key that is set, though only some values of a switch have it read."""
+    field, value, setting = project_keys()[key], get(cfg, key), get(cfg, switch)
+    if setting not in values and msgspec.convert(value, field.type) != field.default:
+        yield (
+            f"{key} is {value!r}, but nothing reads it with {switch} {setting!r}: leave it at "
+            f"{field.default!r}, or set {switch} to {' or '.join(map(repr, values))}."
+        )
 
 
 def _raise(problems: list[str]) -> None:
@@ -270,7 +276,7 @@ def _problems_between_keys(cfg: CfgNode) -> Iterator[str]:
     if "YOLO" in names:
         yield from _yolo_problems(cfg.MODEL.YOLO)
     if "CountingDETR" in names:
-        yield from _detr_problems(cfg.MODEL.DETR)
+        yield from _detr_problems(cfg)
     node = cfg.MODEL.TORCHVISION
     if node.PRETRAINED_BACKBONE and node.NAME.startswith("ssdlite"):
         yield (
@@ -342,12 +348,8 @@ def _counting_problems(cfg: CfgNode, names: list[str]) -> Iterator[str]:
             yield str(error)
         return
     for key in ("LOSS", "BALANCE", "DECODE", "RANKING"):
-        default = project_keys()[f"MODEL.COUNT_HEAD.{key}"].default
-        if head[key] != default:
-            yield (
-                f"MODEL.COUNT_HEAD.{key} is {head[key]!r}, which needs classification over bins; "
-                f'with MODEL.COUNT_HEAD.STRATEGY "regression" set it to {default!r}.'
-            )
+        key = f"MODEL.COUNT_HEAD.{key}"
+        yield from _vain_problems(cfg, key, *READ_WITH[key])
 
 
 def _reppoints_problems(node: CfgNode) -> Iterator[str]:
@@ -387,7 +389,8 @@ def _yolo_problems(node: CfgNode) -> Iterator[str]:
         )
 
 
-def _detr_problems(node: CfgNode) -> Iterator[str]:
+def _detr_problems(cfg: CfgNode) -> Iterator[str]:
+    node = cfg.MODEL.DETR
     if node.HIDDEN_DIM % 32:
         yield f"MODEL.DETR.HIDDEN_DIM is {node.HIDDEN_DIM}; it must be a multiple of 32."
     if not node.PRETRAINED and node.COUNT_LAYERS > node.DECODER_LAYERS:
@@ -397,18 +400,13 @@ def _detr_problems(node: CfgNode) -> Iterator[str]:
         )
     if node.NAME == "deformable_detr" and not (node.IN_FEATURES or node.PRETRAINED):
         yield (
-            "MODEL.DETR.IN_FEATURES is empty, but the own backbone of deformable_detr is frozen in "
-            "part and can't start from random weights: name features of MODEL.BACKBONE, or weights "
-            "in MODEL.DETR.PRETRAINED."
+            "MODEL.DETR.IN_FEATURES is empty, but the own backbone of deformable_detr is partly "
+            "frozen and can't start from random weights: name features of MODEL.BACKBONE, or "
+            "weights in MODEL.DETR.PRETRAINED."
         )
     for key, names in (
         ("HIDDEN_EXPANSION", ("rtdetr_v2", "d_fine")),
         ("NUM_DENOISING", ("rtdetr_v2", "d_fine")),
         ("DEPTH_MULT", ("d_fine",)),
     ):
-        default = project_keys()[f"MODEL.DETR.{key}"].default
-        if node.NAME not in names and node[key] != default:
-            yield (
-                f"MODEL.DETR.{key} is {node[key]!r}, but {node.NAME} has no such thing: leave it "
-                f"at {default!r}."
-            )
+        yield from _vain_problems(cfg, f"MODEL.DETR.{key}", "MODEL.DETR.NAME", names)

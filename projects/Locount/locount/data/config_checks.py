@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
@@ -118,9 +118,17 @@ def check_counts(name: str, records: Iterable[dict], max_count: int) -> None:
     Raises:
         DatasetError: listing each count that is too large, with file and line where they are known.
     """
-    problems = list(_large_counts(records, max_count))
+    problems, largest = [], 0
+    for record in records:
+        path = record.get("annotation_file", record["file_name"])
+        for annotation in record["annotations"]:
+            count = annotation.get("count", 1)
+            if count > max_count:
+                number = f" (annotation id {annotation['id']})" if "id" in annotation else ""
+                text = f"the count is {count}{number}"
+                problems.append(Problem(path, annotation.get("line"), text))
+                largest = max(largest, count)
     if problems:
-        largest = max(a.get("count", 1) for r in records for a in r["annotations"])
         raise DatasetError(
             f"{name!r} has {len(problems)} count(s) above MODEL.COUNT_HEAD.MAX_COUNT, which is "
             f"{max_count}: set it to {largest} or more, or correct the counts:",
@@ -145,16 +153,6 @@ def warn_of_crowds(cfg: CfgNode, name: str, records: Iterable[dict]) -> None:
             f"{name!r}: {photo} has {sizes[photo]} boxes, which can't all be found, for "
             f"{' and '.join(low)} (docs/tiles.md#more-than-300-boxes)"
         )
-
-
-def _large_counts(records: Iterable[dict], max_count: int) -> Iterator[Problem]:
-    for record in records:
-        for annotation in record["annotations"]:
-            count = annotation.get("count", 1)
-            if count > max_count:
-                number = f" (annotation id {annotation['id']})" if "id" in annotation else ""
-                path = record.get("annotation_file", record["file_name"])
-                yield Problem(path, annotation.get("line"), f"the count is {count}{number}")
 
 
 def _difference(ours: Sequence[str], theirs: Sequence[str]) -> str:

@@ -7,6 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 
+def xyxy(boxes: np.ndarray) -> np.ndarray:
+    """XYWH boxes, N x 4, as XYXY."""
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+
+
 @dataclass(frozen=True)
 class _Boxes:
     """Objects of a set of images; place i of every array belongs to object i.

@@ -5,15 +5,14 @@ from __future__ import annotations
 import glob
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from os import PathLike
 
-import msgspec
 import numpy as np
 
 from ..coco import Table
-from ..errors import InputError, listing
-from ..texts import read_utf8
+from ..errors import InputError, listing, require
+from .reading import read_photos
 
 logger = logging.getLogger(__name__)
 
@@ -23,15 +22,6 @@ _COLUMNS = {
     "score": np.float64,
     "count": np.int64,
 }
-
-
-class _Image(msgspec.Struct):
-    id: int | str
-    file_name: str
-
-
-class _Truth(msgspec.Struct):
-    images: list[_Image]
 
 
 def are_parts(source: str | PathLike) -> bool:
@@ -52,20 +42,21 @@ def read_parts(source: str | PathLike, gt: str | PathLike) -> Table:
         InputError: for photos that the ground truth lacks or that are there twice, for damaged
             parts, and without pyarrow.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise InputError(
-            f"{error.name} is not installed: pip install 'locount[ray]', or -e '.[ray]' in a "
-            "checkout"
-        ) from error
+    require("ray", "pyarrow")
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
     pattern = os.path.join(source, "*.parquet") if os.path.isdir(source) else os.fspath(source)
     paths = sorted(glob.glob(pattern))
     if not paths:
         raise InputError(f"{source} contains no Parquet files: name the folder of the parts")
-    ids = _ids(gt)
+    ids = {photo.file_name: photo.id for photo in read_photos(gt)}
+    if None in ids:
+        raise InputError(
+            f'{gt}: photos are found in it by the "file_name" of its images, and image '
+            f"{ids[None]!r} has none"
+        )
     names: list[str] = []
     pieces: list[dict[str, np.ndarray]] = []
     numbers: list[np.ndarray] = []
@@ -95,17 +86,9 @@ def read_parts(source: str | PathLike, gt: str | PathLike) -> Table:
     return Table("detections", np.arange(len(columns["score"])), columns, [])
 
 
-def _ids(gt: str | PathLike) -> dict[str, int | str]:
-    try:
-        images = msgspec.json.decode(read_utf8(gt), type=_Truth).images
-    except msgspec.ValidationError as error:
-        raise InputError(
-            f'{gt}: photos are found in it by the "file_name" of its images ({error})'
-        ) from error
-    return {image.file_name: image.id for image in images}
-
-
-def _matched(names: list[str], ids: dict[str, int | str], source: str | PathLike) -> np.ndarray:
+def _matched(
+    names: list[str], ids: Mapping[str | None, int | str], source: str | PathLike
+) -> np.ndarray:
     """The ids of photos by their names."""
     used: dict[int | str, str] = {}
     problems = []

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .annotations import Detections
+from .annotations import Detections, xyxy
 
 
 def outside_better(
@@ -50,7 +50,7 @@ def outside_better(
 def without_parts(dt: Detections, max_overlap: float) -> Detections:
     """Those of each image that :func:`outside_better` leaves, ordered by image and score."""
     dt = dt.take(np.lexsort((-dt.scores, dt.image)))
-    boxes = np.concatenate([dt.boxes[:, :2], dt.boxes[:, :2] + dt.boxes[:, 2:]], axis=1)
+    boxes = xyxy(dt.boxes)
     bounds = np.flatnonzero(np.diff(dt.image, prepend=-1, append=-1))
     keep = [
         outside_better(boxes[start:end], dt.category[start:end], max_overlap)

@@ -17,7 +17,7 @@ def grid_heat_map(result: EvaluationResult) -> bytes:
     figure = Figure(figsize=(7, 6), layout="constrained")
     axes = figure.add_subplot(
         title=f"APlc by threshold, mean {result.metrics['APlc']:.2f}",
-        xlabel="count accuracy (AC) threshold",
+        xlabel="counting accuracy (AC) threshold",
         ylabel="IoU threshold",
     )
     image = axes.imshow(result.grid, cmap="viridis", vmin=0, vmax=100, origin="lower")

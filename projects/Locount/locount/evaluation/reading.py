@@ -3,16 +3,49 @@
 from __future__ import annotations
 
 import logging
+from os import PathLike
+
+import msgspec
 
 from .. import coco
 from ..coco import Source
-from ..errors import DatasetError, listing
+from ..errors import DatasetError, InputError, listing
+from ..texts import JSON_ERRORS, read_utf8
 from .annotations import Detections, GroundTruth
 
 logger = logging.getLogger(__name__)
 
 # What can't be evaluated can't be trained on either, and the other way round.
 EvaluationInputError = DatasetError
+
+
+class Photo(msgspec.Struct, frozen=True):
+    """An image of the ground truth."""
+
+    id: int | str
+    file_name: str | None = None
+    height: int | None = None
+    width: int | None = None
+
+
+class _Photos(msgspec.Struct):
+    images: list[Photo]
+
+
+def read_photos(path: str | PathLike) -> list[Photo]:
+    """The images of a COCO file of ground truth, and nothing else of it.
+
+    Raises:
+        InputError: if they can't be read.
+    """
+    data = read_utf8(path)
+    try:
+        return msgspec.json.decode(data, type=_Photos).images
+    except (msgspec.MsgspecError, *JSON_ERRORS) as error:
+        raise InputError(
+            f"{path}: {error}; an image needs an id, and file_name, height and width are a text "
+            "and two integers"
+        ) from error
 
 
 def read_ground_truth(source: Source) -> GroundTruth:

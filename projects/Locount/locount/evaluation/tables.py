@@ -29,10 +29,12 @@ def figure(value: float) -> str:
     return "-" if np.isnan(value) else f"{value:.3f}"
 
 
-def _table(rows: Iterable[Sequence], headers: Sequence[str]) -> str:
+def table(rows: Iterable[Sequence], headers: Sequence[str]) -> str:
+    """Text on the left, and then numbers; those that are floats as :func:`figure`."""
+    body = [[figure(v) if isinstance(v, float) else str(v) for v in row] for row in rows]
     # disable_numparse: tabulate would drop the zeros at the end of 50.000
     align = ("left", *["right"] * (len(headers) - 1))
-    return tabulate(rows, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+    return tabulate(body, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
 
 
 def metrics_table(results: Sequence[EvaluationResult]) -> str:
@@ -41,17 +43,15 @@ def metrics_table(results: Sequence[EvaluationResult]) -> str:
     for names in zip(*(result.metrics for result in results), strict=True):
         # AR150 of one column is AR100 of another
         name = names[0] if len(set(names)) == 1 else names[0].removesuffix(str(results[0].max_dets))
-        rows.append([name, *(figure(r.metrics[n]) for r, n in zip(results, names, strict=True))])
-    return _table(rows, ["metric", *(f"{r.max_dets} detections" for r in results)])
+        rows.append([name, *(r.metrics[n] for r, n in zip(results, names, strict=True))])
+    return table(rows, ["metric", *(f"{r.max_dets} detections" for r in results)])
 
 
 def grid_table(result: EvaluationResult) -> str:
     """APlc in each cell: IoU thresholds down, AC thresholds across."""
     headers = ["IoU \\ AC", *(f"{k / AC_STEPS:.2f}" for k in AC_THRESHOLDS)]
-    rows = [
-        [f"{t:.2f}", *map(figure, row)] for t, row in zip(IOU_THRESHOLDS, result.grid, strict=True)
-    ]
-    return _table(rows, headers)
+    grid = result.grid.tolist()
+    return table([[f"{t:.2f}", *row] for t, row in zip(IOU_THRESHOLDS, grid, strict=True)], headers)
 
 
 def per_category_table(result: EvaluationResult) -> str:
@@ -60,19 +60,16 @@ def per_category_table(result: EvaluationResult) -> str:
     if not shown:
         return "No category has ground truth."
     headers = [key for key in shown[0] if key != "id"]
-    return _table(
-        [[figure(r[k]) if isinstance(r[k], float) else str(r[k]) for k in headers] for r in shown],
-        headers,
-    )
+    return table([[row[key] for key in headers] for row in shown], headers)
 
 
 def errors_table(errors: ErrorAnalysis) -> str:
     """Points lost to each cause, and how many errors it makes at IoU and AC 0.50."""
     rows = [
-        [cause, figure(errors.lost[cause]), figure(errors.lost_at_50[cause]), str(number)]
+        [cause, errors.lost[cause], errors.lost_at_50[cause], number]
         for cause, number in errors.errors_at_50.items()
     ]
-    return _table(rows, ["cause repaired", "APlc gained", "APlc50 gained", "errors at 0.50"])
+    return table(rows, ["cause repaired", "APlc gained", "APlc50 gained", "errors at 0.50"])
 
 
 def count_errors_table(rows: Mapping[str, dict[str, float]], what: str) -> str:
@@ -83,30 +80,28 @@ def count_errors_table(rows: Mapping[str, dict[str, float]], what: str) -> str:
         what: heads the first column.
     """
     columns = ("MAE", "RMSE", "bias")
-    body = [[name, *(figure(row[c]) for c in columns)] for name, row in rows.items()]
-    return _table(body, [what, *columns])
+    return table(
+        [[name, *(row[c] for c in columns)] for name, row in rows.items()], [what, *columns]
+    )
 
 
 def count_table(statistics: CountStatistics) -> str:
     """Statistics of the counts: all, the subsets, then each true count."""
     rows = {"all": statistics.total} | statistics.by_subset | statistics.by_count
     headers = list(statistics.total)
-    body = [
-        [str(n), *(figure(row[k]) if isinstance(row[k], float) else str(row[k]) for k in headers)]
-        for n, row in rows.items()
-    ]
-    return _table(body, ["true count", *headers])
+    body = [[str(n), *(row[key] for key in headers)] for n, row in rows.items()]
+    return table(body, ["true count", *headers])
 
 
 def differences_table(differences: Differences) -> str:
     """A heading, and a row for each figure."""
-    body = [[r["figure"], *map(figure, list(r.values())[1:])] for r in differences.figures]
+    body = [list(row.values()) for row in differences.figures]
     what = f"{100 * differences.level:g} % intervals of {differences.draws} draws"
     head = f"Differences from the other detections; {what}"
     if differences.undefined:
         head += f", {differences.undefined} of them without ground truth and left out"
     columns = ["figure", "DT", "other", "DT - other", "from", "to"]
-    return f"{head}:\n{_table(body, columns)}"
+    return f"{head}:\n{table(body, columns)}"
 
 
 def suspects_table(suspects: Sequence[dict]) -> str:

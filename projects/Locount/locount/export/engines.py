@@ -39,27 +39,20 @@ def make_engine(
     check_exportable(cfg)
     content = to_bytes(model, torch.zeros(_TRACED, dtype=torch.uint8), "onnx", {})
     if name == "onnx":
-        return _Exported(run_onnx(content, max(1, threads // parallel)))
-    return _Exported(run_openvino(content, threads, parallel))
+        run = run_onnx(content, max(1, threads // parallel))
+    else:
+        run = run_openvino(content, threads, parallel)
+    return lambda inputs: [{"instances": _detect(run, image)} for image in inputs]
 
 
-class _Exported:
-    """An exported model that takes and gives what Detectron2's models do."""
-
-    def __init__(self, run: Run):
-        self.run = run
-
-    def __call__(self, inputs: list[dict]) -> list[dict]:
-        return [{"instances": self._detect(image)} for image in inputs]
-
-    def _detect(self, image: dict) -> Instances:
-        tensor = image["image"]
-        outputs = self.run(tensor.numpy())
-        fields = {
-            # A copy: an engine may write its next outputs to the same place.
-            field: torch.from_numpy(output.copy())
-            for field, output in zip(OUTPUTS.values(), outputs, strict=False)
-        }
-        fields["pred_boxes"] = Boxes(fields["pred_boxes"])
-        detections = Instances(tuple(tensor.shape[1:]), **fields)
-        return detector_postprocess(detections, image["height"], image["width"])
+def _detect(run: Run, image: dict) -> Instances:
+    """What Detectron2's models give for one of their inputs, from an exported model."""
+    tensor = image["image"]
+    fields = {
+        # A copy: an engine may write its next outputs to the same place.
+        field: torch.from_numpy(output.copy())
+        for field, output in zip(OUTPUTS.values(), run(tensor.numpy()), strict=False)
+    }
+    fields["pred_boxes"] = Boxes(fields["pred_boxes"])
+    detections = Instances(tuple(tensor.shape[1:]), **fields)
+    return detector_postprocess(detections, image["height"], image["width"])

@@ -13,7 +13,7 @@ import torch
 from detectron2.config import CfgNode
 from torch import Tensor, nn
 
-from ..errors import InputError, listing
+from ..errors import InputError, listing, require
 from .tracing import OUTPUTS, Detector, traceable
 
 FORMATS = ("onnx", "torchscript")
@@ -43,21 +43,6 @@ def check_exportable(cfg: CfgNode) -> None:
         raise InputError(f"This model can't be exported:\n{listing(problems)}")
 
 
-def require(package: str) -> None:
-    """Import the packages that an export needs.
-
-    Raises:
-        InputError: if a package of the extra ``export`` is not installed.
-    """
-    try:
-        __import__(package)
-    except ImportError as error:
-        raise InputError(
-            f"{error.name} is not installed: pip install 'locount[export]', or -e '.[export]' in "
-            "a checkout"
-        ) from error
-
-
 def to_bytes(model: nn.Module, image: Tensor, format: str, metadata: Mapping[str, str]) -> bytes:
     """The file of a model for images of any size.
 
@@ -80,7 +65,7 @@ def to_bytes(model: nn.Module, image: Tensor, format: str, metadata: Mapping[str
 
 
 def _to_onnx(detector: Detector, image: Tensor, metadata: Mapping[str, str]) -> bytes:
-    require("onnx")
+    require("export", "onnx")
     import onnx
 
     names = list(OUTPUTS)[: len(detector(image))]
@@ -159,7 +144,7 @@ def run_onnx(content: bytes, threads: int = 0) -> Run:
     Args:
         threads: for each image; 0 lets onnxruntime choose.
     """
-    require("onnxruntime")
+    require("export", "onnxruntime")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -175,7 +160,7 @@ def run_openvino(content: bytes, threads: int = 0, parallel: int = 1) -> Run:
         threads: in all; 0 lets OpenVINO choose.
         parallel: images that go through the model at the same time, from threads of the caller.
     """
-    require("openvino")
+    require("export", "openvino")
     import openvino
 
     options = {

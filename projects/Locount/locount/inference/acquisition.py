@@ -143,7 +143,7 @@ def rank(
             seen_looks.append(look(open_picture(path, upright=not predictor.as_stored).pixels))
             seen.append(path)
         except InputError as error:
-            on_failure(Failure(path, str(error).removeprefix(path).lstrip(": ")))
+            on_failure(Failure.of(path, error))
     width = COLORS**3 + CELLS**2 * DIRECTIONS
     choices = choose(
         [corrections.total for corrections in expected],

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
@@ -61,6 +62,13 @@ class Failure:
     name: str
     problem: str
     cause: Exception | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, name: str, error: Exception) -> Self:
+        """What was raised where it was to be read or predicted."""
+        if isinstance(error, InputError):
+            return cls(name, str(error).removeprefix(name).lstrip(": "), error)
+        return cls(name, f"the model can't take it ({type(error).__name__}: {error})", error)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.problem}"

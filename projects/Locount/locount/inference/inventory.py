@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from math import inf, nan
 from pathlib import Path
@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
+from ..calibration import Total
 from ..class_names import Classes
-from ..coco import result
 from ..data.images import UPRIGHT
 from ..files import to_csv, write_bytes
-from .journal import Detection, Entry, Total
+from .journal import Detection, Entry
 
 
 @dataclass
@@ -44,11 +44,6 @@ class Tally:
 COLUMNS = tuple(field.name for field in fields(Tally))
 
 
-def photo_tallies(entry: Entry, classes: Classes) -> list[Tally]:
-    """One for each category in a photo, in the order of the classes."""
-    return [tally for tally in _tallies(entry.detections, classes) if tally.boxes]
-
-
 def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> list[dict[str, Any]]:
     """Write images.json, predictions.json, inventory.csv and totals.csv; with intervals photos.csv,
     too.
@@ -62,7 +57,7 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
     """
     images, results, inventory, of_photos = [], [], [], []
     calibrated = False
-    totals = {i: Tally(n, g) for i, n, g in _labels(classes)}
+    totals = _tallies((), classes)
     photos = dict.fromkeys(totals, 0)
     for entry in entries:
         images.append(
@@ -78,30 +73,27 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
         )
         for detection in entry.detections:
             # Encoded at once, for there can be millions.
-            d = detection
-            found = result(entry.image_id, d.category_id, d.bbox, d.score, d.count, d.count_score)
-            keys = ("count_low", "count_high", "probability")
-            found |= {key: getattr(d, key) for key in keys if getattr(d, key) is not None}
-            results.append(msgspec.json.encode(found))
+            found = {"image_id": entry.image_id} | msgspec.structs.asdict(detection)
+            del found["category"]
+            line = {key: value for key, value in found.items() if value is not None}
+            results.append(msgspec.json.encode(line))
             totals[detection.category_id].add(detection)
-        for category_id in {detection.category_id for detection in entry.detections}:
+        own = {i: t for i, t in _tallies(entry.detections, classes).items() if t.boxes}
+        for category_id in own:
             photos[category_id] += 1
-        of_entry = photo_tallies(entry, classes) or [Tally("", "")]
         total = entry.totals
-        intervals: Sequence[Total | None] = [None] * len(of_entry)
-        if total:
-            calibrated = True
-            intervals = [*total.categories.values()] or [total.photo]
-        inventory += [
-            {"photo": entry.file_name, **_row(tally), **_interval(interval)}
-            for tally, interval in zip(of_entry, intervals, strict=True)
-        ]
+        calibrated |= total is not None
+        of_photo = _interval(total.photo if total else None)
+        by_category = total.categories if total else {}
+        rows = [_row(t) | _interval(by_category.get(i)) for i, t in own.items()]
+        rows = rows or [_row(Tally("", "")) | of_photo]
+        inventory += [{"photo": entry.file_name, **row} for row in rows]
         of_photos.append(
             {
                 "photo": entry.file_name,
                 "boxes": len(entry.detections),
-                "instances": sum(tally.instances for tally in of_entry),
-                **_interval(total.photo if total else None),
+                "instances": sum(tally.instances for tally in own.values()),
+                **of_photo,
                 "level": total.level if total else nan,
             }
         )
@@ -122,11 +114,12 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
     return rows
 
 
-def _tallies(detections: Iterable[Detection], classes: Classes) -> list[Tally]:
+def _tallies(detections: Iterable[Detection], classes: Classes) -> dict[int, Tally]:
+    """Of each category by its id, in the order of the classes."""
     tallies = {i: Tally(n, g) for i, n, g in _labels(classes)}
     for detection in detections:
         tallies[detection.category_id].add(detection)
-    return list(tallies.values())
+    return tallies
 
 
 def _labels(classes: Classes) -> Iterable[tuple[int, str, str]]:

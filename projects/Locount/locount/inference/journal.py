@@ -11,11 +11,12 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from ..calibration import Interval
+from ..calibration import Interval, Totals
 from ..coco import xywh
 from ..errors import InputError, listing, printable
 from ..files import locked
@@ -48,41 +49,6 @@ class Detection(msgspec.Struct, omit_defaults=True):
     probability: float | None = None
 
 
-class Total(msgspec.Struct):
-    """The items on a photo, or of one category on it, and their interval."""
-
-    count: int
-    low: int
-    high: int
-
-    def __str__(self) -> str:
-        return f"{self.count} ({Interval(self.low, self.high)})"
-
-
-class Totals(msgspec.Struct):
-    """
-    Attributes:
-        level: of the intervals.
-        categories: those that were found, by their ids.
-    """
-
-    level: float
-    photo: Total
-    categories: dict[int, Total]
-
-    @classmethod
-    def of(cls, prediction: Prediction, level: float) -> Totals:
-        """Raises as :meth:`Prediction.total_interval`."""
-        found = prediction.calibrated()
-        intervals = found.category_intervals(level)
-        totals = found.category_totals()
-        return cls(
-            level,
-            Total(sum(totals.values()), *found.total_interval(level)),
-            {found.classes.ids[i]: Total(totals[i], *intervals[i]) for i in totals},
-        )
-
-
 class Entry(msgspec.Struct, omit_defaults=True):
     """The detections of one photo, or frame of a video.
 
@@ -104,7 +70,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
     picture: str | None
     detections: list[Detection]
     orientation: int = 1
-    totals: Totals | None = None
+    totals: Totals[int] | None = None
 
     @classmethod
     def of(
@@ -119,37 +85,30 @@ class Entry(msgspec.Struct, omit_defaults=True):
         Args:
             level: of the intervals, which a prediction with a calibration has; None for none.
         """
-        count_scores = prediction.count_scores.tolist()
         # The calibrated ones are the first ones, as the best are.
         intervals: list[Interval | tuple[None, None]] = [(None, None)] * len(prediction)
         probabilities: list[float | None] = [None] * len(prediction)
-        calibration = prediction.calibration
+        totals, calibration = None, prediction.calibration
         if level is not None and calibration is not None:
+            totals = prediction.intervals(level)
             probabilities = prediction.probabilities.tolist()
             if calibration.boxes is not None:
                 sure = prediction.count_intervals(level)
                 intervals[: len(sure)] = sure
         detections = [
             Detection(
-                category_id=prediction.classes.ids[class_id],
-                category=prediction.classes.names[class_id],
+                category_id=prediction.classes.ids[found.class_id],
+                category=found.name,
                 bbox=tuple(box),
-                score=score,
-                count=count,
-                count_score=None if np.isnan(count_score) else count_score,
+                score=found.score,
+                count=found.count,
+                count_score=None if np.isnan(found.count_score) else found.count_score,
                 count_low=low,
                 count_high=high,
                 probability=probability,
             )
-            for box, class_id, score, count, count_score, (low, high), probability in zip(
-                xywh(prediction.boxes).tolist(),
-                prediction.class_ids.tolist(),
-                prediction.scores.tolist(),
-                prediction.counts.tolist(),
-                count_scores,
-                intervals,
-                probabilities,
-                strict=True,
+            for found, box, (low, high), probability in zip(
+                prediction, xywh(prediction.boxes).tolist(), intervals, probabilities, strict=True
             )
         ]
         return cls(
@@ -161,7 +120,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
             picture,
             detections,
             prediction.orientation,
-            None if level is None or calibration is None else Totals.of(prediction, level),
+            totals,
         )
 
 
@@ -174,6 +133,14 @@ def file_stamp(path: str) -> tuple[int, int]:
     """Size and modification time in nanoseconds."""
     status = os.stat(path)
     return status.st_size, status.st_mtime_ns
+
+
+class _Place(NamedTuple):
+    """Where an entry is, and what of it is asked for often."""
+
+    offset: int
+    stamp: tuple[int, int]
+    picture: str | None
 
 
 class Journal:
@@ -196,9 +163,7 @@ class Journal:
         self.path = path
         self.next_id = 1
         self.num_damaged = 0
-        self._offsets: dict[str, int] = {}
-        self._stamps: dict[str, tuple[int, int]] = {}
-        self._pictures: dict[str, str | None] = {}
+        self._places: dict[str, _Place] = {}
         self._synced = time.monotonic()
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
@@ -207,16 +172,13 @@ class Journal:
             self._read(dict(settings))
             self._stack = stack.pop_all()
 
-    def __len__(self) -> int:
-        return len(self._offsets)
-
     def holds(self, name: str, stamp: tuple[int, int]) -> bool:
         """Whether there is an entry of that photo, made from the file as it is now."""
-        return self._stamps.get(name) == stamp
+        return name in self._places and self._places[name].stamp == stamp
 
     def picture(self, name: str) -> str | None:
         """The file name of an entry's annotated picture."""
-        return self._pictures[name]
+        return self._places[name].picture
 
     def add(self, entry: Entry) -> None:
         """Append an entry; it replaces an earlier one of the same file name."""
@@ -226,12 +188,12 @@ class Journal:
 
     def line(self, name: str) -> bytes:
         """An entry as JSON, without checksum and line end."""
-        self._file.seek(self._offsets[name])
+        self._file.seek(self._places[name].offset)
         return _checked(self._file.readline())
 
     def __iter__(self) -> Iterator[Entry]:
         """The entries in the order in which their photos first came."""
-        for name in self._offsets:
+        for name in self._places:
             yield msgspec.json.decode(self.line(name), type=Entry)
 
     def close(self) -> None:
@@ -248,9 +210,7 @@ class Journal:
         return offset
 
     def _hold(self, entry: Entry, offset: int) -> None:
-        name = entry.file_name
-        self._offsets[name], self._stamps[name] = offset, entry.stamp
-        self._pictures[name] = entry.picture
+        self._places[entry.file_name] = _Place(offset, entry.stamp, entry.picture)
         self.next_id = max(self.next_id, entry.image_id + 1)
 
     def _read(self, settings: dict[str, str]) -> None:

@@ -13,13 +13,13 @@ import torch
 from detectron2.structures import Instances
 from PIL import Image
 
-from ..calibration import DEFAULT_LEVEL, Calibration, Interval
+from ..calibration import DEFAULT_LEVEL, Calibration, Interval, Totals
 from ..class_names import Classes
 from ..coco import results
 from ..data.images import UPRIGHT, open_picture
 from ..errors import InputError
 from ..evaluation.parts import outside_better
-from ..visualization.drawing import draw_prediction
+from ..visualization.drawing import draw_prediction, to_picture
 
 if TYPE_CHECKING:
     import supervision
@@ -255,12 +255,16 @@ class Prediction:
         totals = np.bincount(self.class_ids, self.counts)
         return {int(i): int(totals[i]) for i in np.flatnonzero(totals)}
 
-    def category_intervals(self, level: float = DEFAULT_LEVEL) -> dict[int, Interval]:
-        """Of the items of each class in :meth:`calibrated`, by its number, likewise."""
+    def intervals(self, level: float = DEFAULT_LEVEL) -> Totals[int]:
+        """The total of :meth:`calibrated`, and those of its categories by their ids, likewise."""
         totals = self.calibrated().category_totals()
         by_id = {self.classes.ids[i]: total for i, total in totals.items()}
-        intervals = self._own_calibration.category_intervals(by_id, level)
-        return dict(zip(totals, intervals, strict=True))
+        return self._own_calibration.totals_of(by_id, level)
+
+    def category_intervals(self, level: float = DEFAULT_LEVEL) -> dict[int, Interval]:
+        """Those of :meth:`intervals`, by the numbers of the classes."""
+        categories = self.intervals(level).categories
+        return {self.classes.ids.index(i): total.interval for i, total in categories.items()}
 
     def count_intervals(self, level: float = DEFAULT_LEVEL) -> list[Interval]:
         """Of the count of each detection of :meth:`calibrated` that is on an object, likewise."""
@@ -293,8 +297,7 @@ class Prediction:
             pixels = self.pixels
         if pixels is None:
             pixels = open_picture(self.name, upright=self.orientation != UPRIGHT).pixels
-        drawn = draw_prediction(self, pixels, level)
-        return Image.fromarray(np.ascontiguousarray(drawn[:, :, ::-1]))
+        return to_picture(draw_prediction(self, pixels, level))
 
     def to_coco(self, image_id: int = 1) -> list[dict[str, Any]]:
         """COCO results, as in predictions.json of `locount predict`: boxes as XYWH, with counts.

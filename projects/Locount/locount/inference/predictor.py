@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +18,6 @@ from detectron2.data import transforms as T
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
 
-from .. import config_files
 from ..calibration import Calibration
 from ..checkpoint import load_weights
 from ..class_names import find_classes
@@ -27,8 +25,8 @@ from ..config import building, device_of
 from ..data.images import UPRIGHT, NotAdmittedError, open_picture
 from ..errors import InputError
 from ..export.engines import ENGINES, make_engine
-from ..model_choice import choose, open_config
-from ..model_file import CARD_KEY, find_weights, stored, stored_config
+from ..model_choice import open_model
+from ..model_file import CARD_KEY, stored
 from ..training import mixed_precision
 from .ahead import Place, Room, chunks, run_ahead
 from .inputs import Failure, NamedImage, StoredImage
@@ -41,8 +39,6 @@ MAX_PARALLEL = 4
 MAX_PIXELS_AHEAD = 150_000_000
 # Pixels of a photo from which on its colors are resized one at a time.
 LARGE_PHOTO = 16_000_000
-
-logger = logging.getLogger(__name__)
 
 Image = str | os.PathLike | np.ndarray | NamedImage | StoredImage
 
@@ -111,7 +107,7 @@ class Predictor:
             InputError: if the weights do not fit the config, or an option makes no sense, such as
                 a device that does not exist.
         """
-        self.cfg: CfgNode = _open_config(cfg, weights)
+        self.cfg: CfgNode = open_model(cfg, weights)
         if device is not None:
             self.cfg.MODEL.DEVICE = device
         self.cfg.freeze()
@@ -133,7 +129,7 @@ class Predictor:
         self._amp, self.as_stored = amp, as_stored
         self.tiling = Tiling.of(tiles, self.cfg)
         in_tiles = self.tiling is not None and not self.tiling.item
-        self.calibration = None if in_tiles else find_calibration(self.cfg)
+        self.calibration = None if in_tiles else Calibration.of_config(self.cfg)
         # Read here, because while a stream runs torch gives new threads another number.
         self._threads = torch.get_num_threads()
         self._parallel = min(self._threads, MAX_PARALLEL) if self.device.type == "cpu" else 1
@@ -163,8 +159,20 @@ class Predictor:
         return self._prediction(item, instances, keep_pixels)
 
     def prepare(self, pixels: np.ndarray) -> torch.Tensor:
-        """An image (H x W x 3, uint8, BGR) as the model takes it: 3 x H' x W', uint8."""
-        return model_input(self.cfg, pixels)
+        """An image (H x W x 3, uint8, BGR) resized as the model takes it: 3 x H' x W', uint8."""
+        options = self.cfg.INPUT
+        inputs = INPUT_VIEWS[options.FORMAT](pixels)
+        resize = T.ResizeShortestEdge([options.MIN_SIZE_TEST] * 2, options.MAX_SIZE_TEST)
+        transform = resize.get_transform(inputs)
+        if isinstance(transform, T.ResizeTransform) and not (transform.new_h and transform.new_w):
+            raise InputError(
+                f"has {pixels.shape[1]}x{pixels.shape[0]} pixels, and none is left in one "
+                "direction when it is resized for the model: cut out the part with the goods"
+            )
+        resized = _resize(transform, inputs)
+        # Bytes, not float32 as in DefaultPredictor: the model subtracts its means in float32 either
+        # way, and a fourth of the memory is moved.
+        return torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
 
     def stream(
         self,
@@ -239,7 +247,7 @@ class Predictor:
     def _cut(self, item: _Loaded, pixels: np.ndarray, region: np.ndarray) -> _Loaded:
         """A tile of a photo as an image; of its pixels only the model's input is a copy."""
         x1, y1, x2, y2 = region.tolist()
-        tensor = model_input(self.cfg, pixels[y1:y2, x1:x2])
+        tensor = self.prepare(pixels[y1:y2, x1:x2])
         return _Loaded(item.name, (y2 - y1, x2 - x1), None, tensor, item.orientation, Place(None))
 
     def _load(
@@ -263,12 +271,12 @@ class Predictor:
                     source, name=name, upright=not self.as_stored, admit=place.take
                 )
             _check_pixels(name, pixels)
-            tensor = model_input(self.cfg, pixels)
+            tensor = self.prepare(pixels)
         except NotAdmittedError:
             return _Later(numbered)
         except Exception as error:  # of one image: the others go on
             place.leave()
-            return _failure(name, error)
+            return Failure.of(name, error)
         size = pixels.shape[:2]
         kept = pixels if keep_pixels or self.tiling else None
         if kept is None:
@@ -305,7 +313,7 @@ class Predictor:
                 outputs = self._detect(inputs)
         except Exception as error:  # as in _load
             # It holds memory of the failed call, which the halves need.
-            failure = _failure(batch[0].name, error) if len(batch) == 1 else None
+            failure = Failure.of(batch[0].name, error) if len(batch) == 1 else None
         # What a failed call holds is free only after the handler.
         if outputs is not None:
             instances = [_on_cpu(output["instances"]) for output in outputs]
@@ -349,49 +357,6 @@ class Predictor:
                 torch.set_num_threads(self._threads)
 
 
-def _open_config(
-    cfg: CfgNode | str | os.PathLike | None, weights: str | os.PathLike | None
-) -> CfgNode:
-    """The config of a model, not frozen, its MODEL.WEIGHTS the model's."""
-    if isinstance(cfg, CfgNode):
-        own: CfgNode = cfg.clone()
-        own.defrost()
-        own.MODEL.WEIGHTS = find_weights(own.MODEL.WEIGHTS if weights is None else weights)
-        return own
-    if cfg is None:
-        return open_config(*choose(weights=weights))
-    if os.path.isdir(cfg):
-        return open_config(*choose(weights=weights, run=cfg))
-    name = os.fspath(cfg)
-    if name.endswith((".yaml", ".yml")) or name in config_files.names():
-        return open_config(*choose(name, weights))
-    if weights is not None:
-        raise InputError(f"{cfg} is not a config: name a .yaml file.")
-    return open_config(*choose(weights=name))
-
-
-def find_calibration(cfg: CfgNode) -> Calibration | None:
-    """The one in the model file, if it is of detections that the config gives."""
-    path = cfg.MODEL.WEIGHTS
-    calibration = Calibration.of_model_file(path)
-    if calibration is None or _detecting(cfg) == _detecting(stored_config(path)):
-        return calibration
-    logger.warning(
-        "%s is calibrated for the config in it. With another one there are no intervals; `locount "
-        "calibrate` makes them.",
-        path,
-    )
-    return None
-
-
-def _detecting(cfg: CfgNode) -> str:
-    """The same for configs that give the same detections, all of them."""
-    cfg = cfg.clone()
-    cfg.defrost()
-    cfg.MODEL.WEIGHTS = cfg.MODEL.DEVICE = ""
-    return CfgNode({key: cfg[key] for key in ("MODEL", "INPUT", "TEST")}).dump()
-
-
 def _check_engine(name: str, device: torch.device, amp: bool) -> None:
     if name not in ENGINES:
         raise InputError(f"There is no engine {name!r}; the engines are {', '.join(ENGINES)}.")
@@ -402,22 +367,6 @@ def _check_engine(name: str, device: torch.device, amp: bool) -> None:
 
 
 INPUT_VIEWS = {"BGR": lambda pixels: pixels, "RGB": lambda pixels: pixels[:, :, ::-1]}
-
-
-def model_input(cfg: CfgNode, pixels: np.ndarray) -> torch.Tensor:
-    """An image (H x W x 3, uint8, BGR) resized as the model takes it: 3 x H' x W', uint8."""
-    inputs = INPUT_VIEWS[cfg.INPUT.FORMAT](pixels)
-    resize = T.ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
-    transform = resize.get_transform(inputs)
-    if isinstance(transform, T.ResizeTransform) and not (transform.new_h and transform.new_w):
-        raise InputError(
-            f"has {pixels.shape[1]}x{pixels.shape[0]} pixels, and none is left in one "
-            "direction when it is resized for the model: cut out the part with the goods"
-        )
-    resized = _resize(transform, inputs)
-    # Bytes, not float32 as in DefaultPredictor: the model subtracts its means in float32 either
-    # way, and a fourth of the memory is moved.
-    return torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
 
 
 def _resize(transform: T.Transform, pixels: np.ndarray) -> np.ndarray:
@@ -452,12 +401,6 @@ class _Later:
     """An image for which there was no room: it is read when its turn comes."""
 
     numbered: tuple[int, Image]
-
-
-def _failure(name: str, error: Exception) -> Failure:
-    if isinstance(error, InputError):
-        return Failure(name, str(error).removeprefix(name).lstrip(": "), error)
-    return Failure(name, f"the model can't take it ({type(error).__name__}: {error})", error)
 
 
 def _on_cpu(instances: Instances) -> Instances:

@@ -16,6 +16,7 @@ from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from detectron2.utils.file_io import PathManager
 
+from ..config import changed
 from ..data.images import UPRIGHT
 from ..errors import InputError
 from ..files import remove_unfinished_files, write_bytes
@@ -227,17 +228,14 @@ def _for_drawing(prediction: Prediction, pixels: np.ndarray) -> tuple[Prediction
 
 def _is_there(path: Path) -> bool:
     """Whether there is a file that is not empty."""
-    try:
+    with contextlib.suppress(OSError):
         return path.stat().st_size > 0
-    except OSError:
-        return False
+    return False
 
 
 def _config_digest(cfg: CfgNode) -> str:
     """The same for configs that give the same detections on every machine."""
-    cfg = cfg.clone()
-    cfg.defrost()
-    cfg.OUTPUT_DIR = cfg.MODEL.WEIGHTS = cfg.MODEL.DEVICE = ""
+    cfg = changed(cfg, "OUTPUT_DIR", "", "MODEL.WEIGHTS", "", "MODEL.DEVICE", "")
     return hashlib.sha256(cfg.dump().encode()).hexdigest()[:DIGITS]
 
 

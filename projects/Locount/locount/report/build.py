@@ -6,25 +6,29 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
 from ..counting import AC_STEPS, AC_THRESHOLDS, COUNT_RANGES, SCALE_SIDES
 from ..data.formats.locount.categories import LOCOUNT_CLASSES
 from ..evaluation import EvaluationResult, match, score_matches
-from ..evaluation.analysis.causes import ErrorAnalysis, analyze_errors
-from ..evaluation.analysis.count_statistics import CountStatistics, count_statistics
+from ..evaluation.analysis.causes import analyze_errors
+from ..evaluation.analysis.count_statistics import (
+    CountStatistics,
+    count_statistics,
+    subset_confusion,
+)
 from ..evaluation.analysis.pairs import blind_matches
 from ..evaluation.analysis.reliability import Reliability
 from ..evaluation.protocol import IOU_THRESHOLDS, RECALL_POINTS
-from ..visualization.charts import BubbleChart, LineChart, Series, count_chart, line_chart
+from ..visualization.charts import LineChart, Series, count_chart, line_chart
 from .cases import best_cases, worst_counts, worst_misses
-from .confusion import subset_confusion
 from .galleries import Gallery, Pictures
 from .paper import paper_figures, paper_method
 from .run_folder import Evaluation, RunFolder, read_run_folder
 from .shelf_page import environment
-from .shelves import Shelves, report_shelves
+from .shelves import report_shelves
 from .training_curves import training_curves
 
 # Of all galleries together, so that the page stays below 10 MB, and of one.
@@ -33,39 +37,13 @@ MAX_EXAMPLES, MAX_GALLERY = 72, 6
 
 @dataclass(frozen=True)
 class BuiltReport:
-    """A page, and what is missing on it.
+    """A page, and what is missing from it.
 
     Attributes:
-        problems: what could not be read and is therefore missing on the page, which says so too.
+        problems: what could not be read and is therefore missing from the page, which says so too.
     """
 
     html: str
-    problems: list[str]
-
-
-@dataclass(frozen=True)
-class EvaluationView:
-    """What the page shows of one evaluation. Figures are in percent, NaN where undefined."""
-
-    title: str
-    anchor: str
-    date: str
-    is_locount: bool
-    num_images: int
-    num_boxes: int
-    num_items: int
-    num_detections: int
-    result: EvaluationResult
-    precision_recall: LineChart
-    reliability: LineChart
-    reliability_error: float
-    errors: ErrorAnalysis
-    count_chart: BubbleChart
-    confusion: np.ndarray
-    counts: CountStatistics
-    categories: list[dict]
-    galleries: list[Gallery]
-    shelves: Shelves
     problems: list[str]
 
 
@@ -111,7 +89,8 @@ def _view(
     anchor: str,
     num_examples: int,
     photo_root: Path | None,
-) -> EvaluationView:
+) -> SimpleNamespace:
+    """What the page shows of one evaluation. Figures are in percent, NaN where undefined."""
     max_dets = run.cfg.TEST.DETECTIONS_PER_IMAGE
     matcher = match(evaluation.ground_truth, evaluation.detections, max_dets)
     gt, dt = matcher.gt, matcher.dt
@@ -142,7 +121,7 @@ def _view(
     num_shelves = -(-num_examples // 2)
     shelves = report_shelves(pictures, run.cfg, num_shelves, tta=bool(evaluation.kind))
     modified = datetime.fromtimestamp(evaluation.detections.stat().st_mtime)
-    return EvaluationView(
+    return SimpleNamespace(
         title=evaluation.title,
         anchor=anchor,
         date=f"{modified:%Y-%m-%d %H:%M}",

@@ -11,19 +11,16 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
-from detectron2.structures import Boxes, Instances
 from detectron2.utils.file_io import PathManager
 from PIL import Image
 
-from ..class_names import Classes
-from ..data import DatasetError, read_image
-from ..evaluation.annotations import Detections, GroundTruth
+from ..data import read_image
+from ..errors import InputError
+from ..evaluation.annotations import Detections, GroundTruth, xyxy
 from ..evaluation.matching.engine import Matcher
-from ..inference.prediction import Prediction
-from ..visualization.drawing import draw_prediction
+from ..evaluation.reading import Photo
+from ..visualization.drawing import count_texts, draw_boxes, to_picture
 from .cases import Case
-from .run_folder import Photo
 
 TILE = (400, 300)  # width and height of a picture in pixels, at most
 MAX_TILE_BYTES = 40_000
@@ -93,40 +90,37 @@ class Pictures:
     def pixels(self, image: int) -> np.ndarray | None:
         """BGR; None for a photo that can't be used, which is then among the problems."""
         image_id = self.matcher.gt.image_ids[image].item()
-        photo = self.photos[image_id]
-        if image_id in self.problems:
-            return None
+        if image_id not in self.problems:
+            try:
+                return self._read(self.photos[image_id])
+            except InputError as error:
+                self.problems[image_id] = str(error)
+        return None
+
+    def _read(self, photo: Photo) -> np.ndarray:
         if photo.file_name is None:
-            self.problems[image_id] = f"image {image_id} has no file_name in the ground truth"
-            return None
+            raise InputError(f"image {photo.id} has no file_name in the ground truth")
         if self.photo_root is not None and not _is_below(photo.file_name, self.photo_root):
-            self.problems[image_id] = f"{photo.file_name} is not in {self.photo_root}"
-            return None
+            raise InputError(f"{photo.file_name} is not in {self.photo_root}")
         if not PathManager.isfile(photo.file_name):
-            self.problems[image_id] = (
+            raise InputError(
                 f"{photo.file_name} is missing: restore it; a relative path starts in the folder "
                 "where the run was started"
             )
-            return None
-        try:
-            pixels = read_image(photo.file_name, "BGR")
-        except DatasetError as error:
-            self.problems[image_id] = str(error)
-            return None
+        pixels = read_image(photo.file_name, "BGR")
         size = (photo.height or pixels.shape[0], photo.width or pixels.shape[1])
         if pixels.shape[:2] != size:
-            self.problems[image_id] = (
+            raise InputError(
                 f"{photo.file_name} has {pixels.shape[1]} x {pixels.shape[0]} pixels, and the "
                 f"ground truth says {size[1]} x {size[0]}: restore the photo that was evaluated"
             )
-            return None
         return pixels
 
     def _example(self, case: Case, image: int, pixels: np.ndarray) -> Example:
         gt, dt = self.matcher.gt, self.matcher.dt
-        subject = _xyxy(gt.boxes[[case.gt]])[0]
+        subject = xyxy(gt.boxes[[case.gt]])[0]
         if case.dt >= 0:
-            other = _xyxy(dt.boxes[[case.dt]])[0]
+            other = xyxy(dt.boxes[[case.dt]])[0]
             subject = np.append(np.minimum(subject, other)[:2], np.maximum(subject, other)[2:])
         view = window(tuple(subject.tolist()), pixels.shape[1], pixels.shape[0])
         tile = _tile(pixels, view, subject)
@@ -156,30 +150,18 @@ class Pictures:
         alt: str,
     ) -> Picture:
         height, width = tile.shape[:2]
-        boxes = _xyxy(objects.boxes[places])
-        offset, scale = np.tile(view[:2], 2), width / (view[2] - view[0])
-        clipped = (boxes - offset) * scale
-        clipped = np.clip(clipped, 0, [width - 1, height - 1, width - 1, height - 1])
-        area, visible = (_area(b) for b in ((boxes - offset) * scale, clipped))
-        kept = visible > _MIN_VISIBLE * area
-        places, clipped = places[kept], clipped[kept]
-        scores = objects.scores[places] if isinstance(objects, Detections) else np.ones(len(places))
-        best_first = np.argsort(-scores, kind="stable")
-        places, clipped, scores = places[best_first], clipped[best_first], scores[best_first]
-        instances = Instances(
-            (height, width),
-            pred_boxes=Boxes(torch.from_numpy(clipped)),
-            scores=torch.from_numpy(scores).float(),
-            pred_classes=torch.from_numpy(objects.category[places]).long(),
-            pred_counts=torch.from_numpy(objects.counts[places]),
-        )
-        gt = self.matcher.gt
-        classes = Classes(
-            gt.category_names, ("",) * len(gt.category_names), tuple(gt.category_ids.tolist())
-        )
-        # Without the key below the photo.
-        drawn = draw_prediction(Prediction(alt, instances, classes), tile)[:height]
-        return Picture(jpeg_uri(drawn, MAX_TILE_BYTES), width, height, alt)
+        if isinstance(objects, Detections):  # the best first
+            places = places[np.argsort(-objects.scores[places], kind="stable")]
+        scale = width / (view[2] - view[0])
+        boxes = (xyxy(objects.boxes[places]) - np.tile(view[:2], 2)) * scale
+        clipped = np.clip(boxes, 0, [width - 1, height - 1, width - 1, height - 1])
+        kept = _area(clipped) > _MIN_VISIBLE * _area(boxes)
+        categories = objects.category[places[kept]].tolist()
+        names = [self.matcher.gt.category_names[i] for i in categories]
+        texts = count_texts(names, objects.counts[places[kept]].tolist())
+        picture = to_picture(tile)
+        draw_boxes(picture, clipped[kept].tolist(), categories, texts)
+        return Picture(jpeg_uri(picture, MAX_TILE_BYTES), width, height, alt)
 
 
 def window(box: XYXY, width: int, height: int) -> tuple[int, int, int, int]:
@@ -224,17 +206,12 @@ def _tile(pixels: np.ndarray, view: tuple[int, int, int, int], subject: np.ndarr
     return tile
 
 
-def _xyxy(boxes: np.ndarray) -> np.ndarray:
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-
-
 def _area(boxes: np.ndarray) -> np.ndarray:
     return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
-def jpeg_uri(pixels: np.ndarray, max_bytes: int) -> str:
-    """BGR pixels as a data URI, in the best quality that is small enough."""
-    picture = Image.fromarray(np.ascontiguousarray(pixels[:, :, ::-1]))
+def jpeg_uri(picture: Image.Image, max_bytes: int) -> str:
+    """A picture as a data URI, in the best quality that is small enough."""
     for quality in (85, 70, 50, 30):
         data = io.BytesIO()
         picture.save(data, "JPEG", quality=quality, optimize=True)

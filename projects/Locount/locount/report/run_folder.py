@@ -6,32 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 from detectron2.config import CfgNode, get_cfg
 
 from ..config import add_locount_config
 from ..config.merging import merge_saved, read_nodes
 from ..errors import InputError, listing
-from ..texts import JSON_ERRORS, TextError, parse_json, read_lines, read_utf8
+from ..evaluation.reading import Photo, read_photos
+from ..texts import TextError, parse_json, read_lines
 
 GROUND_TRUTH = "locount_ground_truth.json"
 DETECTIONS = "locount_instances_results.json"
 
 # Folder of the evaluations in a run's, and what to say of them.
 _KINDS = {"inference": "", "inference_TTA": " with test-time augmentation"}
-
-
-class Photo(msgspec.Struct, frozen=True):
-    """An image of the ground truth."""
-
-    id: int | str
-    file_name: str | None = None
-    height: int | None = None
-    width: int | None = None
-
-
-class _Images(msgspec.Struct):
-    images: list[Photo]
 
 
 @dataclass(frozen=True)
@@ -61,16 +48,7 @@ class Evaluation:
 
     def photos(self) -> dict[int | str, Photo]:
         """The images of the ground truth by their ids."""
-        try:
-            data = msgspec.json.decode(read_utf8(self.ground_truth), type=_Images)
-        except (msgspec.MsgspecError, *JSON_ERRORS) as error:
-            if isinstance(error, TextError):
-                raise
-            raise InputError(
-                f"{self.ground_truth}: {error}; an image needs an id, and file_name, height and "
-                "width are a text and two integers"
-            ) from error
-        return {photo.id: photo for photo in data.images}
+        return {photo.id: photo for photo in read_photos(self.ground_truth)}
 
 
 @dataclass(frozen=True)
@@ -164,7 +142,7 @@ def _read_log(path: Path, notes: list[str]) -> list[dict]:
             entry = parse_json(text.encode())  # not msgspec: Detectron2 writes NaN
             iteration = int(entry["iteration"])
         except (ValueError, TypeError, KeyError, OverflowError) as error:
-            notes.append(f"{path}:{number}: no line of Detectron2's log, left out ({error!r})")
+            notes.append(f"{path}:{number}: not a line of Detectron2's log, left out ({error!r})")
             continue
         entries[iteration] = entries.get(iteration, {}) | entry
     return [entries[iteration] for iteration in sorted(entries)]

@@ -12,11 +12,12 @@ from detectron2.config import CfgNode
 
 from ..calibration import DEFAULT_LEVEL, Calibration
 from ..errors import InputError
-from ..evaluation.annotations import Detections
+from ..evaluation.analysis.image_counts import ImageCounts
+from ..evaluation.annotations import Detections, xyxy
 from ..evaluation.parts import without_parts
-from ..inference.predictor import find_calibration
-from ..stock import ShelfPhoto, TotalIntervals
+from ..stock import ShelfPhoto
 from ..stock.pictures import draw_rows
+from ..visualization.drawing import to_picture
 from .galleries import Pictures, jpeg_uri
 from .shelf_page import Row, ShelfCard, said
 
@@ -51,26 +52,24 @@ def report_shelves(pictures: Pictures, cfg: CfgNode, num_cards: int, tta: bool) 
     dt = without_parts(
         dt.take(np.flatnonzero(dt.scores >= pictures.score)), cfg.PREDICT.MAX_OVERLAP
     )
-    totals = np.bincount(dt.image, dt.counts, len(gt.image_ids))
-    objects = np.flatnonzero(~gt.crowd)
-    truth = np.bincount(gt.image[objects], gt.counts[objects], len(gt.image_ids))
+    counts = ImageCounts.of(gt, dt, items=True)
     calibration = None if tta else _calibration(cfg)
     shelves, covered = Shelves(), []
-    for image in np.argsort(-totals, kind="stable")[:MAX_PHOTOS].tolist():
+    for image in np.argsort(-counts.predicted(-np.inf), kind="stable")[:MAX_PHOTOS].tolist():
         try:
             photo = _photo(pictures, dt.take(np.flatnonzero(dt.image == image)), image, calibration)
         except InputError as error:
             shelves.problems.append(str(error))
             continue
-        true = int(truth[image])
+        true = int(counts.true[image])
         facts = photo.facts()
         row: dict[str, Any] = {"photo": facts.pop("photo"), "items in truth": true}
         shelves.photos.append(said(row | facts))
         if photo.intervals is not None:
-            low, high = photo.intervals.photo
-            covered.append(low <= true <= high)
+            total = photo.intervals.photo
+            covered.append(total.low <= true <= total.high)
         if len(shelves.cards) < num_cards and (pixels := pictures.pixels(image)) is not None:
-            uri = jpeg_uri(_drawn(photo, pixels), MAX_BYTES)
+            uri = jpeg_uri(to_picture(_drawn(photo, pixels)), MAX_BYTES)
             shelves.cards.append(ShelfCard.of(photo, uri, {"items in truth": true}))
     shelves.covered = float(np.mean(covered)) if covered else None
     return shelves
@@ -80,7 +79,7 @@ def _calibration(cfg: CfgNode) -> Calibration | None:
     """That of the weights, if it is about the boxes that the report shows."""
     if not os.path.isfile(cfg.MODEL.WEIGHTS):
         return None
-    calibration = find_calibration(cfg)
+    calibration = Calibration.of_config(cfg)
     shown = (cfg.PREDICT.SCORE, cfg.PREDICT.MAX_OVERLAP)
     if calibration is None or shown != (calibration.score, calibration.max_overlap):
         return None
@@ -96,16 +95,13 @@ def _photo(
     if calibration is not None:
         items = np.bincount(dt.category, dt.counts).astype(int)
         found = {ids[i]: int(items[i]) for i in np.flatnonzero(items).tolist()}
-        bounds = calibration.category_intervals(found, DEFAULT_LEVEL)
-        by_name = {names[ids.index(i)]: b for i, b in zip(found, bounds, strict=True)}
-        total = calibration.total_interval(int(items.sum()), DEFAULT_LEVEL)
-        intervals = TotalIntervals(DEFAULT_LEVEL, total, by_name)
-    boxes = dt.boxes.copy()
-    boxes[:, 2:] += boxes[:, :2]
+        by_id = dict(zip(ids, names, strict=True))
+        intervals = calibration.totals_of(found, DEFAULT_LEVEL).named(by_id)
     photo = pictures.photos[gt.image_ids[image].item()]
     name, size = pictures.name(image), (photo.width or 0, photo.height or 0)
-    categories = tuple(names[i] for i in dt.category)
-    return ShelfPhoto(name, *size, boxes, categories, dt.counts, frozenset(names), False, intervals)
+    categories, known = tuple(names[i] for i in dt.category), frozenset(names)
+    boxes = xyxy(dt.boxes)
+    return ShelfPhoto(name, *size, boxes, categories, dt.counts, known, intervals=intervals)
 
 
 def _drawn(photo: ShelfPhoto, pixels: np.ndarray) -> np.ndarray:

@@ -128,7 +128,7 @@ class _Desk:
                     body += chunk
                     self._held += len(chunk)
         except TimeoutError as error:
-            raise HTTPException(408, "The photo took too long to come: send it again.") from error
+            raise HTTPException(408, "The photo took too long to arrive: send it again.") from error
         except ClientDisconnect as error:
             raise HTTPException(499, "You left.") from error
 
@@ -151,7 +151,7 @@ def answer(predictor: Predictor, photo: bytes, level: float | None = None) -> di
         prediction = prediction.counting(0, predictor.cfg.PREDICT.MAX_OVERLAP)
         shelf = ShelfPhoto.of(prediction.above(predictor.cfg.PREDICT.SCORE), level)
     except DatasetError as error:
-        if isinstance(error.__cause__, UnidentifiedImageError):
+        if not photo or isinstance(error.__cause__, UnidentifiedImageError):
             raise HTTPException(
                 415, "Give a picture, JPEG, PNG, WebP or BMP, as the body of the request."
             ) from error

@@ -6,9 +6,10 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Collection
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -58,28 +59,25 @@ class Guard:
             await answer(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
+        asked = HTTPConnection(scope)
+        host = asked.headers.get("host", "")
         if not self._is_known(host):
             return _refuse(
                 421,
-                f"The server is not known by the name in {host!r}: ask it by its address, or start "
+                f"The server is not known by the name in {host!r}: use its address, or start "
                 "it with --allow-host NAME.",
             )
-        origin = headers.get("origin")
+        origin = asked.headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return _refuse(403, "Pages of other servers can't ask this one.")
+            return _refuse(403, "Pages of other servers can't use this one.")
         if self._token is None or scope["path"] in OPEN_PATHS:
             return None
-        asked = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if scope["path"] == "/" and self._is_token(asked):
+        if scope["path"] == "/" and self._is_token(asked.query_params.get("token", "")):
             response = RedirectResponse(scope.get("root_path", "") + "/", 303)
             response.set_cookie(self._cookie, self._token, httponly=True, samesite="lax")
             return response
-        bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        cookies = (part.strip() for part in headers.get("cookie", "").split(";"))
-        own = [part.partition("=")[2] for part in cookies if part.startswith(self._cookie + "=")]
-        if any(map(self._is_token, (bearer, *own))):
+        bearer = asked.headers.get("authorization", "").removeprefix("Bearer ")
+        if self._is_token(bearer) or self._is_token(asked.cookies.get(self._cookie, "")):
             return None
         return _refuse(
             401,

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.random import Generator
 
 from .labels import WHITE, print_package
 from .layout import Item, View
@@ -35,11 +36,11 @@ class Brush:
     rich: bool = False
 
     @functools.cached_property
-    def shape(self) -> np.random.Generator:
+    def shape(self) -> Generator:
         return np.random.default_rng([self.item.seed, 0])
 
     @functools.cached_property
-    def color(self) -> np.random.Generator:
+    def color(self) -> Generator:
         return np.random.default_rng([self.item.seed, 1 + self.variant])
 
     def turn(

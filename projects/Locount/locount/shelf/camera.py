@@ -1,4 +1,4 @@
-"""From the plane that is drawn to the photo: perspective, lens, sensor.
+"""From the plane that is drawn to the photo: perspective, lens, noise.
 
 The map from photo to plane is written out in float32 operations that IEEE defines, and pixels are
 interpolated in integers: so the pictures are the same on all machines.
@@ -14,6 +14,18 @@ import numpy as np
 
 # The plane is larger than the photo on each side by this share of its size.
 MARGIN = 0.12
+
+
+class Frame(NamedTuple):
+    """The part of the plane that a photo shows, in pixels of the plane.
+
+    Attributes:
+        around: (4,) XYXY, the rectangle around it.
+        within: (4,) XYXY, the one within it.
+    """
+
+    around: np.ndarray
+    within: np.ndarray
 
 
 class Camera(NamedTuple):
@@ -62,9 +74,7 @@ class Camera(NamedTuple):
             photo = photo + points - np.stack(self.look(photo[:, 0], photo[:, 1]), axis=1)
         return photo
 
-    def frame(self) -> tuple[np.ndarray, np.ndarray]:
-        """What part of the plane the photo shows: the rectangle around it and the one within it,
-        each XYXY in pixels of the plane."""
+    def frame(self) -> Frame:
         n = np.linspace(0, 1, 9)
         ends = np.zeros(9)
         _, top = self.look(n * self.width, ends)
@@ -72,7 +82,7 @@ class Camera(NamedTuple):
         left, _ = self.look(ends, n * self.height)
         right, _ = self.look(ends + self.width, n * self.height)
         around = np.array([left.min(), top.min(), right.max(), bottom.max()])
-        return around, np.array([left.max(), top.max(), right.min(), bottom.min()])
+        return Frame(around, np.array([left.max(), top.max(), right.min(), bottom.min()]))
 
     def project(self, plane: np.ndarray) -> np.ndarray:
         """The photo of the plane, H x W x 3 uint8, before light, sensor and compression."""
@@ -83,47 +93,9 @@ class Camera(NamedTuple):
         return cv2.remap(plane, place, fraction, cv2.INTER_LINEAR)
 
 
-def choose_camera(rng: np.random.Generator, width: int, height: int) -> Camera:
-    def around(reach: float) -> float:
-        return reach * (2 * rng.random() - 1)
-
-    return Camera(
-        width,
-        height,
-        zoom=0.97 + around(0.03),
-        roll=around(0.035),
-        perspective=(around(0.14), around(0.05)),
-        lens=around(0.06),
-    )
-
-
 @functools.cache
-def _noise() -> np.ndarray:
+def sensor_noise() -> np.ndarray:
     """A picture of sensor noise around 128: the sum of four uniform numbers is nearly normal."""
     rng = np.random.Generator(np.random.PCG64(0))
     parts = rng.integers(-32, 33, (4, 768, 1024, 3), np.int16)
     return (parts.sum(0) + 128).astype(np.uint8)
-
-
-def develop(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Focus, noise, exposure and white balance."""
-    blur = rng.integers(5)
-    if blur >= 2:
-        sigma = (0.45, 0.6, 0.75)[blur - 2]
-        photo = cv2.GaussianBlur(photo, (3, 3), sigma)
-    height, width = photo.shape[:2]
-    tile = _noise()
-    if height >= len(tile) or width >= tile.shape[1]:
-        tile = cv2.repeat(tile, height // len(tile) + 1, width // tile.shape[1] + 1)
-    dy, dx = rng.integers((len(tile) - height, tile.shape[1] - width)).tolist()
-    tile = tile[dy : dy + height, dx : dx + width]
-    amount = 0.03 + 0.14 * rng.random() ** 2
-    noisy = cv2.addWeighted(photo, 1, tile, amount, -128 * amount)
-    exposure = 0.82 + 0.27 * rng.random()
-    white = 1 + (rng.random(3) - 0.5) * 0.14
-    contrast = 0.85 + 0.3 * rng.random()
-    lift = rng.integers(0, 14)
-    levels = np.arange(256) / 255
-    curve = levels * contrast + (1 - contrast) * levels * levels * (3 - 2 * levels)
-    table = np.clip(curve[:, None] * 255 * exposure * white + lift, 0, 255).astype(np.uint8)
-    return cv2.LUT(noisy, table[None])

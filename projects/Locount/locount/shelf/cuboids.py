@@ -7,7 +7,7 @@ import numpy as np
 
 from .brush import Brush
 from .labels import CERAMIC, METAL, PASTEL, PLASTIC, VIVID, WHITE, WOOD, blank, ink_on, pick, write
-from .sprites import Sprite, ellipse, mix, shade
+from .sprites import Sprite, ellipse, fill, mix, shade
 
 
 def carton(brush: Brush) -> Sprite:
@@ -127,7 +127,5 @@ def tray(brush: Brush) -> Sprite:
     x, y = sprite.outline[0] + sprite.anchor
     inner = np.array([(0.05, 0.12), (0.95, 0.12), (0.95, 0.88), (0.05, 0.88)])
     points = inner[:, :1] * (w, 0) + inner[:, 1:] * (lean, -rise) + (x, y)
-    cv2.fillConvexPoly(
-        sprite.paint, np.rint(points * 16).astype(np.int32), shade(color, 85), cv2.LINE_AA, 4
-    )
+    fill(sprite.paint, points, shade(color, 85))
     return sprite

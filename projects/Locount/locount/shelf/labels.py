@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from .sprites import Color, fixed, mix, shade
 
@@ -41,7 +42,7 @@ _LETTERS = np.array(
 )  # fmt: skip
 
 
-def pick(rng: np.random.Generator, colors: tuple[Color, ...]) -> Color:
+def pick(rng: Generator, colors: tuple[Color, ...]) -> Color:
     """One of the colors, a little changed."""
     color = colors[rng.integers(len(colors))]
     change = rng.integers(-14, 15, 3).tolist()
@@ -62,7 +63,7 @@ def blank(width: float, height: float, color: Color) -> np.ndarray:
 
 def write(
     image: np.ndarray,
-    rng: np.random.Generator,
+    rng: Generator,
     x: float,
     y: float,
     w: float,
@@ -84,9 +85,7 @@ def write(
     cv2.polylines(image, list(fixed(strokes)), False, ink, 2 if h > 11 else 1, cv2.LINE_AA, 4)
 
 
-def print_package(
-    rng: np.random.Generator, width: float, height: float, color: Color
-) -> np.ndarray:
+def print_package(rng: Generator, width: float, height: float, color: Color) -> np.ndarray:
     """The front of a package: fields of color, a logo, a name and small print."""
     image = blank(width, height, color)
     h, w = image.shape[:2]
@@ -130,7 +129,7 @@ def print_package(
     return image
 
 
-def decorate(rng: np.random.Generator, width: float, height: float, color: Color) -> np.ndarray:
+def decorate(rng: Generator, width: float, height: float, color: Color) -> np.ndarray:
     """The wall of a dish or a cup: plain, striped, dotted or with a picture."""
     image = blank(width, height, color)
     h, w = image.shape[:2]

@@ -5,18 +5,14 @@ Lengths are pixels of the plane that is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 
 from .categories import DRAWN_PITCH, GOODS, MAX_COUNT
 
-# Free space between items that are boxed one by one, as a share of their width. Items of a group
-# have none.
-GAP = (0.14, 0.5)
-_GROUP_SHARE = 0.45
-_FACINGS = (1, 2, 2, 3, 3, 4, 5)
 # A group of n items is n ** -1.15 times as frequent as one of one.
 _DEEPEST = 170  # queue, in units
 _SIZES = np.arange(2, MAX_COUNT + 1)
@@ -90,13 +86,11 @@ class Placed(NamedTuple):
     x: float
 
 
-def uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
+def uniform(rng: Generator, bounds: tuple[float, float]) -> float:
     return bounds[0] + (bounds[1] - bounds[0]) * rng.random()
 
 
-def choose_item(
-    rng: np.random.Generator, category: int, form: str, view: View, room: float
-) -> Item:
+def choose_item(rng: Generator, category: int, form: str, view: View, room: float) -> Item:
     """A product of a category, as large as goods are on a shelf of height ``room``."""
     goods = GOODS[category]
     fitting = min(max(room / (105 * view.scale), 1), 1.4)
@@ -105,10 +99,7 @@ def choose_item(
     height = width * uniform(rng, goods.aspect)
     depth = width * goods.depth
     if form == "row":  # books stand: the spine is as wide as the lying book is high
-        width, height = (
-            max(height, 1.3 * view.pitch),
-            width * uniform(rng, (0.8, 1.0)),
-        )
+        width, height = max(height, 1.3 * view.pitch), width * uniform(rng, (0.8, 1.0))
         depth = height * 0.7
     elif form in ("stack", "block"):
         height = max(height, 1.1 * view.pitch)
@@ -164,7 +155,7 @@ def queue_step(item: Item, view: View) -> float:
 
 
 def choose_group(
-    rng: np.random.Generator, assortment: Sequence[int], view: View, width: float, height: float
+    rng: Generator, assortment: Sequence[int], view: View, width: float, height: float
 ) -> Pile | None:
     """A group that fits into width x height; None if none was found soon."""
     for _ in range(8):
@@ -208,57 +199,3 @@ def _fit(item: Item, form: str, count: int, view: View, height: float) -> Pile |
     elif form == "row" and count < 3:
         return None
     return pile_up(item, form, count, columns, view)
-
-
-def fill_shelf(
-    rng: np.random.Generator,
-    assortment: Sequence[int],
-    view: View,
-    reach: tuple[float, float],
-    inner: tuple[float, float],
-    height: float,
-) -> Iterator[Placed]:
-    """Piles from left to right until the shelf is full.
-
-    Args:
-        rng: decides.
-        assortment: the categories that may stand on it.
-        view: how it is seen.
-        reach: from where to where the shelf is filled.
-        inner: the part of it where groups may stand; single items may be cut by the photo's edge.
-        height: of the free space above the board.
-    """
-    (x, right), previous = reach, None
-    edge = x
-    while x < right - 12 * view.scale:
-        pile = None
-        if x >= inner[0] and rng.random() < _GROUP_SHARE:
-            pile = choose_group(rng, assortment, view, inner[1] - x, height)
-        if pile is not None:
-            yield Placed(pile, x + pile.width / 2)
-            edge = x + pile.width
-            x = edge + uniform(rng, GAP) * min(pile.item.width, 40 * view.scale)
-            previous = pile
-            continue
-        category = assortment[int(rng.integers(len(assortment)))]
-        item = choose_item(rng, category, "single", view, height)
-        if item.height + item.depth * view.tilt > height:
-            x += 2 * view.scale
-            continue
-        gap = uniform(rng, GAP) * min(item.width, 40 * view.scale)
-        single = pile_up(item, "single", 1, 1, view)
-        # Some stand a little before their neighbor, never before one of the same kind.
-        if (
-            previous is not None
-            and previous.form in ("single", "nest", "stack")
-            and previous.item.category != category
-            and rng.integers(4) == 0
-        ):
-            x = edge - 0.14 * min(previous.width, item.width)
-        previous = single
-        for _ in range(_FACINGS[rng.integers(len(_FACINGS))]):
-            yield Placed(single, x + single.width / 2)
-            edge = x + single.width
-            x = edge + gap
-            if x > right - item.width / 2:
-                break

@@ -6,9 +6,10 @@ import functools
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from .labels import BLACK, METAL, PASTEL, VIVID, WHITE, WOOD, ink_on, pick
-from .sprites import Color, mix, shade
+from .sprites import Color, lighten, mix, shade
 
 _SIDE = 96
 _NUM_PHOTOGRAPHS = 64
@@ -16,25 +17,25 @@ _FONTS = (0, 2, 3, 4, 6, 7)  # OpenCV's Hershey fonts
 _VOWELS, _CONSONANTS = "aeiou", "bcdfglmnprstvz"
 
 
-def clouds(rng: np.random.Generator, width: int, height: int, cells: int, depth: int) -> np.ndarray:
+def clouds(rng: Generator, width: int, height: int, cells: int, depth: int) -> np.ndarray:
     """Smooth noise, height x width, uint8, between 200 - depth and 200 + depth / 4."""
     coarse = rng.integers(200 - depth, 200 + depth // 4 + 1, (cells, cells), np.uint8)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
-def folds(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+def folds(rng: Generator, width: int, height: int) -> np.ndarray:
     """Brightness of crumpled foil, height x width, uint8; 200 leaves a picture as it is."""
     coarse = rng.integers(120, 255, (int(rng.integers(4, 9)), int(rng.integers(3, 7))), np.uint8)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _gradient(rng: np.random.Generator, width: int, height: int, a: Color, b: Color) -> np.ndarray:
+def _gradient(rng: Generator, width: int, height: int, a: Color, b: Color) -> np.ndarray:
     corners = np.array([[a, mix(a, b, 30)], [mix(a, b, 70), b]], np.uint8)
     corners = np.rot90(corners, int(rng.integers(4)))
     return cv2.resize(np.ascontiguousarray(corners), (width, height))
 
 
-def _any_color(rng: np.random.Generator) -> Color:
+def _any_color(rng: Generator) -> Color:
     return pick(rng, (VIVID, VIVID, PASTEL, WOOD, METAL)[rng.integers(5)])
 
 
@@ -45,7 +46,7 @@ def photographs() -> list[np.ndarray]:
     return [_photograph(rng, i % 4) for i in range(_NUM_PHOTOGRAPHS)]
 
 
-def _photograph(rng: np.random.Generator, kind: int) -> np.ndarray:
+def _photograph(rng: Generator, kind: int) -> np.ndarray:
     image = _gradient(rng, _SIDE, _SIDE, _any_color(rng), _any_color(rng))
     if kind == 0:  # a heap of berries, nuts, biscuits
         color = _any_color(rng)
@@ -59,8 +60,7 @@ def _photograph(rng: np.random.Generator, kind: int) -> np.ndarray:
                 cv2.ellipse(image, center, part, angle, 0, 360, shade(color, percent), -1, 16)
     elif kind == 1:  # grain
         for cells in (6, 14, 40):
-            noise = cv2.merge([clouds(rng, _SIDE, _SIDE, cells, 110)] * 3)
-            image = cv2.multiply(image, noise, scale=1 / 170)
+            image = lighten(image, clouds(rng, _SIDE, _SIDE, cells, 110), 170)
     elif kind == 2:  # rays
         middle = rng.integers(_SIDE // 4, 3 * _SIDE // 4, 2)
         color = _any_color(rng)
@@ -72,15 +72,13 @@ def _photograph(rng: np.random.Generator, kind: int) -> np.ndarray:
             center = tuple(rng.integers(0, _SIDE + 40, 2).tolist())
             axes = tuple(rng.integers(8, 60, 2).tolist())
             cv2.ellipse(image, center, axes, int(rng.integers(90)), 0, 360, _any_color(rng), -1, 16)
-        image = cv2.multiply(
-            image, cv2.merge([clouds(rng, _SIDE, _SIDE, 9, 70)] * 3), scale=1 / 190
-        )
+        image = lighten(image, clouds(rng, _SIDE, _SIDE, 9, 70), 190)
     return image
 
 
 def letter(
     image: np.ndarray,
-    rng: np.random.Generator,
+    rng: Generator,
     x: float,
     y: float,
     w: float,
@@ -100,7 +98,7 @@ def letter(
     cv2.putText(image, word, place, font, size, ink, thick, cv2.LINE_AA)
 
 
-def _made_up(rng: np.random.Generator) -> str:
+def _made_up(rng: Generator) -> str:
     syllables = int(rng.integers(1, 4))
     word = "".join(
         _CONSONANTS[rng.integers(len(_CONSONANTS))] + _VOWELS[rng.integers(len(_VOWELS))]
@@ -117,7 +115,7 @@ def _paste(image: np.ndarray, photo: np.ndarray, x: float, y: float, w: float, h
 
 
 def print_label(
-    brand: int, rng: np.random.Generator, width: float, height: float, color: Color
+    brand: int, rng: Generator, width: float, height: float, color: Color
 ) -> np.ndarray:
     """The front of a package.
 

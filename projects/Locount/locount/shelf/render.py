@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 
 from .brush import Brush
 from .camera import Camera
@@ -64,8 +66,8 @@ def render(
     scale = height / 360 / extent
     look = STYLES[style]
     camera = look.choose_camera(rng, width, height)
-    around, within = camera.frame()
-    rack = look.build_rack(rng, around, within, scale, extent)
+    frame = camera.frame()
+    rack = look.build_rack(rng, frame, scale, extent)
     plane = np.empty((*camera.plane[::-1], 3), np.uint8)
     look.draw_rack(plane, rack, rng)
     light = 0.6 * (2 * rng.random() - 1)
@@ -74,7 +76,7 @@ def render(
     standing = [
         _set_up(placed, shelf, light, drawn, rng, look)
         for shelf in rack.shelves
-        for placed in look.fill_shelf(rng, assortment, shelf, rack, around, within)
+        for placed in look.fill_shelf(rng, assortment, shelf, frame)
     ]
     units = [unit for s in standing for unit in _units(s, rule)]
     boxes = _boxes(units, camera, look.visible)
@@ -96,6 +98,11 @@ class _Standing(NamedTuple):
     shelf: Shelf
     sprites: list[tuple[Sprite, int, int]]
 
+    def outline(self, positions: Sequence[int]) -> np.ndarray:
+        """(P, 2), points of the plane around some of the sprites."""
+        some = [self.sprites[i] for i in positions]
+        return np.concatenate([sprite.outline + np.array([x, y]) for sprite, x, y in some])
+
 
 class _Unit(NamedTuple):
     """What is boxed by itself before alike neighbors are boxed together.
@@ -103,7 +110,7 @@ class _Unit(NamedTuple):
     Attributes:
         standing: the pile that it is of.
         sprites: positions in that pile.
-        outline: (P, 2), points of the plane around it.
+        outline: as :meth:`_Standing.outline`.
         front: (4,), XYXY of the plane, without lids and sides.
     """
 
@@ -119,7 +126,7 @@ def _set_up(
     shelf: Shelf,
     light: float,
     drawn: dict[tuple, Sprite],
-    rng: np.random.Generator,
+    rng: Generator,
     look: Plain,
 ) -> _Standing:
     """Draws the sprites of a pile that are not among those that are ``drawn`` already."""
@@ -156,10 +163,9 @@ def _units(standing: _Standing, rule: str) -> list[_Unit]:
 
 
 def _unit(standing: _Standing, positions: range, count: int) -> _Unit:
-    pile, view = standing.pile, standing.shelf.view
-    item, sprites = pile.item, [standing.sprites[i] for i in positions]
-    outline = np.concatenate([sprite.outline + np.array([px, py]) for sprite, px, py in sprites])
-    feet = np.array([(px, py + item.depth / 2 * view.tilt) for _, px, py in sprites])
+    pile, item, outline = standing.pile, standing.pile.item, standing.outline(positions)
+    depth = item.depth / 2 * standing.shelf.view.tilt
+    feet = np.array([(x, y + depth) for _, x, y in standing.sprites])[positions]
     reach = np.array([item.width / 2, item.height])
     front = np.concatenate([feet.min(0) - reach, feet.max(0) + reach * (1, 0)])
     if count < pile.count and _has_one_above(pile, positions[0]):
@@ -187,21 +193,20 @@ def _in_drawing_order(
 
 
 def _draw(plane: np.ndarray, standing: _Standing, positions: list[int], light: float) -> None:
-    pile, view = standing.pile, standing.shelf.view
-    sprites = [standing.sprites[i] for i in positions]
-    outline = np.concatenate([sprite.outline + np.array([px, py]) for sprite, px, py in sprites])
+    pile, view, outline = standing.pile, standing.shelf.view, standing.outline(positions)
     (x1, y1), (x2, y2) = outline.min(axis=0), outline.max(axis=0)
     rise = pile.item.depth * view.tilt
     reach = 6 * view.scale
     cast_shadow(plane, x1 - reach, y2 - rise * 1.6 - 3, x2 + reach, y2 + 4)
     cast_shadow(plane, x1 - reach * (1 + light), y1 - reach, x2 + reach * (1 - light), y2)
-    for i, (sprite, px, py) in zip(positions, sprites, strict=True):
+    for i in positions:
+        sprite, x, y = standing.sprites[i]
         if pile.form == "queue":
             sprite = dimmed(sprite, max(100 - 9 * (pile.count - 1 - i), 50))
-        paste(plane, sprite, px, py)
+        paste(plane, sprite, x, y)
 
 
-def _variants(pile: Pile, rng: np.random.Generator) -> list[int]:
+def _variants(pile: Pile, rng: Generator) -> list[int]:
     """The coloring of each item."""
     n = pile.item.variants
     if n > 2:

@@ -7,17 +7,12 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
-from .labels import BLACK, WHITE, WOOD, pick, write
+from .labels import BLACK, WHITE, write
 from .layout import View, uniform
 from .sprites import Color, mix, shade
 
-_WALLS: tuple[Color, ...] = (
-    (205, 208, 210), (225, 230, 232), (240, 240, 238), (110, 112, 116), (58, 58, 62),
-    (165, 185, 200), (190, 180, 160), (150, 160, 175),
-)  # fmt: skip
-_BOARDS: tuple[Color, ...] = ((205, 208, 210), (230, 233, 233), (75, 75, 80))
-_FRONTS: tuple[Color, ...] = ((190, 195, 198), (238, 238, 238), (55, 55, 60), (60, 60, 170))
 _DEPTH = 150  # of a board, in units
 
 
@@ -61,31 +56,6 @@ class Rack(NamedTuple):
     lip: float
 
 
-def build_rack(
-    rng: np.random.Generator, top: float, bottom: float, scale: float, extent: int = 1
-) -> Rack:
-    """Two to four shelves between two rows of the plane, ``extent`` times as many."""
-    n = int((2, 2, 2, 3, 3, 3, 3, 4)[rng.integers(8)]) * extent
-    shares = 1 + 0.5 * rng.random(n)
-    if n == 2:
-        shares[rng.integers(2)] *= uniform(rng, (1, 1.7))
-    edge = scale * uniform(rng, (7, 13))
-    space = bottom - top - edge * n - scale * 4
-    heights = shares / shares.sum() * space
-    tilt, yaw = uniform(rng, (0.05, 0.13)), uniform(rng, (-0.32, 0.32))
-    rise = uniform(rng, (0.05, 0.12))
-    shelves, y = [], top + scale * 2
-    for i, height in enumerate(heights.tolist()):
-        view = View(tilt + rise * i / max(n - 1, 1), yaw, scale)
-        shelves.append(Shelf(y, y + height, edge, view))
-        y += height + edge
-    board = pick(rng, (_BOARDS, _BOARDS, WOOD)[rng.integers(3)])
-    front = board if rng.integers(2) else pick(rng, _FRONTS)
-    tag = (WHITE, WHITE, (60, 225, 250), (70, 90, 235))[rng.integers(4)]
-    lip = scale * (0, 0, 4)[rng.integers(3)]
-    return Rack(tuple(shelves), board, front, pick(rng, _WALLS), tag, bool(rng.integers(2)), lip)
-
-
 def _band(plane: np.ndarray, y: int, color: Color, percent: np.ndarray) -> None:
     """Rows from ``y`` on in one color, each with its own brightness, as far as the plane goes."""
     percent = np.asarray(percent)[max(-y, 0) : max(len(plane) - y, 0)]
@@ -126,7 +96,7 @@ def draw_rack(plane: np.ndarray, rack: Rack) -> None:
 
 
 def draw_edges(
-    plane: np.ndarray, rack: Rack, rng: np.random.Generator, write: Callable[..., None] = write
+    plane: np.ndarray, rack: Rack, rng: Generator, write: Callable[..., None] = write
 ) -> None:
     """The fronts of the boards with their price tags, in front of the goods.
 
@@ -176,17 +146,3 @@ def cast_shadow(plane: np.ndarray, x1: float, y1: float, x2: float, y2: float) -
     if u1 < u2 and v1 < v2:
         area = plane[v1:v2, u1:u2]
         area[:] = cv2.multiply(area, blob[v1 - b : v2 - b, u1 - a : u2 - a], scale=1 / 255)
-
-
-def light_up(plane: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Uneven light from lamps above, darker to the edges."""
-    x = np.arange(48, dtype=np.float32) / 47
-    y = np.arange(27, dtype=np.float32)[:, None] / 26
-    a, b = (np.float32(uniform(rng, (0.1, 0.9))) for _ in range(2))
-    fall = np.float32(uniform(rng, (0.05, 0.6)))
-    slope = np.float32(uniform(rng, (-0.1, 0.25)))
-    light = 1 - fall * ((x - a) ** 2 + 0.6 * (y - b * 0.5) ** 2) - slope * y
-    small = (np.clip(light, 0.58, 1) * 255).astype(np.uint8)
-    size = plane.shape[1], plane.shape[0]
-    full = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR_EXACT)
-    return cv2.multiply(plane, cv2.merge([full, full, full]), scale=1 / 255)

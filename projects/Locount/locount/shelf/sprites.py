@@ -59,6 +59,11 @@ def paste(canvas: np.ndarray, sprite: Sprite, x: int, y: int) -> None:
     area[:] = behind
 
 
+def lighten(image: np.ndarray, light: np.ndarray, full: int) -> np.ndarray:
+    """The image in a light, h x w, uint8, that leaves it as it is where it is ``full``."""
+    return cv2.multiply(image, cv2.merge([light, light, light]), scale=1 / full)
+
+
 def dimmed(sprite: Sprite, percent: int) -> Sprite:
     """The same item with less light on it."""
     return sprite._replace(paint=cv2.convertScaleAbs(sprite.paint, alpha=percent / 100))
@@ -162,8 +167,9 @@ def revolved(
     across = (np.clip(x / radius, -1, 1) * 32 + np.float32(32.5)).astype(np.int32)
     pixel = skin_row.take(quarter) + skin_column.take(across)
     color = skin.reshape(-1, 3).take(pixel, axis=0)
-    color = cv2.multiply(color, _gray(np.clip(lit, 0, 255), across), scale=1 / 200)
-    color = cv2.add(color, _gray(spot, across))
+    color = lighten(color, np.clip(lit, 0, 255).astype(np.uint8).take(across), 200)
+    glare = spot.astype(np.uint8).take(across)
+    color = cv2.add(color, cv2.merge([glare, glare, glare]))
 
     def center(r: float) -> float:
         """Row of the middle of a circle, below the row of its height."""
@@ -186,12 +192,6 @@ def revolved(
         ]
     )
     return make_sprite(color, alpha, anchor, outline + np.array([0, above - anchor[1]]))
-
-
-def _gray(table: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Three equal channels of ``table[index]``."""
-    channel = table.astype(np.uint8).take(index)
-    return cv2.merge([channel, channel, channel])
 
 
 def _draw_top(

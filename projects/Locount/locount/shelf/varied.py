@@ -11,8 +11,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
-from .camera import Camera
+from .camera import Camera, Frame
 from .categories import GOODS, MAX_COUNT
 from .labels import BLACK, METAL, PASTEL, VIVID, WHITE, WOOD, pick
 from .layout import (
@@ -28,8 +29,8 @@ from .layout import (
 )
 from .photographs import clouds, letter
 from .plain import Plain
-from .scene import Rack, Shelf, draw_edges, draw_rack
-from .sprites import Color, Sprite, mix, shade
+from .scene import Rack, Shelf, draw_edges
+from .sprites import Color, Sprite, lighten, mix, shade
 
 _GROUP_SHARE = 0.1
 _MOST_FACINGS = 14
@@ -45,7 +46,7 @@ class Varied(Plain):
     rich = True
     visible = 0.4
 
-    def choose_camera(self, rng: np.random.Generator, width: int, height: int) -> Camera:
+    def choose_camera(self, rng: Generator, width: int, height: int) -> Camera:
         def around(reach: float) -> float:
             return reach * (2 * rng.random() - 1) * rng.random()
 
@@ -58,17 +59,10 @@ class Varied(Plain):
             lens=around(0.1),
         )
 
-    def build_rack(
-        self,
-        rng: np.random.Generator,
-        around: np.ndarray,
-        within: np.ndarray,
-        scale: float,
-        extent: int,
-    ) -> Rack:
+    def build_rack(self, rng: Generator, frame: Frame, scale: float, extent: int) -> Rack:
         """One or two shelves from near, two to four, or a whole rack of four to seven; ``extent``
         times as many."""
-        top, bottom = float(within[1]), float(within[3])
+        _, top, _, bottom = frame.within.tolist()
         space = bottom - top
         distance = rng.integers(4)
         if distance == 0:
@@ -89,11 +83,8 @@ class Varied(Plain):
         edge = unit * uniform(rng, (5, 14))
         shares = 1 + 0.4 * rng.random(n)
         heights = shares / shares.sum() * (space - edge * n)
-        tilt, rise, yaw = (
-            0.02 + 0.12 * rng.random(),
-            0.12 * rng.random(),
-            uniform(rng, (-0.16, 0.16)),
-        )
+        tilt, rise = 0.02 + 0.12 * rng.random(), 0.12 * rng.random()
+        yaw = uniform(rng, (-0.16, 0.16))
         shelves, y = [], top
         for i, height in enumerate(heights.tolist()):
             view = View(tilt + rise * i / max(n - 1, 1), yaw, unit, scale)
@@ -108,8 +99,8 @@ class Varied(Plain):
         lip = unit * uniform(rng, (0, 9)) * rng.integers(2)
         return Rack(tuple(shelves), board, front, wall, tag, bool(rng.integers(4) == 0), lip)
 
-    def draw_rack(self, plane: np.ndarray, rack: Rack, rng: np.random.Generator) -> None:
-        draw_rack(plane, rack)
+    def draw_rack(self, plane: np.ndarray, rack: Rack, rng: Generator) -> None:
+        super().draw_rack(plane, rack, rng)
         width = plane.shape[1]
         first, last = rack.shelves[0], rack.shelves[-1]
         _clutter(plane[: max(round(first.ceiling - first.edge), 0)], rng)
@@ -118,36 +109,32 @@ class Varied(Plain):
             back = plane[max(round(shelf.ceiling), 0) : max(round(shelf.floor), 0)]
             if len(back) > 1 and rng.integers(2):
                 dark = clouds(rng, width, len(back), 5, int(rng.integers(20, 150)))
-                back[:] = cv2.multiply(back, cv2.merge([dark] * 3), scale=1 / 210)
+                back[:] = lighten(back, dark, 210)
 
-    def choose_assortment(self, rng: np.random.Generator) -> list[int]:
+    def choose_assortment(self, rng: Generator) -> list[int]:
         drawn = np.searchsorted(_ODDS, rng.integers(0, _ODDS[-1], 12), side="right")
         return drawn.tolist()
 
     def fill_shelf(
-        self,
-        rng: np.random.Generator,
-        assortment: list[int],
-        shelf: Shelf,
-        rack: Rack,
-        around: np.ndarray,
-        within: np.ndarray,
+        self, rng: Generator, assortment: list[int], shelf: Shelf, frame: Frame
     ) -> Iterator[Placed]:
         """Runs of facings of a few kinds, close together; here and there a group."""
         view, scale = shelf.view, shelf.view.scale
         height = shelf.height - 4 * scale
         kinds = [assortment[i] for i in rng.integers(0, len(assortment), rng.integers(1, 6))]
         tight = (0.03, 0.15, 0.5)[rng.integers(3)]
-        x, right = around[0] - 30 * scale * rng.random(), around[2]
+        left, _, right, _ = frame.around
+        x = left - 30 * scale * rng.random()
+        left_inner, _, right_inner, _ = frame.within
         if rng.integers(5) == 0:
-            right = uniform(rng, (around[0], around[2]))  # not filled
+            right = uniform(rng, (left, right))  # not filled
         misses = 0
         while x < right and misses < 40:
             if rng.random() < 0.05:
                 x += uniform(rng, (10, 80)) * scale
-            inside = x >= within[0]
+            inside = x >= left_inner
             if inside and rng.random() < _GROUP_SHARE:
-                pile = choose_group(rng, assortment, view, within[2] - x, height)
+                pile = choose_group(rng, assortment, view, right_inner - x, height)
                 if pile is not None:
                     yield Placed(pile, x + pile.width / 2)
                     x += pile.width + (0.14 + tight * rng.random()) * min(
@@ -155,7 +142,7 @@ class Varied(Plain):
                     )
                     continue
             facing, number = _facing(rng, kinds[rng.integers(len(kinds))], view, height, inside)
-            if facing is None or (facing.form == "block" and x + facing.width > within[2]):
+            if facing is None or (facing.form == "block" and x + facing.width > right_inner):
                 misses += 1
                 continue
             gap = tight * rng.random() * facing.item.width
@@ -190,12 +177,7 @@ class Varied(Plain):
         return ordered
 
     def draw_front(
-        self,
-        plane: np.ndarray,
-        rack: Rack,
-        rng: np.random.Generator,
-        fronts: np.ndarray,
-        counts: np.ndarray,
+        self, plane: np.ndarray, rack: Rack, rng: Generator, fronts: np.ndarray, counts: np.ndarray
     ) -> None:
         most = _MOST_HIDDEN * (fronts[:, 2:] - fronts[:, :2]).prod(axis=1) * (counts == 1)
         width = plane.shape[1]
@@ -206,9 +188,8 @@ class Varied(Plain):
             ramp = 255 * (1 - depth * np.clip(1 - t * uniform(rng, (1.2, 4)), 0, 1))
             part = plane[y1:y2]
             if len(part):
-                light = ramp[: len(part)].astype(np.uint8)[:, None, None]
-                full = np.ascontiguousarray(np.broadcast_to(light, part.shape))
-                part[:] = cv2.multiply(part, full, scale=1 / 255)
+                light = ramp[: len(part)].astype(np.uint8)[:, None]
+                part[:] = lighten(part, light.repeat(width, axis=1), 255)
         draw_edges(plane, rack, rng, _price)
         scale = rack.shelves[0].view.scale
         for _ in range(int(rng.integers(0, 7))):
@@ -222,14 +203,12 @@ class Varied(Plain):
         if rng.integers(6) == 0:
             _cover(plane, rng, _anywhere(rng, plane, scale), fronts, most, _hand)
 
-    def light_up(self, plane: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def light_up(self, plane: np.ndarray, rng: Generator) -> np.ndarray:
         height, width = plane.shape[:2]
-        map_ = cv2.merge(
-            [clouds(rng, 48, 27, int(rng.integers(2, 5)), int(rng.integers(5, 110)))] * 3
-        )
+        light = clouds(rng, 48, 27, int(rng.integers(2, 5)), int(rng.integers(5, 110)))[..., None]
         tint = 1 + (rng.random(3) - 0.5) * 0.1
-        map_ = np.clip(map_ * tint, 0, 255).astype(np.uint8)
-        full = cv2.resize(map_, (width, height), interpolation=cv2.INTER_LINEAR)
+        light = np.clip(light * tint, 0, 255).astype(np.uint8)
+        full = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR)
         plane = cv2.multiply(plane, full, scale=1 / 205)
         if rng.integers(4) == 0:  # lamps that glass and foil reflect
             glare = np.zeros((height // 8, width // 8), np.uint8)
@@ -240,10 +219,10 @@ class Varied(Plain):
                 cv2.ellipse(glare, center, axes, angle, 0, 360, int(rng.integers(30, 150)), -1)
             glare = cv2.GaussianBlur(glare, (0, 0), uniform(rng, (1, 5)))
             glare = cv2.resize(glare, (width, height), interpolation=cv2.INTER_LINEAR)
-            plane = cv2.add(plane, cv2.merge([glare] * 3))
+            plane = cv2.add(plane, cv2.merge([glare, glare, glare]))
         return plane
 
-    def develop(self, photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def develop(self, photo: np.ndarray, rng: Generator) -> np.ndarray:
         """Out of focus, moved, small, noisy, dark, of one color: what phones deliver."""
         height, width = photo.shape[:2]
         kind, scale = rng.integers(5), height / 360
@@ -270,12 +249,12 @@ class Varied(Plain):
             photo = cv2.addWeighted(photo, 1 - share, gray, share, 0)
         return photo
 
-    def quality(self, rng: np.random.Generator) -> int:
+    def quality(self, rng: Generator) -> int:
         return int(rng.integers(30, 96))
 
 
 def _facing(
-    rng: np.random.Generator, category: int, view: View, height: float, groups: bool
+    rng: Generator, category: int, view: View, height: float, groups: bool
 ) -> tuple[Pile | None, int]:
     """A pile next to others like it, and how many; None if it does not fit."""
     goods = GOODS[category]
@@ -311,14 +290,14 @@ def _facing(
     return pile_up(item, "single", 1, 1, view), number
 
 
-def _clutter(area: np.ndarray, rng: np.random.Generator) -> None:
+def _clutter(area: np.ndarray, rng: Generator) -> None:
     """Signs, walls and floors, no goods."""
     height, width = area.shape[:2]
     if height < 2:
         return
     area[:] = pick(rng, (_DARK, METAL, PASTEL, WOOD, VIVID)[rng.integers(5)])
     noise = clouds(rng, width, height, int(rng.integers(3, 30)), int(rng.integers(10, 100)))
-    area[:] = cv2.multiply(area, cv2.merge([noise] * 3), scale=1 / 205)
+    area[:] = lighten(area, noise, 205)
     x = -50.0
     while x < width and rng.integers(5):
         w = uniform(rng, (0.1, 0.6)) * width
@@ -326,7 +305,7 @@ def _clutter(area: np.ndarray, rng: np.random.Generator) -> None:
         x += w + uniform(rng, (0, 0.3)) * width
 
 
-def _sign(image: np.ndarray, rng: np.random.Generator, box: tuple[float, ...]) -> None:
+def _sign(image: np.ndarray, rng: Generator, box: tuple[float, ...]) -> None:
     """A price tag, a wobbler, a poster: paper with large letters."""
     x1, y1, x2, y2 = (round(v) for v in box)
     paper = pick(rng, ((WHITE,), (WHITE,), VIVID, PASTEL)[rng.integers(4)])
@@ -339,12 +318,12 @@ def _sign(image: np.ndarray, rng: np.random.Generator, box: tuple[float, ...]) -
 
 
 def _price(
-    image: np.ndarray, rng: np.random.Generator, x: float, y: float, w: float, h: float, ink: Color
+    image: np.ndarray, rng: Generator, x: float, y: float, w: float, h: float, ink: Color
 ) -> None:
     letter(image, rng, x, y, w, h, ink, f"{rng.random() * 10 ** rng.integers(1, 3):.2f}")
 
 
-def _hand(image: np.ndarray, rng: np.random.Generator, box: tuple[float, ...]) -> None:
+def _hand(image: np.ndarray, rng: Generator, box: tuple[float, ...]) -> None:
     """A forearm from below that ends in fingers."""
     x1, y1, x2, y2 = box
     skin = mix((130, 165, 215), (40, 60, 95), int(rng.integers(100)))
@@ -357,9 +336,7 @@ def _hand(image: np.ndarray, rng: np.random.Generator, box: tuple[float, ...]) -
         cv2.ellipse(image, center, axes, int(rng.integers(-12, 13)), 0, 360, skin, -1, cv2.LINE_AA)
 
 
-def _anywhere(
-    rng: np.random.Generator, plane: np.ndarray, scale: float
-) -> tuple[float, float, float, float]:
+def _anywhere(rng: Generator, plane: np.ndarray, scale: float) -> tuple[float, float, float, float]:
     height, width = plane.shape[:2]
     w = uniform(rng, (18, 34)) * scale
     x, y = width * rng.random(), height * uniform(rng, (0.5, 0.95))
@@ -368,7 +345,7 @@ def _anywhere(
 
 def _cover(
     plane: np.ndarray,
-    rng: np.random.Generator,
+    rng: Generator,
     box: tuple[float, float, float, float],
     fronts: np.ndarray,
     most: np.ndarray,
@@ -381,7 +358,7 @@ def _cover(
         draw(plane, rng, box)
 
 
-def _motion(rng: np.random.Generator, length: float) -> np.ndarray:
+def _motion(rng: Generator, length: float) -> np.ndarray:
     """The kernel of a movement in any direction."""
     n = max(int(length) | 1, 3)
     kernel = np.zeros((n, n), np.float32)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 
 from .brush import Brush
 from .labels import CERAMIC, METAL, PASTEL, PLASTIC, VIVID, WHITE, blank, decorate, pick
@@ -13,7 +14,7 @@ from .layout import Item
 from .sprites import Color, Sprite, Top, ellipse, make_sprite, mix, shade
 
 Curve = Callable[[np.ndarray], np.ndarray]
-Wall = Callable[[np.random.Generator, float, float, Color], np.ndarray]
+Wall = Callable[[Generator, float, float, Color], np.ndarray]
 _DOWN = np.arange(7) / 6  # from the lip to the foot
 
 
@@ -117,11 +118,11 @@ def paper_cup(brush: Brush) -> Sprite:
     return _vessel(brush, color, curve=_straight, foot=foot, gloss=0.1, lip=0.4, wall=decorate)
 
 
-def _plain(rng: np.random.Generator, width: float, height: float, color: Color) -> np.ndarray:
+def _plain(rng: Generator, width: float, height: float, color: Color) -> np.ndarray:
     return blank(width, height, color)
 
 
-def _ribbed(rng: np.random.Generator, width: float, height: float, color: Color) -> np.ndarray:
+def _ribbed(rng: Generator, width: float, height: float, color: Color) -> np.ndarray:
     image = blank(width, height, color)
     if rng.integers(2):
         image[:, :: max(image.shape[1] // 14, 2)] = shade(color, 85)
@@ -131,7 +132,7 @@ def _ribbed(rng: np.random.Generator, width: float, height: float, color: Color)
     return image
 
 
-def _handled(rng: np.random.Generator, width: float, height: float, color: Color) -> np.ndarray:
+def _handled(rng: Generator, width: float, height: float, color: Color) -> np.ndarray:
     image = blank(width, height, color)
     h, w = image.shape[:2]
     if rng.integers(2):

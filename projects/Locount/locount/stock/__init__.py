@@ -5,7 +5,7 @@ from .facings import Gap, count_facings, find_gaps, occupied_lengths
 from .minimum import read_minimums, shortages
 from .plan import Place, read_plan, runs_of
 from .rows import Rows, find_rows
-from .shelf_photo import ShelfPhoto, TotalIntervals
+from .shelf_photo import ShelfPhoto
 
 __all__ = [
     "Rows",
@@ -15,7 +15,6 @@ __all__ = [
     "find_gaps",
     "occupied_lengths",
     "ShelfPhoto",
-    "TotalIntervals",
     "Place",
     "read_plan",
     "runs_of",

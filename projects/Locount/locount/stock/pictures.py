@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
-from ..visualization.drawing import draw_boxes
+from ..visualization.drawing import draw_boxes, to_picture
 from .compliance import STATUSES, Check
 from .shelf_photo import ShelfPhoto
 
@@ -49,7 +48,7 @@ def _drawn(
     colors: Sequence[int],
     texts: Sequence[str],
 ) -> np.ndarray:
-    picture = Image.fromarray(np.ascontiguousarray(pixels[:, :, ::-1]))
+    picture = to_picture(pixels)
     gaps = [gap.box for gap in photo.gaps]
     draw_boxes(
         picture,

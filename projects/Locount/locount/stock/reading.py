@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ..errors import InputError, listing
+from ..errors import InputError, listing, number_of
 from ..texts import read_csv
 
 
@@ -46,8 +46,7 @@ def raise_problems(path: str | os.PathLike, problems: Sequence[str]) -> None:
         InputError: if there are problems, with all of them.
     """
     if problems:
-        number = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise InputError(f"{path} has {number}:\n{listing(problems)}")
+        raise InputError(f"{path} has {number_of(problems)}:\n{listing(problems)}")
 
 
 def whole_number(

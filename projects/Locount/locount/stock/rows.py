@@ -66,9 +66,9 @@ class Rows(NamedTuple):
         if not len(self.row):
             return "nothing was found, so there are no rows"
         if len(self.row) == 1:
-            return "one box is too little to tell rows by: it counts as a row of its own"
+            return "one box is not enough to tell rows apart: it counts as a row of its own"
         if self.turned:
-            return "the photo seems to be turned by 90 degrees: turn it, for its columns are rows"
+            return "the photo seems to be turned by 90 degrees: turn it, its columns are rows"
         if self.level.max() == 0 and len(self) == len(self.row):
             return "no two boxes stand side by side, so each is a row of its own"
         return ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -14,25 +14,11 @@ from .facings import Gap, count_facings, find_gaps, occupied_lengths
 from .rows import Rows, checked, find_rows
 
 if TYPE_CHECKING:
-    from ..calibration import Interval
+    from ..calibration import Interval, Totals
     from ..inference.prediction import Prediction
 
 # Of a box or a place. Facings are aligned one by one.
 MAX_COUNT = 1000
-
-
-class TotalIntervals(NamedTuple):
-    """Where the true numbers of items on a photo lie.
-
-    Attributes:
-        level: the share of photos on which the truth lies in such an interval.
-        photo: of all items.
-        categories: of those of each category that was found, by name.
-    """
-
-    level: float
-    photo: Interval
-    categories: Mapping[str, Interval]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +34,7 @@ class ShelfPhoto:
         known: names of all categories that could have been found.
         piled: the items in a box are stacked or queued, so that one is seen from the front; else
             they are side by side.
-        intervals: of the totals; None where the model has none, and of annotations.
+        intervals: of the totals, by category; None where the model has none, and of annotations.
     """
 
     name: str
@@ -59,7 +45,7 @@ class ShelfPhoto:
     counts: np.ndarray
     known: frozenset[str]
     piled: bool = False
-    intervals: TotalIntervals | None = None
+    intervals: Totals[str] | None = None
 
     @classmethod
     def of(cls, found: Prediction, level: float | None = None, piled: bool = False) -> Self:
@@ -69,17 +55,13 @@ class ShelfPhoto:
             level: of the intervals, which are of :meth:`Prediction.calibrated`, if there is a
                 calibration; None for none.
         """
-        intervals, names = None, found.classes.names
+        intervals, classes = None, found.classes
         if level is not None and found.calibration is not None:
-            by_class = found.category_intervals(level)
-            by_name = {names[i]: interval for i, interval in by_class.items()}
-            intervals = TotalIntervals(level, found.total_interval(level), by_name)
-        boxes = found.boxes.astype(float)
-        size = found.width, found.height
-        known = frozenset(names)
-        return cls(
-            found.name, *size, boxes, tuple(found.names), found.counts, known, piled, intervals
-        )
+            by_id = dict(zip(classes.ids, classes.names, strict=True))
+            intervals = found.intervals(level).named(by_id)
+        size, boxes = (found.width, found.height), found.boxes.astype(float)
+        names, known = tuple(found.names), frozenset(classes.names)
+        return cls(found.name, *size, boxes, names, found.counts, known, piled, intervals)
 
     def __post_init__(self) -> None:
         try:
@@ -106,9 +88,11 @@ class ShelfPhoto:
 
     def total(self, category: str) -> int:
         """The number of items of a category."""
-        return int(
-            sum(n for n, c in zip(self.counts, self.categories, strict=True) if c == category)
-        )
+        return int(self.counts[self._are(category)].sum())
+
+    def _are(self, category: str) -> np.ndarray:
+        """Which boxes are of a category."""
+        return np.array([c == category for c in self.categories], bool)
 
     def interval(self, category: str) -> Interval | None:
         """Of the number of items of a category; None where there is none, as of one that a model
@@ -116,14 +100,15 @@ class ShelfPhoto:
         if self.intervals is None:
             return None
         if self.known == {category}:
-            return self.intervals.photo
-        return self.intervals.categories.get(category)
+            return self.intervals.photo.interval
+        total = self.intervals.categories.get(category)
+        return None if total is None else total.interval
 
     def facts(self) -> dict[str, Any]:
         """What is on the photo in a line: FACTS."""
         numbers = (len(self.rows), len(self.boxes), int(self.counts.sum()))
         intervals = self.intervals
-        bounds = (*intervals.photo, intervals.level) if intervals else (None, None, None)
+        bounds = (*intervals.photo.interval, intervals.level) if intervals else (None, None, None)
         rest = (int(self.facings.sum()), len(self.gaps), self.rows.note)
         return dict(zip(FACTS, (self.name, *numbers, *bounds, *rest), strict=True))
 
@@ -158,7 +143,7 @@ class ShelfPhoto:
                 "category": self.categories[i],
                 "count": int(self.counts[i]),
                 **self.place(i),
-                **dict(zip(("x1", "y1", "x2", "y2"), _rounded(self.boxes[i]), strict=True)),
+                **_corners(self.boxes[i]),
             }
             for i in order
         ]
@@ -168,7 +153,7 @@ class ShelfPhoto:
         lengths = occupied_lengths(self.boxes, self.rows)
         table = []
         for category in sorted(set(self.categories)):
-            own = np.array([c == category for c in self.categories])
+            own = self._are(category)
             low, high = self.interval(category) or (None, None)
             table.append(
                 {
@@ -191,7 +176,7 @@ class ShelfPhoto:
                 "row": gap.row + 1,
                 "after": gap.after + 1,
                 "items": round(gap.items, 1),
-                **dict(zip(("x1", "y1", "x2", "y2"), _rounded(gap.box), strict=True)),
+                **_corners(gap.box),
             }
             for gap in self.gaps
         ]
@@ -211,5 +196,5 @@ SHARE_COLUMNS = (
 GAP_COLUMNS = ("photo", "row", "after", "items", *_CORNERS)
 
 
-def _rounded(box: Any) -> list[float]:
-    return [round(float(value), 1) for value in box]
+def _corners(box: Iterable[float]) -> dict[str, float]:
+    return {key: round(float(value), 1) for key, value in zip(_CORNERS, box, strict=True)}

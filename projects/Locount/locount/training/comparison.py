@@ -26,9 +26,7 @@ from torch import nn
 from tqdm import tqdm
 
 from ..checkpoint import load_weights
-from ..config import check_config, load_config, named_keys
-from ..config.checks import check_switches, project_keys
-from ..config.merging import merge, option_keys
+from ..config import changed, load_config, merge_options, named_keys
 from ..data import check_datasets, fill_num_classes, register_datasets
 from ..errors import InputError
 from ..files import locked_folder, to_csv, write_bytes, write_json
@@ -222,35 +220,24 @@ def compare(
         row: {"config": cfg.dump(), "variants": list(comparison.variants), "data": data}
         for row, cfg in configs.items()
     }
-    with locked_folder(output_dir):
-        return _run(folders, of, comparison, output_dir, jobs)
-
-
-def _run(
-    folders: dict[Row, Path],
-    of: dict[Row, dict],
-    comparison: Comparison,
-    output_dir: Path,
-    jobs: int,
-) -> list[dict]:
-    done = {row: _finished(folders[row], of[row]) for row in folders}
-    waiting = [row for row in folders if done[row] is None]
-    with concurrent.futures.ProcessPoolExecutor(
+    pool = concurrent.futures.ProcessPoolExecutor(
         jobs,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=set_up_messages,
         max_tasks_per_child=1,
-    ) as pool:
+    )
+    with locked_folder(output_dir), pool:
+        done = {row: _finished(folders[row], of[row]) for row in rows}
+        waiting = [row for row in rows if done[row] is None]
         running = {
             pool.submit(_run_row, row, comparison, folders[row], of[row], i if jobs > 1 else 0): row
             for i, row in enumerate(waiting)
         }
-        for future in tqdm(
-            concurrent.futures.as_completed(running), total=len(waiting), desc="rows", unit="row"
-        ):
+        ended = concurrent.futures.as_completed(running)
+        for future in tqdm(ended, total=len(waiting), desc="rows", unit="row"):
             done[running[future]] = future.result()
             _write_tables(done, output_dir)
-    return _write_tables(done, output_dir)
+        return _write_tables(done, output_dir)
 
 
 def _data_fingerprint(dataset: str) -> str:
@@ -265,10 +252,7 @@ def _varied(cfg: CfgNode, variant: str) -> CfgNode:
     """The config with the options of a variant, ``KEY=VALUE+KEY=VALUE`` or none."""
     varied = cfg.clone()
     varied.defrost()
-    options = option_keys(key_values(variant.split("+")) if variant else ())
-    merge(varied, options)
-    check_config(varied)
-    check_switches(varied, project_keys(), options)
+    merge_options(varied, key_values(variant.split("+")) if variant else ())
     varied.freeze()
     return varied
 
@@ -298,61 +282,53 @@ def _run_row(row: Row, comparison: Comparison, folder: Path, of: dict, gpu: int)
     if comparison.threads:
         torch.set_num_threads(comparison.threads)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115, for a process; its log is in the folder
-    with locked_folder(folder):
-        return _run_alone(row, comparison, folder, of, gpu)
-
-
-def _run_alone(row: Row, comparison: Comparison, folder: Path, of: dict, gpu: int) -> list[dict]:
     cfg = comparison.config(row, str(folder))
     if cfg.MODEL.DEVICE == "cuda":
         torch.cuda.set_device(gpu % torch.cuda.device_count())  # "cuda" is that one from now on
-    default_setup(cfg, None)
-    setup_logger(cfg.OUTPUT_DIR, name="locount")
-    train_cfg = cfg.clone()
-    train_cfg.defrost()
-    train_cfg.DATASETS.TEST = ()  # tested below, where the options of the test are known
-    train_cfg.freeze()
-    names = distinct_names(comparison.variants)
-    results = [
-        {
-            "model": f"{row.name} → {names[variant]}" if variant else row.name,
-            "seed": row.seed,
-            **dict.fromkeys((*METRICS, "images/s", "parameters", "training s"), math.nan),
-            "diverged": "",
-        }
-        for variant in ("", *comparison.variants)
-    ]
-    start = time.perf_counter()
-    try:
-        trainer = Trainer(train_cfg)
-        trainer.resume_or_load(resume=False)
-        trainer.train()
-    except FloatingPointError as error:
-        for result in results:
-            result["diverged"] = str(error)
-    else:
+    names = {"": row.name} | {
+        variant: f"{row.name} → {name}"
+        for variant, name in distinct_names(comparison.variants).items()
+    }
+    undefined = dict.fromkeys((*METRICS, "images/s", "parameters", "training s"), math.nan)
+    with locked_folder(folder):
+        default_setup(cfg, None)
+        setup_logger(cfg.OUTPUT_DIR, name="locount")
+        start = time.perf_counter()
+        diverged = _train(cfg)
         seconds = time.perf_counter() - start
-        for variant, result in zip(("", *comparison.variants), results, strict=True):
-            result |= {**_tested(_varied(cfg, variant)), "training s": seconds}
-    write_json(folder / "results.json", {"of": of, "results": results})
+        results = []
+        for variant, name in names.items():
+            figures = undefined if diverged else _tested(_varied(cfg, variant), seconds)
+            results.append({"model": name, "seed": row.seed, **figures, "diverged": diverged})
+        write_json(folder / "results.json", {"of": of, "results": results})
     return results
 
 
-def _tested(cfg: CfgNode) -> dict[str, float]:
-    """Metrics, speed and size of what was trained."""
+def _train(cfg: CfgNode) -> str:
+    """Why a training diverged; "" if it did not."""
+    try:
+        # Tested afterwards, where the options of the test are known.
+        trainer = Trainer(changed(cfg, "DATASETS.TEST", ()))
+        trainer.resume_or_load(resume=False)
+        trainer.train()
+    except FloatingPointError as error:
+        return str(error)
+    return ""
+
+
+def _tested(cfg: CfgNode, seconds: float) -> dict[str, float]:
+    """Metrics, speed, size and time of what was trained."""
     model = Trainer.build_model(cfg)
     load_weights(model, os.path.join(cfg.OUTPUT_DIR, "model_final.pth"))
     results = Trainer.test(cfg, model)
+    figures = {**results["bbox"], **results["count"]}
+    recalls = {name: f"{name}{cfg.TEST.DETECTIONS_PER_IMAGE}" for name in ("AR", "ARlc")}
     return {
-        **_metrics({**results["bbox"], **results["count"]}, cfg.TEST.DETECTIONS_PER_IMAGE),
+        **{name: figures[recalls.get(name, name)] for name in METRICS},
         "images/s": _images_per_second(cfg, model),
         "parameters": sum(p.numel() for p in model.parameters()),
+        "training s": seconds,
     }
-
-
-def _metrics(figures: dict[str, float], max_dets: int) -> dict[str, float]:
-    names = {"AR": f"AR{max_dets}", "ARlc": f"ARlc{max_dets}"}
-    return {name: figures[names.get(name, name)] for name in METRICS}
 
 
 @torch.inference_mode()

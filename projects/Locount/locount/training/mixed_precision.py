@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from types import MethodType
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from detectron2.modeling.poolers import ROIPooler
 from detectron2.modeling.proposal_generator.rpn import StandardRPNHead
 from detectron2.modeling.roi_heads import FastRCNNOutputLayers
-from torch import Tensor, nn
+from torch import nn
+
+from ..modeling.layers.precision import outputs_to_float32, to_float32
 
 
 def half_type(device: torch.device) -> torch.dtype:
@@ -41,10 +43,10 @@ def prepare(model: nn.Module) -> None:
             # Detectron2's ROIAlign takes boxes in the type of the features.
             module.register_forward_pre_hook(_features_to_float32)
         elif isinstance(module, StandardRPNHead | FastRCNNOutputLayers):
-            module.register_forward_hook(_outputs_to_float32)
+            module.register_forward_hook(outputs_to_float32)
     head = getattr(model, "head", None)  # of a detector of one stage
     if head is not None:
-        head.register_forward_hook(_outputs_to_float32)
+        head.register_forward_hook(outputs_to_float32)
 
 
 def train_in_mixed_precision(model: nn.Module) -> None:
@@ -57,14 +59,7 @@ def train_in_mixed_precision(model: nn.Module) -> None:
     model.forward = MethodType(_forward, model)
 
 
-class _Detector(Protocol):
-    device: torch.device
-    training: bool
-
-    def forward(self, *inputs) -> Any: ...
-
-
-def _forward(model: _Detector, *inputs):
+def _forward(model: Any, *inputs):
     # Only this call and not the step, since autocast is not made for the backward pass.
     with autocast(model.device, model.training):
         return type(model).forward(model, *inputs)
@@ -72,18 +67,4 @@ def _forward(model: _Detector, *inputs):
 
 def _features_to_float32(pooler: ROIPooler, inputs: tuple) -> tuple:
     features, *others = inputs
-    return _to_float32(features), *others
-
-
-def _outputs_to_float32(module: nn.Module, inputs: tuple, outputs: Any) -> Any:
-    return _to_float32(outputs)
-
-
-def _to_float32(value: Any) -> Any:
-    """Tensors, and lists, tuples and named tuples of them, in float32; anything else as it is."""
-    if isinstance(value, Tensor):
-        return value.float()
-    if isinstance(value, list | tuple):
-        parts = map(_to_float32, value)
-        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-    return value
+    return to_float32(features), *others

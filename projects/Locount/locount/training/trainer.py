@@ -17,7 +17,7 @@ from torch import nn
 
 from ..checkpoint import Checkpointer, load_weights
 from ..class_names import CHECKPOINT_KEY, Classes
-from ..config import building
+from ..config import building, changed
 from ..counting import IGNORED_COUNT
 from ..data import LocountDatasetMapper
 from ..errors import InputError
@@ -50,10 +50,8 @@ class Trainer(DefaultTrainer):
             )
         mixed = cfg.SOLVER.AMP.ENABLED
         if mixed and half_type(torch.device(cfg.MODEL.DEVICE)) == torch.bfloat16:
-            cfg = cfg.clone()
-            cfg.defrost()
-            cfg.SOLVER.AMP.ENABLED = False  # AMPTrainer scales gradients, as only float16 needs
-            cfg.freeze()
+            # AMPTrainer scales gradients, as only float16 needs.
+            cfg = changed(cfg, "SOLVER.AMP.ENABLED", False)
         super().__init__(cfg)
         check_frozen(cfg, self.model)
         classes = Classes.of_dataset(cfg.DATASETS.TRAIN[0])
@@ -167,9 +165,7 @@ class Trainer(DefaultTrainer):
         The augmentation gets images in their own size: resized to that of plain testing first, the
         larger versions would show no more.
         """
-        cfg = cfg.clone()
-        cfg.defrost()
-        cfg.INPUT.MIN_SIZE_TEST = 0
+        cfg = changed(cfg, "INPUT.MIN_SIZE_TEST", 0)
         folder = os.path.join(cfg.OUTPUT_DIR, "inference_TTA")
         evaluators = [cls.build_evaluator(cfg, name, folder) for name in cfg.DATASETS.TEST]
         results = cls.test(cfg, CountingRCNNWithTTA(cfg, model), evaluators)

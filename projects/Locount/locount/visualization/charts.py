@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,13 +115,7 @@ def line_chart(
     y_low, y_high = y_range or _range(v for s in series for v in s.y)
     (width, height), left, top, right, bottom = size, 46, 10, 10, 40
 
-    def x(value: float) -> float:
-        return round(left + (value - x_low) / (x_high - x_low) * (width - left - right), 1)
-
-    def y(value: float) -> float:
-        share = (value - y_low) / (y_high - y_low)
-        return round(height - bottom - share * (height - top - bottom), 1)
-
+    x, y = _axis(x_low, x_high, left, width - right), _axis(y_low, y_high, height - bottom, top)
     frame = Frame(
         *(width, height, left, top, right, bottom),
         [Tick(x(v), _number(v)) for v in ticks(x_low, x_high)],
@@ -154,14 +148,8 @@ def count_chart(
     side, left, top, right, bottom = 440, 46, 22, 10, 40
     low, high = 0.7, max(15.0, 1.3 * float(pairs.max(initial=1)))
 
-    def x(value: float) -> float:
-        share = math.log(value / low) / math.log(high / low)
-        return round(left + share * (side - left - right), 1)
-
-    def y(value: float) -> float:
-        share = math.log(value / low) / math.log(high / low)
-        return round(side - bottom - share * (side - top - bottom), 1)
-
+    x = _axis(low, high, left, side - right, math.log)
+    y = _axis(low, high, side - bottom, top, math.log)
     powers = [m * 10**k for k in range(math.ceil(math.log10(high))) for m in (1, 2, 5)]
     shown = [v for v in powers if v <= high]
     starts = [max(low, first - 0.5) for first, _ in ranges.values()]
@@ -191,6 +179,14 @@ def count_chart(
             for name, start, end in zip(ranges, starts, ends, strict=True)
         ],
     )
+
+
+def _axis(
+    low: float, high: float, start: float, end: float, scale: Callable[[float], float] = float
+) -> Callable[[float], float]:
+    """From a value to where it is drawn: ``low`` at ``start``, ``high`` at ``end``."""
+    length = scale(high) - scale(low)
+    return lambda value: round(start + (scale(value) - scale(low)) / length * (end - start), 1)
 
 
 def _shortened(series: Series) -> Series:

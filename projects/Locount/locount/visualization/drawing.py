@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 import functools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,11 @@ def class_color(class_id: int) -> Color:
     return red, green, blue
 
 
+def to_picture(pixels: np.ndarray) -> Image.Image:
+    """Pixels, H x W x 3, uint8, BGR, as a picture of their own."""
+    return Image.fromarray(np.ascontiguousarray(pixels[:, :, ::-1]))
+
+
 def draw_prediction(
     prediction: Prediction, pixels: np.ndarray, level: float | None = None
 ) -> np.ndarray:
@@ -47,7 +52,7 @@ def draw_prediction(
     Returns:
         (H + key) x W x 3, uint8, BGR; the photo's pixels are where they were.
     """
-    photo = Image.fromarray(np.ascontiguousarray(pixels[:, :, ::-1]))
+    photo = to_picture(pixels)
     class_ids = prediction.class_ids.tolist()
     draw_boxes(photo, prediction.boxes.tolist(), class_ids, _label_texts(prediction))
     return np.concatenate([np.asarray(photo), _key(prediction, level)])[:, :, ::-1]
@@ -81,10 +86,14 @@ def draw_boxes(
 def _label_texts(prediction: Prediction) -> list[tuple[str, ...]]:
     """Of each box, what its label could say; the most wanted first."""
     if prediction.instances.has("pred_counts"):
-        pairs = zip(prediction.names, prediction.counts.tolist(), strict=True)
-        return [(f"{name} ×{count}", f"×{count}") for name, count in pairs]
+        return count_texts(prediction.names, prediction.counts.tolist())
     only_one = len(prediction.classes.names) == 1
     return [() if only_one else (name,) for name in prediction.names]
+
+
+def count_texts(names: Iterable[str], counts: Iterable[int]) -> list[tuple[str, ...]]:
+    """What labels of boxes with a count could say, as for :func:`draw_boxes`."""
+    return [(f"{name} ×{n}", f"×{n}") for name, n in zip(names, counts, strict=True)]
 
 
 def _label_size(boxes: Sequence[Box], photo_size: tuple[int, int]) -> int:
@@ -135,10 +144,11 @@ def _key(prediction: Prediction, level: float | None) -> np.ndarray:
     font = label_font(max(12, prediction.width // 70))
     row, gap = round(font.size * 1.5), round(font.size)
     boxes = Counter(prediction.class_ids.tolist())
-    intervals = {} if level is None else prediction.category_intervals(level)
+    intervals = {} if level is None else prediction.intervals(level).categories
     texts: dict[int | None, str] = {}
     for i, total in prediction.category_totals().items():
-        interval = f" ({intervals[i]})" if i in intervals else ""
+        own = intervals.get(prediction.classes.ids[i])
+        interval = f" ({own.interval})" if own else ""
         texts[i] = f"{prediction.classes.names[i]}: {total}{interval}, {boxes[i]} boxes"
     if level is not None and (not boxes or len(prediction.classes.names) > 1):
         total = prediction.counts.sum()

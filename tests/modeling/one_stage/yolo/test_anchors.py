@@ -5,6 +5,7 @@ import torch
 
 from locount.modeling.one_stage.yolo.anchors import (
     AnchorGrid,
+    Levels,
     anchor_grid,
     cell_offsets,
     decode_boxes,
@@ -14,7 +15,7 @@ from locount.modeling.one_stage.yolo.anchors import (
 
 def test_the_grid_goes_through_levels_rows_columns_and_anchors():
     anchors = torch.tensor([[[1.0, 2], [3, 4]], [[5, 6], [7, 8]]])
-    grid = anchor_grid(anchors, [8, 16], [(1, 2), (1, 1)])
+    grid = anchor_grid(Levels(anchors, [8, 16], [(1, 2), (1, 1)]))
     assert grid.cells.tolist() == [[0, 0], [0, 0], [1, 0], [1, 0], [0, 0], [0, 0]]
     assert grid.strides.flatten().tolist() == [8, 8, 8, 8, 16, 16]
     assert grid.sizes.tolist() == [[1, 2], [3, 4], [1, 2], [3, 4], [5, 6], [7, 8]]
@@ -41,7 +42,7 @@ def test_boxes_of_an_untrained_network_are_finite():
 
 @pytest.mark.parametrize("scale_xy", [1.0, 1.05])
 def test_decoding_is_the_inverse_of_encoding(scale_xy):
-    grid = anchor_grid(torch.tensor([[[10.0, 20], [40, 30]]]), [8], [(3, 4)])
+    grid = anchor_grid(Levels(torch.tensor([[[10.0, 20], [40, 30]]]), [8], [(3, 4)]))
     centres = (grid.cells + torch.rand(24, 2).clamp(0.01, 0.99)) * 8
     halves = 1 + 40 * torch.rand(24, 2)
     boxes = torch.cat([centres - halves, centres + halves], dim=1)

@@ -1,7 +1,7 @@
 import torch
 from detectron2.structures import Boxes, Instances
 
-from locount.modeling.one_stage.yolo.anchors import anchor_grid
+from locount.modeling.one_stage.yolo.anchors import Levels, anchor_grid
 from locount.modeling.one_stage.yolo.assignment import (
     assign_targets,
     find_objects,
@@ -12,7 +12,7 @@ from locount.modeling.one_stage.yolo.assignment import (
 
 # Predictions 0 to 31 are on the fine level of 4 x 4 cells, 32 to 39 on the coarse one of 2 x 2.
 ANCHORS = torch.tensor([[[10.0, 10], [20, 10]], [[40, 40], [80, 40]]])
-STRIDES, SHAPES = [8, 16], [(4, 4), (2, 2)]
+LEVELS = Levels(ANCHORS, [8, 16], [(4, 4), (2, 2)])
 
 
 def box(centre_x, centre_y, width, height):
@@ -25,7 +25,7 @@ def box(centre_x, centre_y, width, height):
 
 
 def match(*boxes):
-    return match_objects(torch.tensor(boxes).reshape(-1, 4), ANCHORS, STRIDES, SHAPES)
+    return match_objects(torch.tensor(boxes).reshape(-1, 4), LEVELS)
 
 
 def test_shape_iou_ignores_the_place():
@@ -44,7 +44,7 @@ def test_an_object_gets_the_best_anchor_of_all_levels_in_its_cell():
 
 
 def test_matches_are_those_of_a_search_through_all_predictions():
-    grid = anchor_grid(ANCHORS, STRIDES, SHAPES)
+    grid = anchor_grid(LEVELS)
     for _ in range(20):
         centre, size = 32 * torch.rand(2), 2 + 60 * torch.rand(2)
         best, best_iou = None, -1.0
@@ -85,9 +85,7 @@ def test_only_unmatched_predictions_are_left_unjudged():
     image.gt_classes = torch.tensor([7])
     predicted = torch.zeros(2, 40, 4)
     predicted[:, :2] = torch.tensor(box(4, 4, 10, 10))  # 0 is matched, 1 is not
-    targets = assign_targets(
-        predicted, [image, image[:0]], ANCHORS, STRIDES, SHAPES, ignore_thresh=0.7
-    )
+    targets = assign_targets(predicted, [image, image[:0]], LEVELS, ignore_thresh=0.7)
     assert targets.judged[0].nonzero().flatten().tolist() == [0, *range(2, 40)]
     assert targets.judged[1].all()  # nothing to overlap
     assert targets.objectness.nonzero().tolist() == [[0, 0]]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from detectron2.structures import Boxes, Instances
 
+from locount.modeling.one_stage.yolo.anchors import Levels
 from locount.modeling.one_stage.yolo.losses import Predictions, YOLOLoss, class_loss
 
 LN2, LN3 = math.log(2), math.log(3)
@@ -29,7 +30,7 @@ def predictions(num_images=1, num_anchors=1, num_classes=3, logit=0.0):
 
 
 def losses(said, images, anchors=((8.0, 8.0),), **options):
-    return YOLOLoss(**options)(said, images, torch.tensor([anchors]), [8], [(1, 2)])
+    return YOLOLoss(**options)(said, images, Levels(torch.tensor([anchors]), [8], [(1, 2)]))
 
 
 def test_losses_of_yolov3():

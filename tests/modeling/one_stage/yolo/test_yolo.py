@@ -1,16 +1,20 @@
 import copy
+import math
 from pathlib import Path
 
 import pytest
 import torch
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import build_model
+from detectron2.structures import ImageList
 from detectron2.utils.events import EventStorage
 
 from locount.config import load_config
 from locount.errors import InputError
-from locount.modeling.one_stage.yolo.anchors import anchor_grid
+from locount.modeling.one_stage.yolo.anchors import Levels, anchor_grid
 from locount.modeling.one_stage.yolo.head import YOLOHead
+from locount.modeling.one_stage.yolo.losses import Predictions
+from locount.modeling.one_stage.yolo.yolo import class_scores
 from locount.training.mixed_precision import train_in_mixed_precision
 
 from ....overfit import needs_packs, overfit
@@ -101,7 +105,7 @@ def test_predictions_are_in_the_order_of_the_grid():
         output.weight.data.view(2, 8)[1, 4] = 1.0
     maps = [10 * torch.arange(h)[:, None] + torch.arange(w) for h, w in ((2, 3), (1, 2))]
     said = head([m[None, None].float() for m in maps]).objectness[0]
-    grid = anchor_grid(torch.ones(2, 2, 2), [8, 16], [m.shape for m in maps])
+    grid = anchor_grid(Levels(torch.ones(2, 2, 2), [8, 16], [m.shape for m in maps]))
     expected = 10 * grid.cells[:, 1] + grid.cells[:, 0]
     expected[::2] = 0
     assert torch.equal(said, expected)
@@ -125,3 +129,34 @@ def test_a_last_stage_without_3_x_3_convolutions_can_not_be_deformable():
 def test_four_photos_are_learnt_by_heart(name, tmp_path):
     cfg = load_config(str(CONFIGS / f"{name}.yaml"), ["SOLVER.AMP.ENABLED", True])
     assert overfit(cfg, 100, tmp_path) > 80
+
+
+def predictions(classes, ious=None):
+    """One prediction of one image."""
+    nothing = torch.zeros(1, 1, 2)
+    classes = torch.tensor([[classes]])
+    return Predictions(nothing, nothing, torch.zeros(1, 1), classes, ious)
+
+
+def test_a_score_is_objectness_times_class():
+    scores = class_scores(predictions([0.0, math.log(3)]), 0.4)
+    torch.testing.assert_close(scores, torch.tensor([[[0.25, 0.375]]]))
+
+
+def test_a_predicted_iou_shares_in_objectness():
+    # sigmoid(ln 3) is 3/4.
+    scores = class_scores(predictions([0.0], torch.tensor([[math.log(3)]])), 0.4)
+    assert scores.item() == pytest.approx(0.5**0.6 * 0.75**0.4 * 0.5)
+
+
+def test_boxes_end_at_the_image():
+    model = build_model(tiny_cfg("yolov3_small")).eval()
+    features = [torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 4, 4)]  # only their sizes count
+    number = 2 * (8 * 8 + 4 * 4)
+    nothing = torch.zeros(1, number, 2)
+    everywhere = Predictions(
+        nothing, nothing + 9, torch.zeros(1, number), torch.zeros(1, number, 3), None
+    )
+    found = model.forward_inference(ImageList(torch.zeros(1), [(60, 50)]), features, everywhere)
+    # Each is 62.5 times as large as its anchor; one of each class is left.
+    assert found[0].pred_boxes.tensor.tolist() == [[0, 0, 50, 60]] * 3

@@ -6,7 +6,7 @@ import numpy as np
 from detectron2.data import transforms as T
 
 from .transforms import HidingTransform
-from .visibility import clip_boxes
+from .visibility import clip_boxes, frame_of
 
 
 class CountAugInput(T.AugInput):
@@ -24,7 +24,7 @@ class CountAugInput(T.AugInput):
     boxes: np.ndarray
 
     def __init__(self, image: np.ndarray, *, boxes: np.ndarray):
-        boxes, _ = clip_boxes(np.asarray(boxes, dtype=float).reshape(-1, 4), _frame(image))
+        boxes, _ = clip_boxes(np.asarray(boxes, dtype=float).reshape(-1, 4), frame_of(image))
         super().__init__(image, boxes=boxes)
         self.visible = np.ones(len(boxes))
 
@@ -35,15 +35,10 @@ class CountAugInput(T.AugInput):
                 self.boxes, shares = step.hide(self.boxes)
             else:
                 moved = step.apply_box(self.boxes.copy())
-                self.boxes, shares = clip_boxes(moved, _frame(self.image))
+                self.boxes, shares = clip_boxes(moved, frame_of(self.image))
             self.visible = self.visible * shares
 
     def add_box(self, box: np.ndarray) -> None:
         """Another box inside the image, all of which can be seen."""
         self.boxes = np.vstack([self.boxes, box])
         self.visible = np.append(self.visible, 1.0)
-
-
-def _frame(image: np.ndarray) -> np.ndarray:
-    height, width = image.shape[:2]
-    return np.array([0, 0, width, height], dtype=float)

@@ -42,5 +42,5 @@ def check_augmentation_config(cfg: CfgNode) -> None:
         )
     if problems:
         raise InputError(
-            f"The config asks for augmentation that is not possible:\n{listing(problems)}"
+            f"The config asks for augmentation that is impossible:\n{listing(problems)}"
         )

@@ -12,6 +12,7 @@ import numpy as np
 from detectron2.data import transforms as T
 
 from .transforms import AffineTransform, BoxContentTransform, CoverTransform
+from .visibility import frame_of
 
 # The state that Detectron2 seeds in each worker.
 rng = np.random
@@ -68,13 +69,8 @@ def _clip(square: np.ndarray, frame: np.ndarray) -> np.ndarray:
     return np.clip(square, np.tile(frame[:2], 2), np.tile(frame[2:], 2))
 
 
-def _frame(image: np.ndarray) -> np.ndarray:
-    height, width = image.shape[:2]
-    return np.array([0, 0, width, height])
-
-
 def _cutout(image: np.ndarray, level: int) -> T.Transform:
-    frame = _frame(image)
+    frame = frame_of(image)
     return CoverTransform(_clip(_cutout_around(frame, _pixels(image, 10 * level)), frame))
 
 

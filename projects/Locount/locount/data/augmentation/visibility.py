@@ -13,6 +13,11 @@ from ...counting import IGNORED_COUNT
 _ROUNDING = 1e-6
 
 
+def frame_of(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    return np.array([0, 0, width, height])
+
+
 def clip_boxes(boxes: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The parts of boxes inside a frame.
 

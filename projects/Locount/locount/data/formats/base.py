@@ -165,12 +165,3 @@ class Place(abc.ABC):
 
     @abc.abstractmethod
     def open(self, split: str) -> Source: ...
-
-
-def size_fault(path: str, size: Sequence[int], written: Sequence[float]) -> str:
-    """What to say of an image whose height and width are not those that are written."""
-    return (
-        f"{path} has {size[1]}x{size[0]} pixels, but {written[1]:g}x{written[0]:g} are written: "
-        "correct the numbers, or put the right image there (programs that obey a photo's EXIF "
-        "orientation swap them: its boxes are wrong)"
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property, partial
@@ -16,13 +15,12 @@ from ... import coco
 from ...errors import Problem
 from ...files import write_json
 from ...texts import read_json
-from ..counts import is_number_attribute, uncounted
-from ..image_paths import image_path, image_paths
 from ..mending import Changes, mended_box
-from .base import Place, Reading, Source, Survey, size_fault
+from .base import Place, Reading, Source, Survey
 from .dataset import Dataset
+from .entries import is_number_attribute, uncounted
 from .folders import split_files
-from .index_cache import cached_sizes, file_stamp
+from .image_files import ImageFiles, find_images, image_paths
 
 # Where others put a split: Roboflow beside its images, CVAT and COCO into a folder of files.
 _LAYOUTS = (
@@ -95,49 +93,25 @@ class Coco(Source):
         Raises:
             DatasetError: if the file can't be read or lacks one of the three lists.
         """
-        records, metadata = self._sound()
-        stamps = [file_stamp(record["file_name"]) for record in records]
-        sizes, unreadable = cached_sizes(f"coco-{self.split}", self.image_root, stamps)
-        problems, sound = self._faults.problems(), []
-        problems += (Problem(path, None, text) for path, text in unreadable.items())
-        for record, size in zip(records, sizes.tolist(), strict=True):
-            written, path = [record["height"], record["width"]], record["file_name"]
-            if size == written:
-                sound.append(record)
-            elif path not in unreadable:
-                problems.append(Problem(self.path, None, size_fault(path, size, written)))
-        return Survey(sound, metadata, problems, self._hints(), list(unreadable))
+        file, faults = self._file, coco.Faults(self.path)
+        faults += [*file.faults, *file.invisible]
+        written = np.stack([file.images["height"], file.images["width"]], axis=1)
+        images = find_images(
+            f"coco-{self.split}",
+            self.image_root,
+            file.images["file_name"].tolist(),
+            np.where(written > 0, written, np.nan),  # others are among the faults
+            lambda i, text: Problem(self.path, None, f"images[{file.images.places[i]}]: {text}"),
+        )
+        records, metadata = self._sound(faults, images)
+        problems = [*faults.problems(), *images.problems]
+        return Survey(records, metadata, problems, self._hints(), images.unreadable)
 
     @cached_property
     def _file(self) -> coco.CocoFile:
         mend = None if self.mend is None else partial(self._mended, self.mend)
         source = self.path if self.content is None else self.content
         return coco.read_truth(source, self.count, of_pixels=True, mend=mend)
-
-    @cached_property
-    def _faults(self) -> coco.Faults:
-        """What is wrong with the file, for training, and with the places of its images."""
-        faults = coco.Faults(self.path)
-        faults += self._file.faults
-        faults += self._file.invisible
-        images = self._file.images
-        first: dict[str, int] = {}
-        for i, name in zip(images.places.tolist(), images["file_name"].tolist(), strict=True):
-            try:
-                path = image_path(self.image_root, name)
-            except ValueError as error:
-                faults.add("images", i, f'"file_name" is {name!r}: {error}')
-                continue
-            if not os.path.isfile(path):
-                text = f"there is no file {name!r} in {self.image_root}: correct one of the two"
-                faults.add("images", i, text)
-            elif first.setdefault(path, i) != i:
-                text = (
-                    f"the file {name!r} is that of images[{first[path]}] already: give the "
-                    "annotations of both one image_id, and delete one entry"
-                )
-                faults.add("images", i, text)
-        return faults
 
     def _hints(self) -> list[Problem]:
         if self.count in self._file.annotations.columns or self.content is not None:
@@ -165,10 +139,10 @@ class Coco(Source):
                 changes.add(self.path, line, str(before), str(box), why)
         changes.log()
 
-    def _sound(self) -> tuple[list[dict], dict[str, object]]:
+    def _sound(self, faults: coco.Faults, files: ImageFiles) -> tuple[list[dict], dict[str, Any]]:
         """The records and the metadata of what is without fault."""
         file = self._file
-        faulty = {(fault.entries, fault.index) for fault in self._faults}
+        faulty = {(fault.entries, fault.index) for fault in faults}
         images, categories, annotations = (
             np.array([(t.name, i) not in faulty for i in t.places.tolist()], bool)
             for t in (file.images, file.categories, file.annotations)
@@ -191,21 +165,10 @@ class Coco(Source):
         for image, *row in zip(file.image[chosen].tolist(), *values, strict=True):
             entry = dict(zip(columns, row, strict=True))
             by_image[image].append({**entry, "bbox_mode": BoxMode.XYWH_ABS})
-        place = np.argsort(file.image_order)
-        of_image = [file.images[key].tolist() for key in ("id", "file_name", "height", "width")]
+        place, image_ids = np.argsort(file.image_order).tolist(), file.images["id"].tolist()
         records = [
-            {
-                "file_name": image_path(self.image_root, name),
-                "annotation_file": self.path,
-                "image_id": image_id,
-                "height": height,
-                "width": width,
-                "annotations": by_image[k],
-            }
-            for sound, k, image_id, name, height, width in zip(
-                images.tolist(), place.tolist(), *of_image, strict=True
-            )
-            if sound
+            files.record(i, self.path, image_ids[i], by_image[place[i]])
+            for i in np.flatnonzero(images & files.usable).tolist()
         ]
         return records, _metadata(file, of_category)
 

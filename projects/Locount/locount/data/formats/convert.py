@@ -82,7 +82,7 @@ def convert(
         if not turned:
             raise
         text = (
-            f"{len(unfit)} boxes or sizes do not fit, which may come of the orientation: see to "
+            f"{len(unfit)} boxes or sizes do not fit, maybe because of the orientation: fix "
             "these photos first"
         )
         others = [problem for problem in error.problems if problem not in unfit]
@@ -184,7 +184,7 @@ def name_problems(dataset: Dataset, aim: Format) -> Iterator[str]:
             elif aim.by_stem and not name.lower().endswith(IMAGE_SUFFIXES):
                 yield f"the image {name!r}: make it one of {', '.join(IMAGE_SUFFIXES)}"
             elif aim.by_stem and any(part.startswith(".") or part == "__MACOSX" for part in parts):
-                yield f"the image {name!r}: such files are not looked at; rename it"
+                yield f"the image {name!r}: such files are not read; rename it"
             elif (
                 aim.by_stem and (other := first.setdefault(os.path.splitext(name)[0], name)) != name
             ):

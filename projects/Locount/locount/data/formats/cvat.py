@@ -10,13 +10,12 @@ from pathlib import Path
 from lxml import etree
 
 from ...errors import Problem
-from ..counts import is_number_attribute
 from .dataset import Dataset, corners
-from .entries import Box, Entries, count_of, number, numbers_of, parse_number
+from .entries import Box, Entries, count_of, is_number_attribute, number, numbers_of, parse_number
 from .folders import split_files
 from .index_cache import file_stamp
 from .table_place import Annotations, TablePlace
-from .xml_files import read_xml, xml_bytes
+from .xml_files import add_texts, read_xml, xml_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -40,21 +39,19 @@ class Cvat(TablePlace):
 
 
 def _read(path: str, count: str) -> Entries:
-    problems: list[Problem] = []
-    root = read_xml(path, problems)
     entries = Entries()
-    entries.problems = problems
+    root = read_xml(path, entries.problems)
     if root is None:
         return entries
     if root.tag != "annotations" or root.find("track") is not None:
         text = "is not a file of CVAT for images: export the task as 'CVAT for images 1.1'"
         if root.tag == "annotation":
             text = "is a file of Pascal VOC: give its folder, --from voc"
-        problems.append(Problem(path, root.sourceline, text))
+        entries.problems.append(Problem(path, root.sourceline, text))
         return entries
     labels = root.findall("meta/*/labels/label/name")
     entries = Entries([(label.text or "").strip() for label in labels])
-    entries.problems, entries.complete = problems, not _list_passed_over(path, root)
+    entries.complete = not _list_passed_over(path, root)
     for element in root.iterfind("image"):
         line, keys = element.sourceline, ("width", "height")
         size = entries.attempt(path, line, numbers_of, {key: element.get(key) for key in keys})
@@ -99,11 +96,9 @@ def write(dataset: Dataset, folder: Path) -> None:
     """Write ``SPLIT.xml`` files."""
     for name, split in dataset.splits.items():
         root = etree.Element("annotations")
-        etree.SubElement(root, "version").text = "1.1"
+        add_texts(root, version="1.1")
         task = etree.SubElement(etree.SubElement(root, "meta"), "task")
-        etree.SubElement(task, "name").text = name
-        etree.SubElement(task, "size").text = str(len(split.records))
-        etree.SubElement(task, "mode").text = "annotation"
+        add_texts(task, name=name, size=len(split.records), mode="annotation")
         labels = etree.SubElement(task, "labels")
         scored = any(record.get("predicted") for record in split.records)
         for category in dataset.classes:
@@ -134,9 +129,8 @@ _SCORE = ("score", "False", "text", "", "")
 
 def _write_label(labels: etree._Element, category: str, scored: bool) -> None:
     label = etree.SubElement(labels, "label")
-    etree.SubElement(label, "name").text = category
+    add_texts(label, name=category)
     attributes = etree.SubElement(label, "attributes")
     for texts in (_COUNT, _SCORE)[: 1 + scored]:
         attribute = etree.SubElement(attributes, "attribute")
-        for key, text in zip(_KEYS, texts, strict=True):
-            etree.SubElement(attribute, key).text = text
+        add_texts(attribute, **dict(zip(_KEYS, texts, strict=True)))

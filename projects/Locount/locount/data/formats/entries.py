@@ -1,9 +1,10 @@
-"""From what readers of XML, JSON and YOLO's texts find to a table: small parts that they share."""
+"""From what readers of XML, JSON and texts find to a table: small parts that they share."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -18,6 +19,8 @@ T = TypeVar("T")
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
 _MAX_COORDINATE = 1e9  # pixels
+# Numbers that labeling tools add to boxes by themselves.
+_OF_TOOLS = frozenset({"rotation", "track_id", "z_order", "confidence", "score", "id"})
 
 
 class Box(NamedTuple):
@@ -137,3 +140,24 @@ def count_of(texts: Sequence[str]) -> int | None:
     if texts and count is None:
         raise ValueError(f"the count is {texts[0]!r}: write a whole number from 1 to {MAX_COUNT}")
     return count
+
+
+def is_number_attribute(name: str, value: object) -> bool:
+    """Whether an attribute of a box is a number that a person may have written."""
+    if name in _OF_TOOLS or isinstance(value, bool):
+        return False
+    return isinstance(value, int | float) or parse_number(value) is not None
+
+
+def uncounted(names: Iterable[str]) -> str:
+    """What to say about number attributes of boxes if none is a count; "" without any."""
+    found = Counter(names)
+    if not found:
+        return ""
+    texts = ", ".join(f"{name!r} ({number} boxes)" for name, number in found.most_common(5))
+    name = found.most_common(1)[0][0]
+    return (
+        f"no box has a count, so each is one item; but there are numbers called {texts}: if one is "
+        f"the number of items, say so (convert --count-attribute {name}; ?count={name} in the name "
+        "of a dataset), or that none is (an empty name)"
+    )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ...errors import InputError, Problem, printable
+from ...texts import TextError, read_lines
 from ..images import IMAGE_SUFFIXES
 from .base import Reading
 from .index_cache import FileStamp
@@ -69,6 +70,15 @@ def _common_images(folder: Path, images: Path) -> Path:
     """``images/SPLIT`` or ``images``, where they are there."""
     places = (folder / "images" / images.name, folder / "images")
     return next((place for place in places if place.is_dir()), images)
+
+
+def lines_of(path: str, problems: list[Problem]) -> list[str]:
+    """The lines of a text; none, and a problem, if it can't be read."""
+    try:
+        return read_lines(path)
+    except TextError as error:
+        problems.append(Problem(path, None, error.reason))
+        return []
 
 
 def scan(folder: str, suffixes: tuple[str, ...]) -> tuple[dict[str, FileStamp], list[Problem]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs, quote, urlsplit
@@ -84,7 +85,7 @@ class LabelStudio(TablePlace):
         table, problems = self.cached_table(
             split,
             [file_stamp(path)],
-            lambda: _read(path, count, folder).result(),
+            lambda: _Reader(path, count, folder).read().result(),
             f"{count}\n{folder}",
         )
         return Annotations(table, [path] * len(table.images), images, problems)
@@ -95,20 +96,6 @@ class LabelStudio(TablePlace):
         result = "" if line is None else f", result [{line}]"
         element = f"task [{annotations.table.image_line[image]}]{result}"
         return Problem(annotations.files[image], None, f"{element}: {text}")
-
-
-def _read(path: str, count: str, folder: str) -> Entries:
-    """``folder``: the name of the folder of images."""
-    entries = Entries()
-    passed_over: Counter[str] = Counter()
-    for i, raw in enumerate(_raw_tasks(path)):
-        reader = _TaskReader(entries, path, i, count, folder, passed_over)
-        entries.attempt(path, None, reader.read, raw, element=reader.element)
-    if passed_over:
-        texts = ", ".join(f"{name} ({number})" for name, number in passed_over.items())
-        logger.warning("%s: these answers are not read: %s", path, texts)
-        entries.complete = False
-    return entries
 
 
 def _raw_tasks(path: str) -> list[msgspec.Raw]:
@@ -122,41 +109,52 @@ def _raw_tasks(path: str) -> list[msgspec.Raw]:
         ) from error
 
 
-class _TaskReader:
-    """Reads a task into entries; ``read`` raises a ValueError where all of it is wrong."""
+@dataclass
+class _Reader:
+    """Reads a file into entries.
 
-    def __init__(
-        self,
-        entries: Entries,
-        path: str,
-        number: int,
-        count: str,
-        folder: str,
-        passed_over: Counter[str],
-    ) -> None:
-        self.entries, self.path, self.number, self.count = entries, path, number, count
-        self.folder, self.passed_over, self.element = folder, passed_over, f"task [{number}]"
+    Attributes:
+        path: of the file.
+        count: the name of the number that is the count.
+        folder: the name of the folder of images.
+    """
 
-    def attempt(self, i: int, read: Callable[..., T], *args) -> T | None:
-        element = f"{self.element}, result [{i}]"
+    path: str
+    count: str
+    folder: str
+    entries: Entries = field(default_factory=Entries)
+    passed_over: Counter[str] = field(default_factory=Counter)
+
+    def read(self) -> Entries:
+        for i, raw in enumerate(_raw_tasks(self.path)):
+            self._attempt(f"task [{i}]", self._read_task, i, raw)
+        if self.passed_over:
+            texts = ", ".join(f"{name} ({number})" for name, number in self.passed_over.items())
+            logger.warning("%s: these answers are not read: %s", self.path, texts)
+            self.entries.complete = False
+        return self.entries
+
+    def _attempt(self, element: str, read: Callable[..., T], *args) -> T | None:
         return self.entries.attempt(self.path, None, read, *args, element=element)
 
-    def read(self, raw: msgspec.Raw) -> None:
+    def _read_task(self, number: int, raw: msgspec.Raw) -> None:
+        """A ValueError says that all of it is wrong."""
+        element = f"task [{number}]"
         task = _decode(raw, _Task, "{}: export the project again, as JSON (not JSON-MIN)")
         parse_json(bytes(raw))  # refuses a key that is there twice
         name = _image_name(_reference(task), self.folder)
         finished = [annotation for annotation in task.annotations if not annotation.was_cancelled]
         if len(finished) != 1:
-            number = len(finished)
-            text = f"has {number} annotations: leave one; it may be submitted without a box"
-            raise ValueError(text)
+            text = "annotations: leave one; it may be submitted without a box"
+            raise ValueError(f"has {len(finished)} {text}")
         counts: dict[str, _Number | None] = {}
         regions, numbers = {}, defaultdict(list)
         for i, result in enumerate(finished[0].result):
             if (result.type, result.from_name) == ("number", self.count):
                 if result.id in counts:
                     raise ValueError(f"the region {result.id!r} has more than one count: keep one")
-                counts[result.id] = self.attempt(i, _decode, result.value, _Number)
+                of_result = f"{element}, result [{i}]"
+                counts[result.id] = self._attempt(of_result, _decode, result.value, _Number)
             elif result.type in _ANSWERS:
                 self.passed_over[f"{result.type} of {result.from_name or 'no control'}"] += 1
                 if result.type == "number":
@@ -169,13 +167,13 @@ class _TaskReader:
         for i, result in regions.items():
             count = counts.get(result.id)
             if count is not None or result.id not in counts:  # else it has a problem already
-                of_tools = tuple(numbers[result.id])
-                boxes.append(self.attempt(i, _box, i, result, size, count, of_tools))
+                values = (i, result, size, count, tuple(numbers[result.id]))
+                boxes.append(self._attempt(f"{element}, result [{i}]", _box, *values))
         for key in counts.keys() - {result.id for result in regions.values()}:
             text = f"a count belongs to the region {key!r}, which is not there: delete it"
-            self.entries.problems.append(Problem(self.path, None, f"{self.element}: {text}"))
+            self.entries.problems.append(Problem(self.path, None, f"{element}: {text}"))
         written = None if width is None or height is None else (width, height)
-        self.entries.add(name, self.number, written, boxes)
+        self.entries.add(name, number, written, boxes)
 
 
 def _decode(raw: msgspec.Raw, kind: type[T], text: str = "can't be read ({}): correct it") -> T:

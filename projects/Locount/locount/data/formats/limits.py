@@ -121,29 +121,27 @@ def _find_scores(dataset: Dataset) -> str:
     return f"{boxes} box(es) of a model would be taken for annotations, without their scores"
 
 
-def _map_annotations(dataset: Dataset, change: Callable[[dict, dict], dict | None]) -> Dataset:
+def _map_records(dataset: Dataset, change: Callable[[dict], dict | None]) -> Dataset:
+    """The dataset with other records; None leaves an image out."""
     splits = {}
     for name, split in dataset.splits.items():
-        records = []
-        for record in split.records:
-            annotations = [change(record, a) for a in record["annotations"]]
-            kept = [a for a in annotations if a is not None]
-            records.append({**record, "annotations": kept})
-        splits[name] = Split(records, split.names)
+        pairs = zip(map(change, split.records), split.names, strict=True)
+        kept = [(record, image) for record, image in pairs if record is not None]
+        splits[name] = Split([record for record, _ in kept], [image for _, image in kept])
     return dataset._replace(splits=splits)
+
+
+def _map_annotations(dataset: Dataset, change: Callable[[dict, dict], dict | None]) -> Dataset:
+    def of_record(record: dict) -> dict:
+        changed = (change(record, annotation) for annotation in record["annotations"])
+        return {**record, "annotations": [a for a in changed if a is not None]}
+
+    return _map_records(dataset, of_record)
 
 
 def _round(record: dict, annotation: dict) -> dict:
     box = list(_whole(corners(annotation), record))
     return {**annotation, "bbox": box, "bbox_mode": BoxMode.XYXY_ABS}
-
-
-def _drop_empty(dataset: Dataset) -> Dataset:
-    splits = {}
-    for name, split in dataset.splits.items():
-        kept = [i for i, record in enumerate(split.records) if record["annotations"]]
-        splits[name] = Split([split.records[i] for i in kept], [split.names[i] for i in kept])
-    return dataset._replace(splits=splits)
 
 
 # In the order in which they are left out: an image may be empty without its crowd.
@@ -152,7 +150,9 @@ LOSSES = {
     "crowds": Loss(
         _find_crowds, lambda d: _map_annotations(d, lambda _, a: None if a.get("iscrowd") else a)
     ),
-    "empty-images": Loss(_find_empty, _drop_empty),
+    "empty-images": Loss(
+        _find_empty, lambda d: _map_records(d, lambda r: r if r["annotations"] else None)
+    ),
     "fractions": Loss(_find_fractions, lambda d: _map_annotations(d, _round)),
     "category-list": Loss(_find_categories, lambda d: d),
     "scores": Loss(_find_scores, lambda d: d),

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import DatasetError, Problem, listing, number_of
-from ..counts import uncounted
-from ..image_paths import image_path, image_paths
 from ..images import read_image_sizes
 from ..mending import Changes
-from .base import Place, Reading, Source, Survey, size_fault
-from .index_cache import FileStamp, cached_arrays, cached_sizes, file_stamp
+from .base import Place, Reading, Source, Survey
+from .entries import uncounted
+from .image_files import ImageFiles, find_images, image_paths
+from .index_cache import FileStamp, cached_arrays
 from .table import (
     NO_COUNT,
     Table,
@@ -155,16 +155,6 @@ class TablePlace(Place):
         return TableSource(self, split)
 
 
-class _Images(NamedTuple):
-    """The images of a split: paths, sizes (height, width; 0 where there is none), usable or not."""
-
-    paths: list[str]
-    sizes: np.ndarray
-    usable: np.ndarray
-    problems: list[Problem]
-    unreadable: list[str]
-
-
 class TableSource(Source):
     """A split of a :class:`TablePlace`."""
 
@@ -236,38 +226,16 @@ class TableSource(Source):
             images.unreadable,
         )
 
-    def _images(self, annotations: Annotations) -> _Images:
-        names = annotations.table.images.tolist()
-        problems: list[Problem] = []
-        paths = [""] * len(names)
-        stamps: list[FileStamp | None] = list(annotations.stamps or [None] * len(names))
-        first: dict[str, int] = {}
-        for i, name in enumerate(names):
-            try:
-                stamp = stamps[i]
-                path = stamp.path if stamp else image_path(annotations.image_root, name)
-            except ValueError as error:
-                problems.append(self.place.problem(annotations, i, f"{name!r}: {error}"))
-                continue
-            if first.setdefault(path, i) != i:
-                other = self.place.problem(annotations, first[path], names[first[path]])
-                text = f"image {name!r} is there already ({other}): remove one, or join them"
-                problems.append(self.place.problem(annotations, i, text))
-                continue
-            paths[i], stamps[i] = path, stamp or file_stamp(path)
-            if stamps[i] is None:
-                text = f"there is no file {path}: add it, or remove its annotations"
-                problems.append(self.place.problem(annotations, i, text))
-        kind = f"{self.format}-{self.split}"
-        root, read_sizes = annotations.image_root, self.place.read_sizes
-        sizes, faults = cached_sizes(kind, root, stamps, read_sizes)
-        problems += [Problem(path, None, text) for path, text in faults.items()]
-        written, usable = annotations.table.size, sizes[:, 0] > 0
-        differs = usable & ~np.isnan(written).any(axis=1) & (written != sizes).any(axis=1)
-        for i in np.flatnonzero(differs).tolist():
-            text = size_fault(paths[i], sizes[i], written[i])
-            problems.append(self.place.problem(annotations, i, text))
-        return _Images(paths, sizes, usable & ~differs, problems, list(faults))
+    def _images(self, annotations: Annotations) -> ImageFiles:
+        return find_images(
+            f"{self.format}-{self.split}",
+            annotations.image_root,
+            annotations.table.images.tolist(),
+            annotations.table.size,
+            functools.partial(self.place.problem, annotations),
+            stamps=annotations.stamps,
+            read_sizes=self.place.read_sizes,
+        )
 
     def _mended(
         self, annotations: Annotations, table: Table, sizes: np.ndarray, changes: Changes
@@ -287,22 +255,14 @@ class TableSource(Source):
         return [Problem(place.path, None, text)] if text and not place.num_counts else []
 
     def _records(
-        self, annotations: Annotations, table: Table, images: _Images, classes: Sequence[str]
+        self, annotations: Annotations, table: Table, images: ImageFiles, classes: Sequence[str]
     ) -> list[dict]:
         listed = annotations_of(table, classes, self.place.has_lines)
-        names, sizes = table.images.tolist(), images.sizes.tolist()
-        kept = images.usable
+        names, kept = table.images.tolist(), images.usable
         if not self.place.has_empty_images:
             kept = kept & np.array(list(map(bool, listed)), dtype=bool)
         return [
-            {
-                "file_name": images.paths[i],
-                "annotation_file": annotations.files[i],
-                "image_id": _image_id(self.split, names[i]),
-                "height": sizes[i][0],
-                "width": sizes[i][1],
-                "annotations": listed[i],
-            }
+            images.record(i, annotations.files[i], _image_id(self.split, names[i]), listed[i])
             for i in np.flatnonzero(kept).tolist()
         ]
 

@@ -14,14 +14,13 @@ from lxml import etree
 
 from ...errors import InputError, Problem, listing
 from ...texts import read_lines
-from ..counts import is_number_attribute
-from ..image_paths import image_path
 from ..images import IMAGE_SUFFIXES
 from .dataset import Dataset, corners
-from .entries import Box, Entries, count_of, number, numbers_of
+from .entries import Box, Entries, count_of, is_number_attribute, number, numbers_of
+from .image_files import image_path
 from .index_cache import file_stamp
 from .table_place import Annotations, TablePlace
-from .xml_files import read_xml, root_tag, xml_bytes
+from .xml_files import add_texts, read_xml, root_tag, xml_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -201,20 +200,14 @@ def write(dataset: Dataset, folder: Path) -> None:
 
 def _annotation(record: dict, name: str, classes: tuple[str, ...]) -> etree._Element:
     root = etree.Element("annotation")
-    etree.SubElement(root, "folder").text = "JPEGImages"
-    etree.SubElement(root, "filename").text = posixpath.basename(name)
+    add_texts(root, folder="JPEGImages", filename=posixpath.basename(name))
     size = etree.SubElement(root, "size")
-    for key, value in (("width", record["width"]), ("height", record["height"]), ("depth", 3)):
-        etree.SubElement(size, key).text = str(value)
-    etree.SubElement(root, "segmented").text = "0"
+    add_texts(size, width=record["width"], height=record["height"], depth=3)
+    add_texts(root, segmented=0)
     for annotation in record["annotations"]:
         element = etree.SubElement(root, "object")
-        etree.SubElement(element, "name").text = classes[annotation["category_id"]]
-        etree.SubElement(element, "pose").text = "Unspecified"
-        etree.SubElement(element, "truncated").text = "0"
-        etree.SubElement(element, "difficult").text = "0"
-        etree.SubElement(element, "count").text = str(annotation["count"])
-        box = etree.SubElement(element, "bndbox")
-        for key, value in zip(_CORNERS, corners(annotation), strict=True):
-            etree.SubElement(box, key).text = number(value)
+        add_texts(element, name=classes[annotation["category_id"]], pose="Unspecified")
+        add_texts(element, truncated=0, difficult=0, count=annotation["count"])
+        box = zip(_CORNERS, map(number, corners(annotation)), strict=True)
+        add_texts(etree.SubElement(element, "bndbox"), **dict(box))
     return root

@@ -40,5 +40,11 @@ def root_tag(path: Path) -> str:
     return "" if root is None else root.tag
 
 
+def add_texts(parent: etree._Element, **texts: object) -> None:
+    """Add an element with a text for each keyword."""
+    for tag, text in texts.items():
+        etree.SubElement(parent, tag).text = str(text)
+
+
 def xml_bytes(root: etree._Element) -> bytes:
     return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 import yaml
 
 from ...errors import DatasetError, Problem
-from ...texts import TextError, read_lines, read_yaml
+from ...texts import read_lines, read_yaml
 from ..images import IMAGE_SUFFIXES
 from .dataset import Dataset, corners
 from .entries import Box, Entries, count_of, number, numbers_of, parse_number, parse_whole
-from .folders import scan
+from .folders import lines_of, scan
 from .index_cache import file_stamp
 from .table_place import Annotations, TablePlace
 
@@ -226,7 +226,7 @@ def _of_folder(folder: str, problems: list[Problem]) -> dict[str, str | None]:
 def _of_list(path: str, problems: list[Problem]) -> dict[str, str | None]:
     """The images that a file names, one a line, from its own folder on."""
     folder, found = os.path.dirname(path), {}
-    for i, line in enumerate(_lines(path, problems), 1):
+    for i, line in enumerate(lines_of(path, problems), 1):
         if not (name := line.strip()):
             continue
         image = _find([folder, os.path.dirname(folder)], name)
@@ -242,19 +242,11 @@ def _of_list(path: str, problems: list[Problem]) -> dict[str, str | None]:
     return found
 
 
-def _lines(path: str, problems: list[Problem]) -> list[str]:
-    try:
-        return read_lines(path)
-    except TextError as error:
-        problems.append(Problem(path, None, error.reason))
-        return []
-
-
 def _read(texts: Sequence[str], classes: Sequence[str]) -> Entries:
     """The boxes of each text, as of an image without a name."""
     entries = Entries(classes)
     for path in texts:
-        lines = enumerate(_lines(path, entries.problems), 1)
+        lines = enumerate(lines_of(path, entries.problems), 1)
         boxes = [
             entries.attempt(path, i, _box, i, line.split(), classes)
             for i, line in lines

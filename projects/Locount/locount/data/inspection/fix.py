@@ -8,7 +8,8 @@ from pathlib import Path
 from ...errors import InputError
 from ...files import new_folder, to_csv
 from ..formats.named import source_of
-from ..mending import CHANGES_FILE, COLUMNS
+from ..mending import CHANGES_FILE, COLUMNS, Changes
+from .copying import Copy
 from .fix_coco import fix_coco
 from .fix_locount import fix_locount
 from .report import Report
@@ -37,8 +38,10 @@ def write_fixed(report: Report, out: Path) -> int:
             "(coco:ANNOTATIONS.json:IMAGE_ROOT) can be corrected at a time: name just these, "
             "without options. `locount convert --mend --skip-invalid` corrects other formats"
         )
+    path = ours[0].path
+    changes = Changes(path if os.path.isdir(path) else os.path.dirname(path))
+    unreadable, turned = report.paths("unreadable image"), report.paths("EXIF orientation")
     with new_folder(out) as folder:
-        unreadable, turned = report.paths("unreadable image"), report.paths("EXIF orientation")
-        changes = fix(ours, unreadable, turned, folder)
+        fix(ours, Copy(folder, changes, unreadable, turned))
         (folder / CHANGES_FILE).write_bytes(to_csv(changes.rows, COLUMNS))
     return len(changes.rows)

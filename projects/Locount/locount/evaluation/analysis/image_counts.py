@@ -81,8 +81,8 @@ class ImageCounts:
         threshold = self.best_threshold()
         if threshold == float("inf"):
             raise InputError(
-                f"{source}: at every score the error is larger than without any detection: is it "
-                "of the same images, and of a trained model?"
+                f"{source}: at every score the error is larger than without any detection: are "
+                "they of the same images, and of a trained model?"
                 + ("" if self.true.any() else " No image holds a box, so each detection is wrong")
             )
         return threshold

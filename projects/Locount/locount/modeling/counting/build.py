@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from detectron2.config import CfgNode
 
 from ...config.checks import count_partition
@@ -13,27 +11,23 @@ from .loss import CountLoss
 from .ordinal_counters import CumulativeLinkClassifier
 
 
-def build_counters(cfg: CfgNode, num_stages: int) -> list[Counter]:
-    """One counter for each stage (a detector without a cascade has one); none for STRATEGY
-    "none"."""
+def build_counting(cfg: CfgNode, num_stages: int) -> tuple[list[CountLoss], CountDecoder | None]:
+    """The counting losses of the stages, which know their counters, and what reports the counts.
+
+    A detector without a cascade has one stage. With STRATEGY "none" there is neither.
+    """
     head = cfg.MODEL.COUNT_HEAD
+    counters: list[Counter]
     if head.STRATEGY == "none":
-        return []
+        return [], None
     if head.STRATEGY == "regression":
-        return [CountRegressor() for _ in range(num_stages)]
-    partition = count_partition(cfg, num_stages)
-    if head.LOSS == "cumulative_link":
-        return [CumulativeLinkClassifier(partition, stage) for stage in range(num_stages)]
-    return [CountClassifier(partition, stage) for stage in range(num_stages)]
-
-
-def build_count_loss(cfg: CfgNode, counter: Counter) -> CountLoss:
-    """The counting loss of one stage."""
-    head = cfg.MODEL.COUNT_HEAD
-    return CountLoss(counter, weight=head.LOSS_WEIGHT, balance=head.BALANCE)
-
-
-def build_count_decoder(cfg: CfgNode, counters: Sequence[Counter]) -> CountDecoder:
-    """What reports the counts of all stages."""
-    head = cfg.MODEL.COUNT_HEAD
-    return CountDecoder(counters, decode=head.DECODE, ranking=head.RANKING)
+        counters = [CountRegressor() for _ in range(num_stages)]
+    else:
+        ordinal = head.LOSS == "cumulative_link"
+        classifier = CumulativeLinkClassifier if ordinal else CountClassifier
+        partition = count_partition(cfg, num_stages)
+        counters = [classifier(partition, stage) for stage in range(num_stages)]
+    return (
+        [CountLoss(c, weight=head.LOSS_WEIGHT, balance=head.BALANCE) for c in counters],
+        CountDecoder(counters, decode=head.DECODE, ranking=head.RANKING),
+    )

@@ -144,8 +144,8 @@ class CountClassifier:
     def decode(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """The number of the believed bin, and its probability out of all bins."""
         bins = self.hypothesize(outputs)
-        scores = self.bin_logits(outputs).softmax(dim=1).gather(1, bins[:, None]).squeeze(1)
-        return self.partition.decode(bins, self.stage), scores
+        scores = self.bin_logits(outputs).float().softmax(dim=1)
+        return self.partition.decode(bins, self.stage), scores.gather(1, bins[:, None]).squeeze(1)
 
     def statistics(self, outputs: Tensor, gt_counts: Tensor) -> dict[str, Tensor]:
         """Share of right bins as "accuracy"; mean AC as "ac" where a bin is one number."""

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ...config.checks import get
 from ...counting import IGNORED_COUNT
 from ...errors import InputError
-from .build import build_count_decoder, build_count_loss, build_counters
+from .build import build_counting
 from .counters import init_count_layer
 from .decoding import CountDecoder
 from .loss import CountLoss
@@ -48,14 +48,11 @@ def build_dense_counting(cfg: CfgNode, in_channels: int) -> DenseCounting:
     Args:
         in_channels: of the feature maps, such as those after the tower of the box regression.
     """
-    if cfg.MODEL.COUNT_HEAD.STRATEGY == "none":
+    losses, decoder = build_counting(cfg, num_stages=1)
+    if not losses:
         return DenseCounting()
-    counters = build_counters(cfg, num_stages=1)
-    return DenseCounting(
-        layer=init_count_layer(nn.Conv2d(in_channels, counters[0].num_outputs, 3, padding=1)),
-        loss=build_count_loss(cfg, counters[0]),
-        decoder=build_count_decoder(cfg, counters),
-    )
+    layer = nn.Conv2d(in_channels, losses[0].counter.num_outputs, 3, padding=1)
+    return DenseCounting(init_count_layer(layer), losses[0], decoder)
 
 
 def head_inputs(cfg: CfgNode, key: str, backbone: Backbone) -> list[ShapeSpec]:

@@ -19,11 +19,12 @@ from torchvision.ops import box_convert
 from ...config.checks import check_config
 from ...errors import InputError
 from ..backbone.pretrained import check_images
-from ..counting.build import build_count_decoder, build_count_loss, build_counters
+from ..counting.build import build_counting
 from ..counting.counters import init_count_layer
 from ..counting.decoding import CountDecoder
 from ..counting.dense import head_inputs
 from ..counting.loss import CountLoss, check_counts_given
+from ..layers.precision import to_float32
 from .losses import SetLosses
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class CountingDETR(nn.Module):
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
         # Under autocast: where queries are, and how far they move, is more than half precision
         # tells.
-        network.model.encoder.register_forward_hook(_to_float32)
+        network.model.encoder.register_forward_hook(_maps_to_float32)
         network.model.decoder.forward = MethodType(_without_autocast, network.model.decoder)
 
     @classmethod
@@ -92,17 +93,14 @@ class CountingDETR(nn.Module):
         library, node = _library(), cfg.MODEL.DETR
         own = node.PRETRAINED or not node.IN_FEATURES
         backbone = None if own else build_backbone(cfg)
-        if backbone is not None:
-            head_inputs(
-                cfg, "MODEL.DETR.IN_FEATURES", backbone
-            )  # or an error that says what it has
+        shapes = head_inputs(cfg, "MODEL.DETR.IN_FEATURES", backbone) if backbone else []
         if node.PRETRAINED and not cfg.MODEL.WEIGHTS:
             weights, off = f"weights of {node.PRETRAINED}", 'MODEL.DETR.PRETRAINED ""'
             mean, std = library.IMAGES[node.NAME]
             check_images(cfg, weights, mean, std, off)
         network = library.build_network(node, backbone, load=not cfg.MODEL.WEIGHTS)
-        counters = build_counters(cfg, node.COUNT_LAYERS)
-        if len(counters) > network.config.decoder_layers:
+        count_losses, count_decoder = build_counting(cfg, node.COUNT_LAYERS)
+        if len(count_losses) > network.config.decoder_layers:
             raise InputError(
                 f"MODEL.DETR.COUNT_LAYERS is {node.COUNT_LAYERS}, but {node.PRETRAINED} has "
                 f"{network.config.decoder_layers} decoder layers: no more can count."
@@ -110,10 +108,10 @@ class CountingDETR(nn.Module):
         return {
             "name": node.NAME,
             "network": network,
-            "strides": library.strides(network, backbone, node.IN_FEATURES),
+            "strides": library.strides(network, [shape.stride for shape in shapes]),
             "count_cost": node.COUNT_COST,
-            "count_losses": [build_count_loss(cfg, counter) for counter in counters],
-            "count_decoder": build_count_decoder(cfg, counters) if counters else None,
+            "count_losses": count_losses,
+            "count_decoder": count_decoder,
             "score_thresh": node.SCORE_THRESH_TEST,
             "max_detections": cfg.TEST.DETECTIONS_PER_IMAGE,
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
@@ -271,19 +269,12 @@ def _part(layer: dict[str, Tensor], first: int, last: int | None = None) -> dict
     return {key: value[:, first:last] for key, value in layer.items()}
 
 
-def _to_float32(module: nn.Module, inputs: tuple, output):
-    """Of the encoder's maps: anchors are made in their type."""
-    maps = output.last_hidden_state
-    output["last_hidden_state"] = (
-        maps.float() if isinstance(maps, Tensor) else [m.float() for m in maps]
-    )
+def _maps_to_float32(encoder: nn.Module, inputs: tuple, output):
+    """Anchors are made in the type of the encoder's maps."""
+    output["last_hidden_state"] = to_float32(output["last_hidden_state"])
     return output
 
 
 def _without_autocast(decoder: PreTrainedModel, **inputs):
     with torch.autocast(decoder.device.type, enabled=False):
-        inputs = {
-            k: v.float() if torch.is_tensor(v) and v.is_floating_point() else v
-            for k, v in inputs.items()
-        }
-        return type(decoder).forward(decoder, **inputs)
+        return type(decoder).forward(decoder, **to_float32(inputs))

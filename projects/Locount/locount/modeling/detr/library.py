@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from detectron2.config import CfgNode
+from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -80,8 +81,7 @@ def build_network(
     else:
         config_class, network_class = NETWORKS[node.NAME]
         shapes = [backbone.output_shape()[f] for f in node.IN_FEATURES] if backbone else []
-        sizes = _sizes(node, [s.channels for s in shapes], [s.stride for s in shapes])
-        network = network_class(config_class(**sizes, **_tasks(node)))
+        network = network_class(config_class(**_sizes(node, shapes), **_tasks(node)))
         draw_weights(network)
         if backbone is not None:
             network.model.backbone = FeatureMaps(backbone, node.IN_FEATURES)
@@ -93,12 +93,13 @@ def build_network(
     return network
 
 
-def strides(network: PreTrainedModel, backbone: Backbone | None, names: Sequence[str]) -> list[int]:
-    """Of the maps that queries are chosen from, from fine to coarse."""
-    if backbone is None:
-        found = getattr(network.config, "feat_strides", (8, 16, 32))
-    else:
-        found = [backbone.output_shape()[name].stride for name in names]
+def strides(network: PreTrainedModel, given: Sequence[int]) -> list[int]:
+    """Of the maps that queries are chosen from, from fine to coarse.
+
+    Args:
+        given: of the maps of a backbone; none for the network's own.
+    """
+    found = given or getattr(network.config, "feat_strides", (8, 16, 32))
     levels = network.config.num_feature_levels
     return [*found, *(found[-1] * 2 ** (i + 1) for i in range(levels - len(found)))]
 
@@ -111,8 +112,9 @@ def _tasks(node: CfgNode) -> dict:
     return options | {"num_denoising": node.NUM_DENOISING, "initializer_bias_prior_prob": PRIOR}
 
 
-def _sizes(node: CfgNode, channels: list[int], strides: list[int]) -> dict:
-    """What says how large the network is; no channels for its own backbone."""
+def _sizes(node: CfgNode, shapes: Sequence[ShapeSpec]) -> dict:
+    """What says how large the network is; no shapes for its own backbone."""
+    channels = [shape.channels for shape in shapes]
     sizes = {
         "d_model": node.HIDDEN_DIM,
         "encoder_layers": node.ENCODER_LAYERS,
@@ -141,7 +143,7 @@ def _sizes(node: CfgNode, channels: list[int], strides: list[int]) -> dict:
     sizes["decoder_in_channels"] = [node.HIDDEN_DIM] * levels
     sizes["num_feature_levels"] = levels
     if channels:
-        sizes |= {"encoder_in_channels": channels, "feat_strides": strides}
+        sizes |= {"encoder_in_channels": channels, "feat_strides": [s.stride for s in shapes]}
         sizes["encode_proj_layers"] = [levels - 1]
     if node.NAME == "rtdetr_v2":
         return sizes | {"decoder_n_levels": levels}
@@ -169,7 +171,7 @@ def _pretrained(node: CfgNode, load: bool) -> PreTrainedModel:
         )
     except OSError as error:
         raise InputError(
-            f"MODEL.DETR.PRETRAINED {node.PRETRAINED!r} can't be had "
+            f"MODEL.DETR.PRETRAINED {node.PRETRAINED!r} can't be loaded "
             f"({str(error).partition(chr(10))[0]}). Start once with a network, name a folder that "
             'the library\'s save_pretrained wrote, or set MODEL.DETR.PRETRAINED "" and '
             "MODEL.DETR.IN_FEATURES."

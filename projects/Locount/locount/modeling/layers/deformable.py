@@ -17,26 +17,11 @@ class ModulatedDeformConv2d(DeformConv2d):
     """
 
     def __init__(self, conv: nn.Conv2d):
-        geometry: dict[str, Any] = {
-            "kernel_size": conv.kernel_size,
-            "stride": conv.stride,
-            "padding": conv.padding,
-            "dilation": conv.dilation,
-        }
-        super().__init__(
-            conv.in_channels,
-            conv.out_channels,
-            **geometry,
-            groups=conv.groups,
-            bias=conv.bias is not None,
-        )
+        geometry: Any = (conv.kernel_size, conv.stride, conv.padding, conv.dilation)
+        super().__init__(conv.in_channels, conv.out_channels, *geometry, conv.groups)
         self.weight, self.bias = conv.weight, conv.bias
         positions = conv.kernel_size[0] * conv.kernel_size[1]
-        self.offset = nn.Conv2d(
-            conv.in_channels,
-            3 * positions,
-            **geometry,
-        )
+        self.offset = nn.Conv2d(conv.in_channels, 3 * positions, *geometry)
         nn.init.zeros_(self.offset.weight)
         nn.init.zeros_(cast(Tensor, self.offset.bias))
         self._split = (2 * positions, positions)

@@ -44,12 +44,9 @@ class _CountingHead:
         return [list(maps) for maps in zip(*levels, strict=True)]
 
     def _level(self, x: Tensor, level: int) -> list[Tensor]:
-        of_class = run_tower(self.cls_subnet, x, level)
         of_box = run_tower(self.bbox_subnet, x, level)
-        # Under autocast: the focal loss sums over all anchors, and scores are ranked, for both of
-        # which half precision is too coarse.
-        maps = [self.cls_score(of_class).float()]
-        maps += [getattr(self, name)(of_box).float() for name in self.BOX_LAYERS]
+        maps = [self.cls_score(run_tower(self.cls_subnet, x, level))]
+        maps += [getattr(self, name)(of_box) for name in self.BOX_LAYERS]
         return maps if self.count_pred is None else [*maps, self.count_pred(of_box)]
 
 

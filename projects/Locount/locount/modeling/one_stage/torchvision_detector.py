@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -21,6 +20,7 @@ from torchvision.models.detection.ssd import SSD, SSDFeatureExtractorVGG
 
 from ...config.checks import check_config
 from ...errors import InputError
+from ..layers.precision import outputs_to_float32
 
 # Boxes of a smaller side, in pixels, train nothing: resized, they may become empty in float32, and
 # torchvision stops at an empty one.
@@ -49,7 +49,7 @@ class TorchvisionDetector(nn.Module):
         # losses in that of the predictions.
         for name, module in detector.named_children():
             if name in ("backbone", "head"):
-                module.register_forward_hook(_to_float32)
+                module.register_forward_hook(outputs_to_float32)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
@@ -122,16 +122,14 @@ def build_torchvision_detector(
         num_classes: without the background.
         pretrained_backbone: whether the backbone starts from torchvision's ImageNet weights.
     """
-    options: dict[str, Any] = {
-        "num_classes": num_classes + 1,
-        "score_thresh": score_thresh,
-        "nms_thresh": nms_thresh,
-        "detections_per_img": detections_per_img,
-    }
-    if not pretrained_backbone:
-        options["weights_backbone"] = None
     build = BUILDERS.get(name) or partial(models.get_model, name, weights=None)
-    detector = build(**options)
+    detector = build(
+        num_classes=num_classes + 1,
+        score_thresh=score_thresh,
+        nms_thresh=nms_thresh,
+        detections_per_img=detections_per_img,
+        **({} if pretrained_backbone else {"weights_backbone": None}),
+    )
     # Of each class; 300 or 400 unless more detections are wanted.
     detector.topk_candidates = max(detector.topk_candidates, detections_per_img)
     return detector
@@ -170,11 +168,3 @@ def _ssd512_vgg16(
 
 
 BUILDERS = {"ssd512_vgg16": _ssd512_vgg16}
-
-
-def _to_float32(module: nn.Module, inputs: tuple, outputs):
-    if isinstance(outputs, Tensor):
-        return outputs.float()
-    if isinstance(outputs, dict):
-        return type(outputs)((k, _to_float32(module, (), v)) for k, v in outputs.items())
-    return type(outputs)(_to_float32(module, (), v) for v in outputs)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...config.checks import check_config
 from ...counting import IGNORED_COUNT
-from ..counting.build import build_count_decoder, build_count_loss, build_counters
+from ..counting.build import build_counting
 from ..counting.decoding import CountDecoder
 from ..counting.loss import check_counts_given
 from ..counting.matcher import CountAwareMatcher
@@ -56,15 +56,11 @@ class CLCNetROIHeads(CascadeROIHeads):
         ret = super()._init_box_head(cfg, input_shape)
         ious = cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS
         output_layers = [BoxLossFastRCNNOutputLayers] * len(ious)
-        counters = build_counters(cfg, len(ious))
-        if counters:
-            output_layers = [
-                partial(CountingFastRCNNOutputLayers, count_loss=build_count_loss(cfg, counter))
-                for counter in counters
-            ]
+        losses, ret["count_decoder"] = build_counting(cfg, len(ious))
+        if losses:
+            output_layers = [partial(CountingFastRCNNOutputLayers, count_loss=x) for x in losses]
             matching = cfg.MODEL.COUNT_HEAD.MATCHING
             ret["proposal_matchers"] = [CountAwareMatcher(iou, matching) for iou in ious]
-            ret["count_decoder"] = build_count_decoder(cfg, counters)
         ret["box_predictors"] = [
             build(cfg, box_head.output_shape, box2box_transform=predictor.box2box_transform)
             for build, box_head, predictor in zip(

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 
 from ....errors import Problem
-from ....texts import TextError, read_lines
 from ..entries import Box, Entries
+from ..folders import lines_of
 from .categories import is_category_name
 
 COLUMNS = ("x1", "y1", "x2", "y2", "category", "count")
@@ -62,12 +62,7 @@ def parse_files(paths: Iterable[str]) -> Entries:
     entries = Entries()
     for path in paths:
         boxes = []
-        try:
-            lines = read_lines(path)
-        except TextError as error:
-            entries.problems.append(Problem(path, None, error.reason))
-            lines = []
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(lines_of(path, entries.problems), 1):
             row = parse_line(line)
             if row is not None:
                 boxes.append(Box(number, row[:4], *row[4:]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -19,7 +18,7 @@ from ....counting import IGNORED_COUNT
 from ...counting.decoding import CountDecoder
 from ...counting.dense import build_dense_counting, by_location, dense_count_loss, head_inputs
 from ...counting.loss import CountLoss, check_counts_given
-from ..detections import detect
+from ..detections import detect_as
 from .assignment import assign_centers, assign_pseudo_boxes
 from .head import LevelPredictions, RepPointsHead
 from .losses import box_loss, class_loss, of_matches
@@ -50,7 +49,6 @@ class RepPoints(DenseDetector):
         backbone: Backbone,
         head: RepPointsHead,
         head_in_features: Sequence[str],
-        points_to_boxes: PointsToBoxes,
         matcher: Matcher,
         count_loss: CountLoss | None = None,
         count_decoder: CountDecoder | None = None,
@@ -80,7 +78,7 @@ class RepPoints(DenseDetector):
         )
         shapes = backbone.output_shape()
         self.strides = [shapes[f].stride for f in head_in_features]
-        self.points_to_boxes = points_to_boxes
+        self.points_to_boxes = PointsToBoxes()
         self.matcher = matcher
         self.count_loss = count_loss
         self.count_decoder = count_decoder
@@ -104,7 +102,6 @@ class RepPoints(DenseDetector):
             "count_loss": counting.loss,
             "count_decoder": counting.decoder,
             "head_in_features": node.IN_FEATURES,
-            "points_to_boxes": PointsToBoxes(),
             "matcher": Matcher(node.IOU_THRESHOLDS, [0, -1, 1], allow_low_quality_matches=True),
             "point_base_scale": node.POINT_BASE_SCALE,
             "loss_weights": {
@@ -115,13 +112,7 @@ class RepPoints(DenseDetector):
             "focal_loss_alpha": node.FOCAL_LOSS_ALPHA,
             "focal_loss_gamma": node.FOCAL_LOSS_GAMMA,
             "smooth_l1_beta": node.SMOOTH_L1_LOSS_BETA,
-            "detect": partial(
-                detect,
-                score_thresh=node.SCORE_THRESH_TEST,
-                topk=node.TOPK_CANDIDATES_TEST,
-                nms_thresh=node.NMS_THRESH_TEST,
-                max_detections=cfg.TEST.DETECTIONS_PER_IMAGE,
-            ),
+            "detect": detect_as(cfg, node),
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
         }

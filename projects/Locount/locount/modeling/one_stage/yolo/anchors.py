@@ -24,6 +24,20 @@ from torch import Tensor
 MAX_LOG_SCALE = math.log(1000 / 16)
 
 
+class Levels(NamedTuple):
+    """The feature maps that predict.
+
+    Attributes:
+        anchors: L x A x 2, widths and heights in pixels.
+        strides: L.
+        shapes: L, height and width of each map.
+    """
+
+    anchors: Tensor
+    strides: Sequence[int]
+    shapes: Sequence[Sequence[int]]
+
+
 class AnchorGrid(NamedTuple):
     """The anchor of each prediction: level by level, in it row by row, in a cell anchor by anchor.
 
@@ -38,28 +52,17 @@ class AnchorGrid(NamedTuple):
     sizes: Tensor
 
 
-def anchor_grid(
-    anchors: Tensor, strides: Sequence[int], shapes: Sequence[Sequence[int]]
-) -> AnchorGrid:
-    """The :class:`AnchorGrid` of feature maps.
-
-    Args:
-        anchors: L x A x 2, widths and heights in pixels.
-        strides: L.
-        shapes: L, height and width of each map.
-    """
-    cells, all_strides, sizes = [], [], []
-    for level, stride, (height, width) in zip(anchors, strides, shapes, strict=True):
-        rows, columns = torch.meshgrid(
-            torch.arange(height, device=anchors.device),
-            torch.arange(width, device=anchors.device),
-            indexing="ij",
-        )
-        level_cells = torch.stack([columns, rows], dim=-1).reshape(-1, 1, 2)
-        cells.append(level_cells.expand(-1, len(level), 2).reshape(-1, 2))
-        sizes.append(level.repeat(height * width, 1))
-        all_strides.append(torch.full_like(sizes[-1][:, :1], stride))
-    return AnchorGrid(torch.cat(cells).to(anchors.dtype), torch.cat(all_strides), torch.cat(sizes))
+def anchor_grid(levels: Levels) -> AnchorGrid:
+    """The :class:`AnchorGrid` of feature maps."""
+    cells, strides, sizes = [], [], []
+    for anchors, stride, shape in zip(*levels, strict=True):
+        sides = (torch.arange(side, device=anchors.device, dtype=anchors.dtype) for side in shape)
+        rows, columns = torch.meshgrid(*sides, indexing="ij")
+        level_cells = torch.stack([columns, rows], dim=-1).reshape(-1, 2)
+        cells.append(level_cells.repeat_interleave(len(anchors), dim=0))
+        sizes.append(anchors.repeat(level_cells.shape[0], 1))
+        strides.append(torch.full_like(sizes[-1][:, :1], stride))
+    return AnchorGrid(torch.cat(cells), torch.cat(strides), torch.cat(sizes))
 
 
 def cell_offsets(logits: Tensor, scale_xy: float) -> Tensor:

@@ -9,6 +9,8 @@ import torch
 from detectron2.structures import Boxes, Instances, pairwise_iou
 from torch import Tensor
 
+from .anchors import Levels
+
 
 class Targets(NamedTuple):
     """What the predictions of a batch should be; P of them are matched with an object.
@@ -45,9 +47,7 @@ def shape_iou(sizes: Tensor, others: Tensor) -> Tensor:
     return common / (sizes.prod(dim=-1)[:, None] + others.prod(dim=-1) - common)
 
 
-def match_objects(
-    boxes: Tensor, anchors: Tensor, strides: Sequence[int], shapes: Sequence[Sequence[int]]
-) -> tuple[Tensor, Tensor]:
+def match_objects(boxes: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:
     """Give each object one prediction, as YOLOv3 does.
 
     It is that of the anchor whose shape fits best, among those of all levels, in the cell that the
@@ -56,23 +56,22 @@ def match_objects(
 
     Args:
         boxes: M x 4, XYXY in pixels, of positive width and height, within the maps.
-        anchors, strides, shapes: as for :func:`.anchors.anchor_grid`.
 
     Returns:
         P integers in [0, R) and P in [0, M), each at most once: predictions and their objects.
     """
-    num_anchors = anchors.shape[1]
+    num_anchors = levels.anchors.shape[1]
     upper_left, lower_right = boxes.split(2, dim=1)
-    best = shape_iou(lower_right - upper_left, anchors.flatten(0, 1))
+    best = shape_iou(lower_right - upper_left, levels.anchors.flatten(0, 1))
     # Without objects argmax has no value to give.
     best = best.argmax(dim=1) if len(boxes) else best.new_zeros(0, dtype=torch.long)
     level, anchor = best // num_anchors, best % num_anchors
 
-    sizes = torch.tensor(shapes, device=boxes.device)  # L x 2
+    sizes = torch.tensor(levels.shapes, device=boxes.device)  # L x 2
     per_level = sizes.prod(dim=1) * num_anchors
     start = (per_level.cumsum(0) - per_level)[level]
     height, width = sizes[level].unbind(1)
-    stride = torch.tensor(strides, device=boxes.device)[level]
+    stride = torch.tensor(levels.strides, device=boxes.device)[level]
     column, row = ((upper_left + lower_right) / 2 / stride[:, None]).long().unbind(1)
     # A center on the right or lower edge of the maps belongs to the last cell.
     column, row = column.minimum(width - 1), row.minimum(height - 1)
@@ -112,27 +111,20 @@ def size_weights(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
 
 
 def assign_targets(
-    predicted: Tensor,
-    objects: Sequence[Instances],
-    anchors: Tensor,
-    strides: Sequence[int],
-    shapes: Sequence[Sequence[int]],
-    *,
-    ignore_thresh: float,
+    predicted: Tensor, objects: Sequence[Instances], levels: Levels, *, ignore_thresh: float
 ) -> Targets:
     """Match each image's objects and mark the predictions that are not judged.
 
     Args:
         predicted: N x R x 4, XYXY.
         objects: N, with gt_boxes and gt_classes.
-        anchors, strides, shapes: as for :func:`.anchors.anchor_grid`.
         ignore_thresh: of :func:`find_objects`.
     """
     objectness, judged = torch.zeros_like(predicted[..., 0]), torch.ones_like(predicted[..., 0])
     parts = []
     for i, image in enumerate(objects):
         boxes = image.gt_boxes.tensor
-        matched, learnt = match_objects(boxes, anchors, strides, shapes)
+        matched, learnt = match_objects(boxes, levels)
         objectness[i, matched] = 1.0
         judged[i, find_objects(predicted[i], boxes, ignore_thresh)] = 0.0
         judged[i, matched] = 1.0

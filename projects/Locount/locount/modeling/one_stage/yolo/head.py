@@ -49,8 +49,7 @@ class YOLOHead(nn.Module):
             features: of each level.
         """
         levels = [output(f) for output, f in zip(self.outputs, features, strict=True)]
-        # In mixed precision the exponential of a scale would be off by a per cent.
-        values = torch.cat([permute_to_N_HWA_K(x.float(), sum(self.split)) for x in levels], dim=1)
+        values = torch.cat([permute_to_N_HWA_K(x, sum(self.split)) for x in levels], dim=1)
         offsets, log_scales, objectness, classes, ious = values.split(self.split, dim=2)
         ious = ious.squeeze(2) if self.split[-1] else None
         return Predictions(offsets, log_scales, objectness.squeeze(2), classes, ious)

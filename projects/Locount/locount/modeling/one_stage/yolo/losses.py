@@ -11,7 +11,7 @@ from detectron2.structures.boxes import matched_pairwise_iou
 from torch import Tensor
 from torch.nn import functional as F
 
-from .anchors import AnchorGrid, anchor_grid, cell_offsets, decode_boxes, encode_boxes
+from .anchors import AnchorGrid, Levels, anchor_grid, cell_offsets, decode_boxes, encode_boxes
 from .assignment import assign_targets
 
 
@@ -53,27 +53,19 @@ class YOLOLoss:
     iou_aware_loss_weight: float = 0.0
 
     def __call__(
-        self,
-        predictions: Predictions,
-        objects: Sequence[Instances],
-        anchors: Tensor,
-        strides: Sequence[int],
-        shapes: Sequence[Sequence[int]],
+        self, predictions: Predictions, objects: Sequence[Instances], levels: Levels
     ) -> dict[str, Tensor]:
         """
         Args:
             objects: N, with gt_boxes and gt_classes.
-            anchors, strides, shapes: as for :func:`.anchors.anchor_grid`.
 
         Returns:
             Scalars; of images without objects all but "loss_objectness" are 0, with a gradient.
         """
-        grid = anchor_grid(anchors, strides, shapes)
+        grid = anchor_grid(levels)
         offsets = cell_offsets(predictions.offsets, self.scale_xy).detach()
         predicted = decode_boxes(offsets, predictions.log_scales.detach(), grid)
-        targets = assign_targets(
-            predicted, objects, anchors, strides, shapes, ignore_thresh=self.ignore_thresh
-        )
+        targets = assign_targets(predicted, objects, levels, ignore_thresh=self.ignore_thresh)
         matched = targets.images, targets.predictions
         losses = {
             "loss_objectness": F.binary_cross_entropy_with_logits(

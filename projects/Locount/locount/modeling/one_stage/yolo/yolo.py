@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
 from detectron2.modeling.meta_arch.dense_detector import DenseDetector
-from detectron2.structures import ImageList, Instances
+from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor, nn
 
 from ....config.checks import check_config
-from .anchors import anchor_grid, cell_offsets, decode_boxes
-from .detections import DetectionFilter, class_scores
+from ..detections import detect_as
+from .anchors import Levels, anchor_grid, cell_offsets, decode_boxes
 from .head import YOLOHead
 from .losses import Predictions, YOLOLoss
 
@@ -36,7 +37,7 @@ class YOLO(DenseDetector):
         anchors: Sequence[Sequence[Sequence[float]]],
         loss: YOLOLoss,
         iou_exponent: float,
-        detection_filter: DetectionFilter,
+        detect: Callable[..., tuple[Instances, Tensor]],
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
     ):
@@ -45,13 +46,14 @@ class YOLO(DenseDetector):
             in_features: of the backbone, from fine to coarse.
             anchors: L x A x 2, widths and heights in pixels.
             iou_exponent: of :func:`class_scores`, for a head that predicts IoUs.
+            detect: :func:`..detections.detect` with its options.
         """
         super().__init__(backbone, head, in_features, pixel_mean=pixel_mean, pixel_std=pixel_std)
         shapes = backbone.output_shape()
         self.strides = [shapes[name].stride for name in in_features]
         self.loss = loss
         self.iou_exponent = iou_exponent
-        self.detection_filter = detection_filter
+        self.detect = detect
         self.register_buffer("anchors", torch.tensor(anchors, dtype=torch.float32), False)
 
     @classmethod
@@ -81,13 +83,7 @@ class YOLO(DenseDetector):
                 iou_aware_loss_weight=node.IOU_AWARE_LOSS_WEIGHT,
             ),
             "iou_exponent": node.IOU_AWARE_EXPONENT,
-            "detection_filter": DetectionFilter(
-                nms=node.NMS,
-                score_thresh=node.SCORE_THRESH_TEST,
-                nms_thresh=node.NMS_THRESH_TEST,
-                num_candidates=node.TOPK_CANDIDATES_TEST,
-                max_detections=cfg.TEST.DETECTIONS_PER_IMAGE,
-            ),
+            "detect": partial(detect_as(cfg, node), nms=node.NMS),
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
         }
@@ -99,25 +95,36 @@ class YOLO(DenseDetector):
         predictions: Predictions,
         gt_instances: list[Instances],
     ) -> dict[str, Tensor]:
-        shapes = [f.shape[-2:] for f in features]
-        return self.loss(predictions, gt_instances, self.anchors, self.strides, shapes)
+        return self.loss(predictions, gt_instances, self._levels(features))
 
     def forward_inference(
         self, images: ImageList, features: list[Tensor], predictions: Predictions
     ) -> list[Instances]:
-        grid = anchor_grid(self.anchors, self.strides, [f.shape[-2:] for f in features])
+        grid = anchor_grid(self._levels(features))
         offsets = cell_offsets(predictions.offsets, self.loss.scale_xy)
-        boxes = decode_boxes(offsets, predictions.log_scales, grid)
-        return [
-            self.detection_filter(
-                boxes[i],
-                class_scores(
-                    predictions.objectness[i],
-                    predictions.classes[i],
-                    None if predictions.ious is None else predictions.ious[i],
-                    self.iou_exponent,
-                ),
-                image_size,
-            )
-            for i, image_size in enumerate(images.image_sizes)
-        ]
+        every_box = decode_boxes(offsets, predictions.log_scales, grid)
+        every_score = class_scores(predictions, self.iou_exponent)
+        results = []
+        for boxes, scores, size in zip(every_box, every_score, images.image_sizes, strict=True):
+            clipped = Boxes(boxes)
+            clipped.clip(size)
+            # Candidates of all levels compete.
+            results.append(self.detect([scores], clipped.tensor.__getitem__, size)[0])
+        return results
+
+    def _levels(self, features: list[Tensor]) -> Levels:
+        return Levels(self.anchors, self.strides, [f.shape[-2:] for f in features])
+
+
+def class_scores(predictions: Predictions, iou_exponent: float) -> Tensor:
+    """Probability that there is an object, times that of each class: N x R x K, in [0, 1].
+
+    With a predicted IoU the first becomes objectness ** (1 - α) * IoU ** α (PP-YOLO).
+
+    Args:
+        iou_exponent: α, in [0, 1].
+    """
+    scores = predictions.objectness.sigmoid()
+    if predictions.ious is not None:
+        scores = scores ** (1 - iou_exponent) * predictions.ious.sigmoid() ** iou_exponent
+    return scores[..., None] * predictions.classes.sigmoid()

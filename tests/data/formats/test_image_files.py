@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from locount.data.image_paths import image_path
+from locount.data.formats.image_files import image_path
 
 
 def test_every_spelling_of_a_place_is_one_path():
