@@ -83,6 +83,38 @@ def test_rows_of_results(score, facings, results, tmp_path):
     assert [r["facings"] for r in read(out / "boxes.csv")] == facings
 
 
+def test_a_score_below_that_of_the_results_is_refused(results, tmp_path, capsys):
+    (results / "predictions.jsonl").write_text('{"config":"1","score":"0.3"}\n')
+    arguments = ["rows", str(results), "--output", str(tmp_path / "out"), "--score"]
+    assert main([*arguments, "0.2"]) == 2
+    assert "has no boxes below 0.3" in capsys.readouterr().err
+    assert main([*arguments, "0.3"]) == 0
+
+
+@pytest.mark.parametrize("options", [["--weights", "shelf"], ["--tiles", "3"], ["--every", "2"]])
+def test_options_of_prediction_are_refused_where_nothing_is_predicted(
+    options, results, tmp_path, capsys
+):
+    assert main(["rows", str(results), *options, "--output", str(tmp_path / "out")]) == 2
+    assert f"{options[0]}: only for photos" in capsys.readouterr().err
+
+
+def test_pictures_of_an_earlier_run_are_removed(shelf, results, tmp_path):
+    out = tmp_path / "out"
+    assert main(["rows", shelf("a", "cc"), "--output", str(out)]) == 0
+    (out / "pictures" / "mine.jpg").touch()
+    assert main(["rows", str(results), "--output", str(out)]) == 0
+    pictures = sorted(path.name for path in (out / "pictures").iterdir())
+    assert pictures == ["000001_photo.jpg", "mine.jpg"]
+
+
+def test_pictures_of_a_prediction_are_not_replaced(results, capsys):
+    (results / "predictions.jsonl").write_text("{}\n")
+    assert main(["rows", str(results), "--output", str(results)]) == 2
+    assert "name another one" in capsys.readouterr().err
+    assert not (results / "pictures").exists()
+
+
 def test_piled_items_are_one_facing(shelf, tmp_path):
     out = tmp_path / "out"
     assert main(["rows", shelf("a", "7c"), "--piled", "--no-pictures", "--output", str(out)]) == 0

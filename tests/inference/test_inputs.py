@@ -1,9 +1,13 @@
+import errno
+import os
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from locount.errors import InputError
-from locount.inference.inputs import expand_inputs, video_frames
+from locount.inference.inputs import expand_inputs, unreadable, video_frames
 
 
 @pytest.fixture
@@ -48,6 +52,36 @@ def test_inputs_without_a_photo_are_all_named(folder):
         expand_inputs(["none.jpg", "a.png", "*.gif", "empty"])
     for line in ("none.jpg: no such", "*.gif: matches no file", "empty: contains no photo"):
         assert line in str(error.value)
+
+
+def test_a_jpeg_that_is_called_heic_is_a_photo(folder):
+    Image.new("RGB", (8, 8)).save(folder / "sub" / "d.heic", "JPEG")
+    (folder / "sub" / "e.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    inputs = expand_inputs(["sub"])
+    assert inputs.paths == ["sub/c.webp", "sub/d.heic"]
+    assert [failure.name for failure in unreadable(inputs.passed_over)] == ["sub/e.heic"]
+
+
+def test_linked_folders_are_searched_once(folder):
+    (folder / "shelf").mkdir()
+    for name, target in (("link", folder / "sub"), ("again", folder / "sub"), ("loop", folder)):
+        (folder / "shelf" / name).symlink_to(target)
+    paths = expand_inputs(["shelf"]).paths
+    assert sorted(path for path in paths if path.endswith(".webp")) == ["shelf/again/c.webp"]
+    assert len(paths) == 3
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(folder, monkeypatch):
+    walk = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("sub"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return walk(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(InputError, match="sub: Permission denied"):
+        expand_inputs(["."])
 
 
 def test_each_nth_frame_of_a_video_in_order(video):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from detectron2.engine import DefaultPredictor
 from detectron2.structures import Boxes, Instances
+from PIL import Image
 
 from locount.config import load_config
 from locount.errors import InputError
@@ -160,6 +161,19 @@ def test_a_bad_image_can_be_passed_over(predictor, images, tmp_path):
 def test_other_arrays_are_no_images(predictor, array):
     with pytest.raises(InputError, match="H x W x 3, uint8"):
         predictor(array)
+
+
+def test_what_is_no_image_is_told_what_to_give(predictor):
+    with pytest.raises(InputError, match="is of type Image: give a path, or an array"):
+        predictor(Image.new("RGB", (8, 8)))
+    with pytest.raises(InputError, match="give a list"):
+        list(predictor.stream("photo.jpg"))
+
+
+def test_a_prediction_is_shown_in_one_line(predictor, images):
+    prediction = predictor(images[0])
+    text = f"<Prediction of image 0: {prediction.total} items in {len(prediction)} boxes>"
+    assert repr(prediction) == text
 
 
 def test_results_can_be_changed_in_place(predictor, images):

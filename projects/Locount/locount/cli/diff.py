@@ -18,8 +18,9 @@ def run(args: argparse.Namespace) -> int:
     """0 if the same is there, 1 if not."""
     from ..stock import runs_of
 
-    before = open_shots(args, [args.before]).photos()
+    before = open_shots(args, [args.before], without_model=True).photos()
     if len(before) != 1:
         raise InputError(f"{args.before} holds {len(before)} photos: name one")
     plan = [place for place, _ in runs_of(before[0])]
-    return report_checks(plan, open_shots(args, [args.after], not args.no_pictures), args)
+    shots = open_shots(args, [args.after], not args.no_pictures, without_model=True)
+    return report_checks(plan, shots, args)

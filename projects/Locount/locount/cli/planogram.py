@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from ..errors import InputError
 from .options import add_output
 from .shelf_photos import (
+    PAGE,
     Shots,
     add_input_arguments,
     add_output_arguments,
+    clear_pictures,
     open_shots,
     write_files,
     write_picture,
@@ -79,6 +81,8 @@ def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> 
     from ..stock.pictures import draw_check
 
     table, photos, cards = [], [], []
+    if not args.no_pictures:
+        clear_pictures(args.output)
     for number, shot in enumerate(shots.each, 1):
         check, picture = check_plan(plan, shot.photo), None
         rows = check.table()
@@ -92,7 +96,7 @@ def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> 
     files = {
         "positions.csv": to_csv(table, COLUMNS),
         "positions.json": to_json({"photos": photos, "positions": table}),
-        "shelf.html": shelf_page("Are the shelves as planned?", cards),
+        PAGE: shelf_page("Are the shelves as planned?", cards),
     }
     write_files(args.output, files)
     wrong = [row for row in table if row["status"] != RIGHT]

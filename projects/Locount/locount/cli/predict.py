@@ -70,12 +70,12 @@ def run(args: argparse.Namespace) -> int:
     import msgspec
     from tqdm import tqdm
 
-    from ..inference.inputs import OTHER_PICTURES, Failure, expand_inputs, is_video, summarize
+    from ..inference.inputs import expand_inputs, is_video, summarize, unreadable
     from ..inference.journal import Entry
     from ..inference.run import Run
 
     inputs = expand_inputs(name for name in args.inputs if name != "-")
-    unused = [path for path in inputs.passed_over if path.lower().endswith(OTHER_PICTURES)]
+    unused = unreadable(inputs.passed_over)
     predictor = open_predictor(args)
     # How many there are is known only without a list and without videos.
     known = "-" not in args.inputs and not any(map(is_video, inputs.paths))
@@ -108,9 +108,7 @@ def run(args: argparse.Namespace) -> int:
             on_line=on_line,
         )
     summary = job.summary
-    summary.failures += [
-        Failure(path, "is in a format that can't be read: save it as JPEG") for path in unused
-    ]
+    summary.failures += unused
     start = time.perf_counter()
     try:
         with bar:
@@ -149,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
             f"{summary.damaged} lines of the journal are damaged; photos that only these held were "
             "predicted again if they are among the inputs"
         )
-    others = sorted(set(inputs.passed_over) - set(unused))
+    others = sorted(set(inputs.passed_over) - {failure.name for failure in unused})
     if others:
         _remark(f"{len(others)} other files were passed over: {summarize(others)}")
     if summary.failures:

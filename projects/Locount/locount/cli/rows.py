@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 
 from .shelf_photos import (
+    PAGE,
     add_input_arguments,
     add_output_arguments,
+    clear_pictures,
     open_shots,
     write_files,
     write_picture,
@@ -34,6 +36,8 @@ def run(args: argparse.Namespace) -> int:
     }
     tables: dict[str, list[dict]] = {name: [] for name in columns}
     photos, cards = [], []
+    if not args.no_pictures:
+        clear_pictures(args.output)
     for number, shot in enumerate(open_shots(args, args.inputs, not args.no_pictures).each, 1):
         photo, picture = shot.photo, None
         photos.append(photo.facts())
@@ -45,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         cards.append(ShelfCard.of(photo, picture))
     files = {f"{name}.csv": to_csv(rows, columns[name]) for name, rows in tables.items()}
     files["rows.json"] = to_json({"photos": photos, **tables})
-    files["shelf.html"] = shelf_page("What is on the shelves", cards)
+    files[PAGE] = shelf_page("What is on the shelves", cards)
     write_files(args.output, files)
     print(tabulate([said(facts) for facts in photos], "keys", tablefmt="github"))
     print(f"results: {args.output}")

@@ -47,13 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 if all photos could be looked at, else 1."""
     from ..inference.acquisition import rank
-    from ..inference.inputs import Failure, expand_inputs, is_video
+    from ..inference.inputs import expand_inputs, is_video, unreadable
 
     known = [path for path in expand_inputs(args.known).paths if not is_video(path)]
     annotated = set(map(os.path.realpath, known))
+    inputs = expand_inputs(args.inputs)
     paths = [
         path
-        for path in expand_inputs(args.inputs).paths
+        for path in inputs.paths
         if not is_video(path) and os.path.realpath(path) not in annotated
     ]
     if len(paths) < args.number:
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
             "ask for fewer, or name more photos"
         )
     predictor = open_predictor(args)
-    failures: list[Failure] = []
+    failures = unreadable(inputs.passed_over)
     score = least_score(args, predictor)
     for row in rank(predictor, paths, known, args.number, score, failures.append):
         if args.json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,14 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, listing
 from ..stock import ShelfPhoto
 from .options import (
+    ENGINES,
     add_output,
     add_prediction,
     interval_level,
     least_score,
     open_predictor,
+    remark,
     writing,
 )
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from ..data.formats.base import Source
 
 RESULTS = ("images.json", "predictions.json")
+PAGE = "shelf.html"  # of the results of rows, planogram check and diff
 
 
 class Shot(NamedTuple):
@@ -77,11 +81,18 @@ def add_output_arguments(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument("--no-pictures", action="store_true", help="write tables only")
 
 
-def open_shots(args: argparse.Namespace, inputs: Sequence[str], pixels: bool = False) -> Shots:
+def open_shots(
+    args: argparse.Namespace,
+    inputs: Sequence[str],
+    pixels: bool = False,
+    *,
+    without_model: bool = False,
+) -> Shots:
     """The photos that the inputs name, in their order.
 
     Args:
         pixels: whether they will be asked for.
+        without_model: don't refuse options of prediction where none of the inputs needs it.
 
     Raises:
         InputError: if an input can't be used; on the way for a photo that can't.
@@ -99,8 +110,21 @@ def open_shots(args: argparse.Namespace, inputs: Sequence[str], pixels: bool = F
             names.append(name)
     if names:
         parts.append(_predicted(args, names, pixels))
+    elif not without_model:
+        _refuse_options_of_prediction(args)
     known = frozenset().union(*(part.known for part in parts))
     return Shots(known, (shot for part in parts for shot in part.each))
+
+
+def _refuse_options_of_prediction(args: argparse.Namespace) -> None:
+    given = ("weights", "run", "config_file", "opts", "device", "tiles")
+    options = ["--" + name.replace("_", "-") for name in given if getattr(args, name)]
+    options += ["--every"] * (args.every != 1) + ["--engine"] * (args.engine != ENGINES[0])
+    if options:
+        raise InputError(
+            f"{', '.join(options)}: only for photos to predict on, and the inputs are results or "
+            "datasets: leave it out"
+        )
 
 
 def _pixels_of(path: str, upright: bool) -> np.ndarray:
@@ -117,6 +141,7 @@ def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
     content = read_json(folder / RESULTS[0])
     gt = read_ground_truth({**content, "annotations": []})
     dt = read_detections(folder / RESULTS[1], gt)
+    _refuse_lower_score(folder, args.score)
     if args.score is not None:
         dt = dt.take(np.flatnonzero(dt.scores >= args.score))
     dt = dt.take(np.argsort(dt.image, kind="stable"))
@@ -139,6 +164,23 @@ def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
             yield Shot(photo, functools.partial(_pixels_of, path, upright))
 
     return Shots(known, shots())
+
+
+def _refuse_lower_score(folder: Path, score: float | None) -> None:
+    """Results have no boxes below the score of their run, which stands in the journal."""
+    import msgspec
+
+    from ..inference.inputs import JOURNAL
+
+    if score is None or not (folder / JOURNAL).is_file():
+        return
+    with open(folder / JOURNAL, "rb") as file, contextlib.suppress(msgspec.MsgspecError):
+        least = float(msgspec.json.decode(file.readline(), type=dict[str, str]).get("score", 0))
+        if score < least:
+            raise InputError(
+                f"--score is {score:g}, and {folder} has no boxes below {least:g}: predict with "
+                f"`locount predict --score {score:g}` into another folder"
+            )
 
 
 def _stored_intervals(
@@ -200,16 +242,18 @@ def _of_dataset(source: Source, args: argparse.Namespace) -> Shots:
 
 
 def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> Shots:
-    from ..inference.inputs import expand_inputs, is_video, video_frames
+    from ..inference.inputs import expand_inputs, is_video, unreadable, video_frames
 
-    paths = expand_inputs(names).paths
+    inputs = expand_inputs(names)
+    if failures := unreadable(inputs.passed_over):
+        remark(f"locount: {len(failures)} pictures were not used:\n{listing(failures)}")
     predictor = open_predictor(args)
     counting = least_score(args, predictor), predictor.cfg.PREDICT.MAX_OVERLAP
     level = interval_level(args, predictor)
     known = frozenset(predictor.classes.names)
 
     def images() -> Iterator[Any]:
-        for path in paths:
+        for path in inputs.paths:
             if is_video(path):
                 yield from video_frames(path, args.every)
             else:
@@ -236,6 +280,25 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
             remove_unfinished_files(parent)
         for name, data in files.items():
             write_bytes(folder / name, data)
+
+
+def clear_pictures(folder: Path) -> None:
+    """Remove the pictures that an earlier command about shelves has left.
+
+    Raises:
+        InputError: for the folder of `locount predict`, whose pictures these would replace.
+    """
+    from ..inference.inputs import JOURNAL, PICTURES
+
+    if (folder / JOURNAL).is_file():
+        raise InputError(
+            f"--output {folder} is a folder of `locount predict`, whose pictures would be "
+            "replaced: name another one, or add --no-pictures"
+        )
+    if (folder / PAGE).is_file():
+        with writing(folder):
+            for path in (folder / PICTURES).glob("[0-9]*_*.jpg"):
+                path.unlink()
 
 
 def write_picture(folder: Path, number: int, shot: Shot, pixels: np.ndarray) -> str:

@@ -150,6 +150,16 @@ def read_image_sizes(paths: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
     return sizes, errors
 
 
+def is_picture(path: str | os.PathLike) -> bool:
+    """Whether a file begins as a picture in one of ``FORMATS``, whatever it is called."""
+    try:
+        with _named_faults(""), _open_file(os.fspath(path)) as file:
+            _open(file)
+    except DatasetError:
+        return False
+    return True
+
+
 def orientation_text(orientation: int) -> str:
     """What to say of a photo of a dataset that has a tag."""
     return (

@@ -12,14 +12,14 @@ from typing import Self
 import cv2
 import numpy as np
 
-from ..data.images import PICTURE_SUFFIXES
+from ..data.images import PICTURE_SUFFIXES, is_picture
 from ..errors import InputError, listing, printable
 
 # In the folder of a run: what it has done, and the pictures that it drew.
 JOURNAL, PICTURES = "predictions.jsonl", "pictures"
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
-# Suffixes of pictures that can't be opened: whoever has them in a folder wants them seen.
-OTHER_PICTURES = (
+# Suffixes of pictures that can't be opened.
+_OTHER_PICTURES = (
     *(".arw", ".cr2", ".cr3", ".dng", ".eps", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".nef"),
     *(".orf", ".pdf", ".psd", ".raf", ".raw", ".rw2", ".tga"),
 )
@@ -91,19 +91,19 @@ def expand_inputs(inputs: Iterable[str]) -> Inputs:
     """The photos and videos that inputs name.
 
     Args:
-        inputs: files, folders (with their subfolders; sorted), and patterns as a shell knows them.
-            Of folders, files are taken by their suffixes; hidden ones and pictures of
-            `locount predict` are not.
+        inputs: files, folders (with their subfolders, linked ones too; sorted), and patterns as a
+            shell knows them. Of folders, files are taken by their suffixes; hidden ones and
+            pictures of `locount predict` are not.
 
     Raises:
-        InputError: listing the inputs that lead to no file.
+        InputError: listing the inputs that lead to no file, and folders that can't be read.
     """
     paths: dict[str, None] = {}
     passed_over: dict[str, None] = {}
     problems = []
     for name in inputs:
         if os.path.isdir(name):
-            found, others = _files_below(name)
+            found, others = _files_below(name, problems)
             problem = f"contains no photo ({', '.join(PICTURE_SUFFIXES)}) and no video"
             if others:
                 problem += f", but {summarize(others)}"
@@ -125,17 +125,33 @@ def expand_inputs(inputs: Iterable[str]) -> Inputs:
     return Inputs(list(paths), [path for path in passed_over if path not in paths])
 
 
-def _files_below(folder: str) -> tuple[list[str], list[str]]:
+def _files_below(folder: str, problems: list[str]) -> tuple[list[str], list[str]]:
     """The photos and videos of a folder, and its other files; sorted."""
-    suffixes = (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
     found: list[Path] = []
     others: list[Path] = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not _is_hidden(name)]
+    seen = set()
+
+    def fail(error: OSError) -> None:
+        problems.append(f"{error.filename}: {error.strerror}")
+
+    for root, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+        # A link may lead to a folder that was searched, or to one that it is in.
+        if (real := os.path.realpath(root)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
         for path in (Path(root, name) for name in names if not _is_hidden(name)):
-            wanted = path.suffix.lower() in suffixes and not is_result(path)
+            wanted = _is_photo_or_video(path) and not is_result(path)
             (found if wanted else others).append(path)
     return [str(path) for path in sorted(found)], [str(path) for path in sorted(others)]
+
+
+def _is_photo_or_video(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    if suffix in (".heic", ".heif"):  # what phones send often is a JPEG of that name
+        return is_picture(path)
+    return suffix in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)
 
 
 def _is_hidden(name: str) -> bool:
@@ -147,6 +163,15 @@ def is_result(path: str | os.PathLike) -> bool:
     """Whether `locount predict` drew this picture."""
     folder = Path(path).parent
     return folder.name == PICTURES and (folder.parent / JOURNAL).is_file()
+
+
+def unreadable(paths: Iterable[str]) -> list[Failure]:
+    """Of files that were passed over, the pictures: they were meant to be seen."""
+    return [
+        Failure(path, "is in a format that can't be read: save it as JPEG")
+        for path in paths
+        if path.lower().endswith(_OTHER_PICTURES)
+    ]
 
 
 def summarize(paths: Sequence[str]) -> str:

@@ -76,6 +76,9 @@ class Prediction:
     all_instances: Instances | None = None
     calibration: Calibration | None = None
 
+    def __repr__(self) -> str:
+        return f"<Prediction of {self.name}: {self.total} items in {len(self)} boxes>"
+
     def __len__(self) -> int:
         return len(self.instances)
 
@@ -221,8 +224,9 @@ class Prediction:
     def _own_calibration(self) -> Calibration:
         if self.calibration is None:
             raise InputError(
-                "the model holds no calibration that fits, so there are no intervals: "
-                "`locount calibrate` makes one"
+                f"{self.name} has no intervals: either the model holds no calibration that fits "
+                "(`locount calibrate` makes one), or the photo was looked at in tiles "
+                '(tiles="none" turns that off)'
             )
         return self.calibration
 

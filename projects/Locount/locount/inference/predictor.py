@@ -192,6 +192,8 @@ class Predictor:
                 ends the iteration with :class:`InputError`.
             keep_pixels: give the predictions their images.
         """
+        if isinstance(images, str | os.PathLike):
+            raise InputError("stream takes several images: give a list, or call the predictor")
         # Twice the batch, so that a batch can be filled from among images of two sizes.
         chunk_size = 1 if self._batch_size == 1 else 2 * self._batch_size
         with self._read_threads() as readers, self._model_threads() as runners:
@@ -265,6 +267,11 @@ class Predictor:
                 source: str | bytes
                 if isinstance(image, StoredImage):
                     name, source = image.name, image.read()
+                elif not isinstance(image, str | os.PathLike):
+                    raise InputError(
+                        f"{name} is of type {type(image).__name__}: give a path, or an array "
+                        "H x W x 3, uint8, in BGR order"
+                    )
                 else:
                     name = source = os.fspath(image)
                 pixels, orientation = open_picture(

@@ -218,7 +218,12 @@ def _render_split(images: Path, texts: Path, series: Series) -> dict[str, dict[s
     """
     draw = functools.partial(_write_picture, images, texts, series)
     bar = functools.partial(
-        tqdm, total=series.images, desc=f"Shelves of seed {series.seed}", unit="image", leave=False
+        tqdm,
+        total=series.images,
+        desc=f"Shelves of seed {series.seed}",
+        unit="image",
+        leave=False,
+        disable=None,
     )
     workers = min(usable_cpus(), -(-series.images // PICTURES_PER_WORKER))
     if workers == 1:
