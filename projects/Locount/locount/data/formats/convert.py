@@ -86,8 +86,8 @@ def convert(
             "these photos first"
         )
         others = [problem for problem in error.problems if problem not in unfit]
-        problems = (*turned, Problem(os.fspath(source), None, text), *others)
-        raise DatasetError(error.title, problems, error.max_errors) from error
+        others = [*turned, Problem(os.fspath(source), None, text), *others]
+        raise DatasetError(error.title, others, error.max_errors) from error
     for problem in _turned(
         {r["file_name"]: None for p in dataset.splits.values() for r in p.records}
     ):
