@@ -105,8 +105,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         pass
 
 
-def test_what_a_killed_process_left_of_a_durable_file_is_removed(tmp_path):
+def test_what_a_killed_process_left_of_a_file_is_removed(tmp_path):
     (tmp_path / ".model.pth.unfinished-1234").touch()
     (tmp_path / ".other.pth.unfinished-1234").touch()
-    write_bytes(tmp_path / "model.pth", b"x", durable=True)
+    write_bytes(tmp_path / "model.pth", b"x")
     assert sorted(os.listdir(tmp_path)) == [".other.pth.unfinished-1234", "model.pth"]

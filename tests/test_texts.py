@@ -97,6 +97,8 @@ def test_json_may_hold_whole_characters_outside_the_first_plane(write):
         ("[" * 60 + "]" * 60, "nested too deeply"),
         ("!!python/object/apply:os.getcwd []", "could not determine a constructor"),
         ("a: 1\nb: 2\na: 3", "'a' is there twice.* line 3"),
+        ('a: ["\\ud800"]', "half a character"),
+        ('"\\ud800": 1', "half a character"),
         ("a: [", "expected"),
         ("a: 2001-99-99", "month"),
     ],

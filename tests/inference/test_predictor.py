@@ -110,6 +110,12 @@ def test_names_come_from_the_dataset_of_the_config(predictor, images):
     assert prediction.names == [("box", "cup")[i] for i in prediction.class_ids]
 
 
+def test_a_large_photo_is_resized_as_any_other(predictor, images, monkeypatch):
+    wanted = [predictor.prepare(image) for image in images]
+    monkeypatch.setattr("locount.inference.predictor.LARGE_PHOTO", 0)
+    assert all(torch.equal(predictor.prepare(i), w) for i, w in zip(images, wanted, strict=True))
+
+
 def test_endless_input_is_taken_as_needed(predictor, images):
     taken = itertools.count()
     endless = (images[next(taken) % len(images)] for _ in itertools.repeat(None))

@@ -188,6 +188,23 @@ def test_converting_photos_with_a_tag_says_so(tmp_path, caplog, capsys, orientat
     assert "cut it to the image" not in said  # the boxes are right
 
 
+def test_a_tag_hides_no_other_problem_and_photos_of_others_are_not_named(tmp_path, capsys):
+    for name in ("a.jpg", "other.jpg"):
+        (tmp_path / name).write_bytes(saved("JPEG", exif=exif(6)))
+    image = {"id": 1, "file_name": "a.jpg", "width": 48, "height": 32}
+    box = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 30, 40]}
+    boxes = [{"id": 1, **box}, {"id": 2, **box, "bbox": [1, 1, 9, 9], "category_id": 7}]
+    content = {"images": [image], "annotations": boxes, "categories": [{"id": 1, "name": "cup"}]}
+    (tmp_path / "boxes.json").write_text(json.dumps(content))
+    command = ["convert", tmp_path / "boxes.json", tmp_path / "out", "--to", "locount"]
+    options = ["--from", "coco", "--split", "train", "--image-root", tmp_path]
+    assert main([*map(str, [*command, *options])]) == 2
+    said = capsys.readouterr().err
+    assert "a.jpg: has the EXIF orientation 6" in said
+    assert 'annotations[1]: "category_id" is 7' in said
+    assert "other.jpg" not in said
+
+
 def test_a_problem_of_a_tag_is_named_with_both_cures(tmp_path):
     (tmp_path / "a.jpg").write_bytes(saved("JPEG", exif=exif(3)))
     assert read_orientations([str(tmp_path / "a.jpg"), str(tmp_path / "none.jpg")]) == {0: 3}

@@ -150,8 +150,8 @@ def _temporary_prefix(path: Path) -> str:
     return f".{path.name[:50]}{UNFINISHED}"
 
 
-def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Write a file through a temporary one beside it, so that no reader sees half of it."""
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a file as :func:`new_file` does; not durable where a folder gets very many."""
     with new_file(path, durable=durable) as file:
         file.write(data)
 

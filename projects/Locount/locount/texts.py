@@ -201,6 +201,15 @@ class _YamlLoader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
+    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+        value = super().construct_scalar(node)
+        try:
+            str(value).encode()
+        except UnicodeEncodeError as error:
+            text = r"it holds half a character, such as \ud800"
+            raise yaml.MarkedYAMLError(problem=text, problem_mark=node.start_mark) from error
+        return value
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
         for key_node, _ in node.value:
@@ -241,7 +250,8 @@ def read_yaml(path: str | os.PathLike) -> Any:
 def parse_yaml(text: str) -> Any:
     """
     Raises:
-        ValueError: for no YAML, tags of objects, aliases that repeat too much, and repeated keys.
+        ValueError: for no YAML, tags of objects, aliases that repeat too much, repeated keys, and
+            half a character, as in JSON.
     """
     try:
         return yaml.load(text, _YamlLoader)

@@ -157,6 +157,13 @@ def test_names_that_would_be_lost_are_errors(tmp_path, name):
     assert not (tmp_path / "out").exists()
 
 
+def test_two_images_of_one_stem_are_called_as_in_the_source(tmp_path):
+    dataset = Dataset(("cup",), {"train": Split([record(), record()], ["b.png", "b.jpg"])})
+    write(dataset, "coco", tmp_path / "x")
+    with pytest.raises(InputError, match=r"the image 'b\.jpg' beside 'b\.png': rename one"):
+        convert(tmp_path / "x", tmp_path / "out", to="yolo", from_="coco")
+
+
 @pytest.mark.parametrize("name", ["a, b", " a", "a\u200bb"])
 def test_categories_that_would_be_lost_are_errors(tmp_path, name):
     dataset = Dataset((name,), {"train": Split([record()], ["a.jpg"])})

@@ -1,11 +1,13 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from locount.data import DatasetError
 from locount.data.catalog import source_of
 from locount.data.formats import index_cache
+from locount.data.formats.index_cache import cached_arrays
 
 LINE = "10,20,30,40,Soap,3\n"
 
@@ -95,6 +97,16 @@ def test_an_index_of_another_version_is_built_again(root, cache_folder, monkeypa
     after = inodes(cache_folder)
     assert before.keys() == after.keys()
     assert all(before[name] != after[name] for name in before)
+
+
+def test_splits_of_long_names_have_their_own_index(tmp_path, cache_folder):
+    def read(kind):
+        arrays = cached_arrays(kind, str(tmp_path), [], lambda: ({"a": np.array(kind)}, True))
+        return str(arrays["a"])
+
+    kinds = ["9" * 400 + end for end in ("1", "2", " ", "_")]
+    assert [read(kind) for kind in kinds * 2] == kinds * 2
+    assert len(inodes(cache_folder)) == 4
 
 
 def test_faulty_lines_are_not_kept(root, cache_folder):

@@ -110,7 +110,7 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
     if calibrated:
         content["photos.csv"] = to_csv(of_photos, of_photos[0])
     for name, data in content.items():
-        write_bytes(folder / name, data, durable=True)
+        write_bytes(folder / name, data)
     return rows
 
 

@@ -37,6 +37,8 @@ from .tiles import Tiles, Tiling, merge
 MAX_PARALLEL = 4
 # Pixels of photos that a stream has read ahead of its consumer, at most.
 MAX_PIXELS_AHEAD = 150_000_000
+# Pixels of a photo from which on its colors are resized one at a time.
+LARGE_PHOTO = 16_000_000
 
 Image = str | os.PathLike | np.ndarray | NamedImage | StoredImage
 
@@ -167,7 +169,7 @@ class Predictor:
                 f"has {pixels.shape[1]}x{pixels.shape[0]} pixels, and none is left in one "
                 "direction when it is resized for the model: cut out the part with the goods"
             )
-        resized = transform.apply_image(inputs)
+        resized = _resize(transform, inputs)
         # Bytes, not float32 as in DefaultPredictor: the model subtracts its means in float32 either
         # way, and a fourth of the memory is moved.
         return torch.from_numpy(np.ascontiguousarray(resized.transpose(2, 0, 1)))
@@ -372,6 +374,15 @@ def _check_engine(name: str, device: torch.device, amp: bool) -> None:
 
 
 INPUT_VIEWS = {"BGR": lambda pixels: pixels, "RGB": lambda pixels: pixels[:, :, ::-1]}
+
+
+def _resize(transform: T.Transform, pixels: np.ndarray) -> np.ndarray:
+    """The same as ``apply_image``, which needs more memory than a large photo itself: Pillow's
+    colored pixels have four bytes, and it copies all of them."""
+    if pixels.size <= 3 * LARGE_PHOTO:
+        return transform.apply_image(pixels)
+    channels = (np.ascontiguousarray(pixels[:, :, i]) for i in range(3))
+    return np.stack([transform.apply_image(channel) for channel in channels], axis=2)
 
 
 @dataclass(frozen=True, eq=False)

@@ -193,7 +193,7 @@ class Run:
                 _, jpeg = cv2.imencode(".jpg", drawn, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
             except Exception as error:  # of one photo: the others go on
                 return Failure(prediction.name, f"its picture can't be drawn ({error})")
-            write_bytes(self._folder / PICTURES / picture, jpeg.tobytes())
+            write_bytes(self._folder / PICTURES / picture, jpeg.tobytes(), durable=False)
         return Entry.of(prediction, image_id, stamp, picture, self._level)
 
 

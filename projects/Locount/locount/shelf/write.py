@@ -189,7 +189,7 @@ def _make(out: Path, split: str, series: Series) -> bool:
 
 
 def _write_manifest(out: Path, manifest: _Manifest) -> None:
-    write_bytes(out / _MANIFEST, to_json(manifest), durable=True)
+    write_bytes(out / _MANIFEST, to_json(manifest))
 
 
 def _read_manifest(out: Path) -> _Manifest:

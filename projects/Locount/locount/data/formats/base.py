@@ -71,6 +71,10 @@ class Source(abc.ABC):
     def survey(self) -> Survey:
         """All problems, and what :meth:`load` would return of the rest."""
 
+    def photos(self) -> list[str]:
+        """Paths of the photos that it names, as far as names can be paths; sound or not."""
+        return [record["file_name"] for record in self.survey().records]
+
     def load(self, *, skip_invalid: bool = False) -> Records:
         """One dict for each image, images without a box included: see :class:`Survey`.
 

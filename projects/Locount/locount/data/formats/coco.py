@@ -19,7 +19,7 @@ from .base import Place, Reading, Source, Survey
 from .dataset import Dataset
 from .entries import is_number_attribute, uncounted
 from .folders import split_files
-from .image_files import ImageFiles, find_images
+from .image_files import ImageFiles, find_images, image_paths
 from .records import Records, same
 
 # Where others put a split: Roboflow beside its images, CVAT and COCO into a folder of files.
@@ -83,6 +83,9 @@ class Coco(Source):
         faults += (fault for fault in self._file.faults if fault.entries == "categories")
         faults.raise_if_any()
         return _metadata(self._file)
+
+    def photos(self) -> list[str]:
+        return image_paths(self.image_root, self._file.images["file_name"].tolist())
 
     def survey(self) -> Survey:
         """As of the base class; each annotation has its ``id``, where it has one.

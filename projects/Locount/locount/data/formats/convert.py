@@ -76,17 +76,18 @@ def convert(
         dataset = read(sources, skip_invalid)
     except DatasetError as error:
         # Boxes that don't fit because of a tag are not to be "corrected" one by one.
-        folders = {part.image_root for part in sources.values()} if error.problems else ()
-        turned = [problem for root in folders if root for problem in _turned(_photos_below(root))]
+        unfit = [problem for problem in error.problems if " pixels" in problem.text]
+        photos = (path for part in sources.values() for path in part.photos()) if unfit else ()
+        turned = list(_turned(dict.fromkeys(photos)))
         if not turned:
             raise
-        others = Problem(
-            os.fspath(source),
-            None,
-            f"{len(error.problems)} boxes or sizes do not fit, maybe because of the orientation: "
-            "fix these photos first",
+        text = (
+            f"{len(unfit)} boxes or sizes do not fit, maybe because of the orientation: fix "
+            "these photos first"
         )
-        raise DatasetError(error.title, (*turned, others), error.max_errors) from error
+        others = [problem for problem in error.problems if problem not in unfit]
+        others = [*turned, Problem(os.fspath(source), None, text), *others]
+        raise DatasetError(error.title, others, error.max_errors) from error
     for problem in _turned(
         {r["file_name"]: None for p in dataset.splits.values() for r in p.records}
     ):
@@ -154,11 +155,6 @@ def read(sources: Mapping[str, Source], skip_invalid: bool = False) -> Dataset:
     return Dataset(listed, splits)
 
 
-def _photos_below(folder: str | Path) -> list[str]:
-    paths = (path for path in Path(folder).rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    return sorted(map(os.fspath, paths))
-
-
 def _turned(paths: Iterable[str]) -> Iterator[Problem]:
     paths = list(paths)
     for i, orientation in read_orientations(paths).items():
@@ -212,9 +208,9 @@ def _with_categories(dataset: Dataset, path: str) -> Dataset:
 def _with_unique_names(dataset: Dataset, aim: Format) -> Dataset:
     """Image names with their split in front, where two splits share a folder and a name."""
     places = [
-        posixpath.join(aim.images(split), os.path.splitext(name)[0] if aim.by_stem else name)
+        posixpath.join(aim.images(split), name)
         for split, (_, names) in dataset.splits.items()
-        for name in set(names)
+        for name in {os.path.splitext(name)[0] if aim.by_stem else name for name in names}
     ]
     if len(set(places)) == len(places):
         return dataset

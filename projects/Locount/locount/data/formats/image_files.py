@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -66,6 +67,15 @@ def image_path(root: str, name: str) -> str:
                 "below it, or give a folder that contains all images"
             )
     return os.path.join(root, name)
+
+
+def image_paths(root: str, names: Sequence[str]) -> list[str]:
+    """The paths of those names that have one."""
+    paths = []
+    for name in names:
+        with contextlib.suppress(ValueError):
+            paths.append(image_path(root, name))
+    return paths
 
 
 def find_images(

@@ -68,8 +68,9 @@ def cached_arrays(
         how: what else they depend on.
     """
     signature = _signature(folder, stamps, how)
-    name = hashlib.blake2b(os.fsencode(os.path.realpath(folder)), digest_size=8).hexdigest()
-    kind = re.sub(r"[^\w-]", "_", kind)  # names of splits may be anything
+    text = f"{kind}\0{os.path.realpath(folder)}".encode(errors="surrogatepass")
+    name = hashlib.blake2b(text, digest_size=8).hexdigest()
+    kind = re.sub(r"[^\w-]", "_", kind)[:40]  # names of splits may be anything
     path = cache_directory() / f"{kind}-{name}.npz"
     arrays = _read(path, signature)
     if arrays is None:
@@ -110,12 +111,12 @@ def _signature(folder: str, stamps: Iterable[FileStamp], how: str) -> str:
     start = f"{FORMAT_VERSION}\0{os.path.realpath(folder)}\0{how}"
     n = len(folder)  # the rest of a path is the same, however the folder is called
     files = [f"{path[n:]}\0{size}\0{mtime}\0{ctime}" for path, size, mtime, ctime in stamps]
-    text = os.fsencode("\0".join([start, *files]))
+    text = "\0".join([start, *files]).encode(errors="surrogatepass")
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 def _read(path: Path, signature: str) -> dict[str, np.ndarray] | None:
-    if not path.exists():
+    if not os.path.exists(path):
         return None
     try:
         arrays = read_arrays(path)

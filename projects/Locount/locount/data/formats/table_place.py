@@ -17,7 +17,7 @@ from ..images import read_image_sizes
 from ..mending import Changes
 from .base import Place, Reading, Source, Survey
 from .entries import uncounted
-from .image_files import ImageFiles, find_images
+from .image_files import ImageFiles, find_images, image_paths
 from .index_cache import FileStamp, cached_arrays
 from .records import Paths, Records
 from .table import (
@@ -190,6 +190,12 @@ class TableSource(Source):
                 listing(repeated),
             )
         return records
+
+    def photos(self) -> list[str]:
+        annotations = self.place.read(self.split)
+        if annotations.stamps:
+            return [stamp.path for stamp in annotations.stamps if stamp]
+        return image_paths(annotations.image_root, annotations.table.images.tolist())
 
     def survey(self) -> Survey:
         place, annotations = self.place, self.place.read(self.split)
