@@ -100,7 +100,7 @@ def expand_inputs(inputs: Iterable[str]) -> Inputs:
     """
     paths: dict[str, None] = {}
     passed_over: dict[str, None] = {}
-    problems = []
+    problems: list[str] = []
     for name in inputs:
         if os.path.isdir(name):
             found, others = _files_below(name, problems)
