@@ -69,6 +69,7 @@ def test_linked_folders_are_searched_once(folder):
     paths = expand_inputs(["shelf"]).paths
     assert sorted(path for path in paths if path.endswith(".webp")) == ["shelf/again/c.webp"]
     assert len(paths) == 3
+    assert expand_inputs(["."]).paths == ["a.png", "b.JPG", "sub/c.webp"]
 
 
 def test_a_folder_that_cannot_be_read_is_an_error(folder, monkeypatch):

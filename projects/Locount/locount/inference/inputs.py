@@ -134,16 +134,21 @@ def _files_below(folder: str, problems: list[str]) -> tuple[list[str], list[str]
     def fail(error: OSError) -> None:
         problems.append(f"{error.filename}: {error.strerror}")
 
-    for root, folders, names in os.walk(folder, onerror=fail, followlinks=True):
-        # A link may lead to a folder that was searched, or to one that it is in.
-        if (real := os.path.realpath(root)) in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
-        for path in (Path(root, name) for name in names if not _is_hidden(name)):
-            wanted = _is_photo_or_video(path) and not is_result(path)
-            (found if wanted else others).append(path)
+    # Links last, so that photos are called by the folder that they are in.
+    starts = [folder]
+    for start in starts:
+        for root, folders, names in os.walk(start, onerror=fail):
+            # A link may lead to a folder that was searched, or to one that it is in.
+            if (real := os.path.realpath(root)) in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not _is_hidden(name))
+            inner = (os.path.join(root, name) for name in folders)
+            starts += filter(os.path.islink, inner)
+            for path in (Path(root, name) for name in names if not _is_hidden(name)):
+                wanted = _is_photo_or_video(path) and not is_result(path)
+                (found if wanted else others).append(path)
     return [str(path) for path in sorted(found)], [str(path) for path in sorted(others)]
 
 

@@ -119,7 +119,9 @@ def _view(
         )
     ]
     num_shelves = -(-num_examples // 2)
-    shelves = report_shelves(pictures, run.cfg, num_shelves, tta=bool(evaluation.kind))
+    # Not of test-time augmentation; and the config of a training names what it began with.
+    calibrated = not evaluation.kind and run.last_checkpoint is None
+    shelves = report_shelves(pictures, run.cfg, num_shelves, calibrated)
     modified = datetime.fromtimestamp(evaluation.detections.stat().st_mtime)
     return SimpleNamespace(
         title=evaluation.title,

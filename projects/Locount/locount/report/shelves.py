@@ -43,17 +43,18 @@ class Shelves:
     problems: list[str] = field(default_factory=list)
 
 
-def report_shelves(pictures: Pictures, cfg: CfgNode, num_cards: int, tta: bool) -> Shelves:
+def report_shelves(pictures: Pictures, cfg: CfgNode, num_cards: int, calibrated: bool) -> Shelves:
     """
     Args:
-        tta: whether test-time augmentation found the boxes: a calibration is not about those.
+        calibrated: whether the weights that the config names found the boxes as they are: else
+            their calibration is not about them.
     """
     gt, dt = pictures.matcher.gt, pictures.matcher.dt
     dt = without_parts(
         dt.take(np.flatnonzero(dt.scores >= pictures.score)), cfg.PREDICT.MAX_OVERLAP
     )
     counts = ImageCounts.of(gt, dt, items=True)
-    calibration = None if tta else _calibration(cfg)
+    calibration = _calibration(cfg) if calibrated else None
     shelves, covered = Shelves(), []
     for image in np.argsort(-counts.predicted(-np.inf), kind="stable")[:MAX_PHOTOS].tolist():
         try:
