@@ -73,10 +73,10 @@ def test_json_lines_and_nothing_else_on_stdout(predict, shelf, capsys, monkeypat
 def test_an_interrupted_run_goes_on(predict, shelf, tmp_path, capsys, monkeypatch):
     predict(shelf, output=tmp_path / "whole")
 
-    def write(path, data):
+    def write(path, data, **options):
         if path.name.startswith("000002"):
             raise OSError(errno.ENOSPC, "No space left on device")
-        write_bytes(path, data)
+        write_bytes(path, data, **options)
 
     write_bytes = run.write_bytes
     with monkeypatch.context() as patch:
