@@ -269,6 +269,14 @@ def test_formats_without_attributes_have_no_name_of_the_count_to_choose(tmp_path
         read(key, tmp_path, count="n")
 
 
+def test_a_project_of_cvat_has_folders_of_its_subsets(files):
+    text = CVAT.format("").replace("<image", '<image subset="Train"')
+    folder = files({"annotations.xml": text, "images/Train/a.jpg": ""})
+    assert content(read("cvat", folder)) == {("annotations", "Train/a.jpg"): BOX}
+    (folder / "images/Train/a.jpg").rename(folder / "images/a.jpg")
+    assert content(read("cvat", folder)) == {("annotations", "a.jpg"): BOX}
+
+
 def test_what_cvat_says_of_photos_is_listed(files, caplog):
     text = CVAT.format("").replace('<image name="a', '<image subset="Train" name="a')
     other = text[text.index("<image") : text.index("</annotations>")]
