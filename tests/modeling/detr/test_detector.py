@@ -235,7 +235,7 @@ def test_without_the_extra_it_is_named(detr_cfg, monkeypatch):
     monkeypatch.delitem(sys.modules, "locount.modeling.detr.library", raising=False)
     monkeypatch.delattr(detr, "library", raising=False)
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(InputError, match=r'pip install "locount\[detr\]"'):
+    with pytest.raises(InputError, match=r"pip install 'locount\[detr\]'"):
         build_model(cfg)
 
 

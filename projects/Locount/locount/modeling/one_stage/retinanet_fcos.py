@@ -1,4 +1,4 @@
-"""Detectron2's RetinaNet and FCOS, which can count. Shapes as in counters.py, dense_counting.py."""
+"""Detectron2's RetinaNet and FCOS, which can count. Shapes as in counters.py and dense.py."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..counting.decoding import CountDecoder
 from ..counting.dense import build_dense_counting, by_location, dense_count_loss, head_inputs
 from ..counting.loss import CountLoss, check_counts_given
 from ..layers.level_norm import head_norm, run_tower
+from ..layers.precision import outputs_to_float32
 from ..proposal_generator.chunked_matching import MAX_IOUS, match_boxes
 from .detections import detect
 
@@ -37,6 +38,7 @@ class _CountingHead:
         """
         super().__init__(norm=head_norm(norm, len(kwargs["input_shape"])), **kwargs)
         self.count_pred = count_pred
+        self.register_forward_hook(outputs_to_float32)
 
     def forward(self, features: Sequence[Tensor]) -> list[list[Tensor]]:
         """The maps of the base class by kind and level; those of the counting layer come last."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from detectron2.structures import Boxes, Instances, pairwise_iou
 from torch import Tensor
+from torch.nn import functional as F
 
 from .anchors import Levels
 
@@ -34,17 +35,8 @@ class Targets(NamedTuple):
 
 
 def shape_iou(sizes: Tensor, others: Tensor) -> Tensor:
-    """IoU of boxes laid on one another at their centres.
-
-    Args:
-        sizes: m x 2, widths and heights > 0.
-        others: n x 2.
-
-    Returns:
-        m x n.
-    """
-    common = torch.minimum(sizes[:, None], others).prod(dim=-1)
-    return common / (sizes.prod(dim=-1)[:, None] + others.prod(dim=-1) - common)
+    """IoU of boxes laid on one another: m x n, of widths and heights, m x 2 and n x 2."""
+    return pairwise_iou(*(Boxes(F.pad(x, (2, 0))) for x in (sizes, others)))
 
 
 def match_objects(boxes: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:

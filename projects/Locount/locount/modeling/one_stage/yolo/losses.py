@@ -41,14 +41,12 @@ class YOLOLoss:
         scale_xy: grid sensitivity, of :func:`.anchors.cell_offsets`.
         ignore_thresh: a prediction that is matched with no object, but has a higher IoU with one,
             is not taught that nothing is there.
-        label_smooth: share of a class's target that is moved to the wrong answer, in [0, 0.5).
         iou_loss_weight: of 1 - IoU²; 0 is without.
         iou_aware_loss_weight: of the predicted IoU.
     """
 
     scale_xy: float = 1.0
     ignore_thresh: float = 0.7
-    label_smooth: float = 0.0
     iou_loss_weight: float = 0.0
     iou_aware_loss_weight: float = 0.0
 
@@ -71,9 +69,7 @@ class YOLOLoss:
             "loss_objectness": F.binary_cross_entropy_with_logits(
                 predictions.objectness, targets.objectness, targets.judged, reduction="sum"
             ),
-            "loss_cls": class_loss(
-                predictions.classes[matched], targets.classes, self.label_smooth
-            ),
+            "loss_cls": class_loss(predictions.classes[matched], targets.classes),
             **self._box_losses(
                 Predictions._make(part if part is None else part[matched] for part in predictions),
                 AnchorGrid(*(part[targets.predictions] for part in grid)),
@@ -122,14 +118,12 @@ class YOLOLoss:
         return losses
 
 
-def class_loss(logits: Tensor, classes: Tensor, smooth: float) -> Tensor:
+def class_loss(logits: Tensor, classes: Tensor) -> Tensor:
     """The sum of binary cross-entropies, each class a question of its own.
 
     Args:
         logits: P x K.
         classes: P integers in [0, K).
-        smooth: as YOLOLoss.label_smooth.
     """
     targets = F.one_hot(classes, logits.shape[1]).to(logits.dtype)
-    targets = targets * (1 - 2 * smooth) + smooth
     return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
