@@ -33,12 +33,13 @@ def test_loss_looks_at_the_bin_of_the_count():
     assert FINE.loss(logits_for(FINE, {17: 50.0}), torch.tensor([17])) < 1e-6
 
 
-def test_loss_of_no_object_is_zero_and_keeps_the_graph():
-    logits = torch.zeros(0, 10, requires_grad=True)
-    loss = COARSE.loss(logits, torch.zeros(0, dtype=torch.int64)).sum()
+@pytest.mark.parametrize("counter", [COARSE, REGRESSOR])
+def test_loss_of_no_object_is_zero_and_keeps_the_graph(counter):
+    outputs = torch.zeros(0, counter.num_outputs, requires_grad=True)
+    loss = counter.loss(outputs, torch.zeros(0, dtype=torch.int64)).sum()
     loss.backward()
     assert loss == 0
-    assert logits.grad is not None
+    assert outputs.grad is not None
 
 
 def test_decoded_count_is_the_most_probable_one_with_its_probability():
@@ -98,14 +99,6 @@ def test_regression_loss_is_smooth_l1():
     # Errors of 0.5 and 3: 0.5 * 0.5^2 and 3 - 0.5.
     loss = REGRESSOR.loss(torch.tensor([[2.5], [9.0]]), torch.tensor([2, 12]))
     torch.testing.assert_close(loss, torch.tensor([0.125, 2.5]))
-
-
-def test_regression_loss_of_no_object_is_zero_and_keeps_the_graph():
-    outputs = torch.zeros(0, 1, requires_grad=True)
-    loss = REGRESSOR.loss(outputs, torch.zeros(0, dtype=torch.int64)).sum()
-    loss.backward()
-    assert loss == 0
-    assert outputs.grad is not None
 
 
 def test_regressed_numbers_are_rounded_half_up_and_at_least_one():

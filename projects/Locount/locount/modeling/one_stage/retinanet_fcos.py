@@ -265,29 +265,24 @@ class CountingFCOS(_CountingDenseDetector, FCOS):
 
     def _label_in_chunks(self, anchors: list[Boxes], objects: Instances, size: int):
         """Labels and boxes of an image, from ``size`` objects at a time."""
+        # Of several objects the smallest, of equal ones the first, as in the base class and with
+        # its rounding: so the smallest come first.
+        smallness = 1e8 - objects.gt_boxes.area()
+        objects = objects[smallness.argsort(descending=True, stable=True)]
         chunks = [objects[i : i + size] for i in range(0, len(objects), size)]
         # v0.6 fails on an image without objects. In one without area no location lies.
         first, *others = chunks or [_object_without_area(objects)]
         (labels,), (boxes,) = super().label_anchors(anchors, [first])
         for chunk in others:
             (more_labels,), (more_boxes,) = super().label_anchors(anchors, [chunk])
-            # Of several objects the smallest, of equal ones the first, as in the base class.
-            corners, more_corners = _corners(boxes), _corners(more_boxes)
-            better = (more_labels != self.num_classes) & (
-                (labels == self.num_classes) | (_smallness(more_corners) > _smallness(corners))
-            )
-            labels[better], corners[better] = more_labels[better], more_corners[better]
+            free = labels == self.num_classes
+            labels[free], _corners(boxes)[free] = more_labels[free], _corners(more_boxes)[free]
         return labels, boxes
 
 
 def _corners(boxes: Boxes | Tensor) -> Tensor:
     """The four columns of what v0.6's ``label_anchors`` gives as Boxes."""
     return boxes.tensor if isinstance(boxes, Boxes) else boxes
-
-
-def _smallness(corners: Tensor) -> Tensor:
-    """By which FCOS chooses among objects, with its rounding."""
-    return 1e8 - Boxes(corners).area()
 
 
 def _object_without_area(instances: Instances) -> Instances:

@@ -53,7 +53,7 @@ class RepPoints(DenseDetector):
         count_loss: CountLoss | None = None,
         count_decoder: CountDecoder | None = None,
         point_base_scale: float = 4.0,
-        loss_weights: Mapping[str, float] | None = None,
+        loss_weights: Mapping[str, float],
         focal_loss_alpha: float = 0.25,
         focal_loss_gamma: float = 2.0,
         smooth_l1_beta: float = 0.11,
@@ -68,7 +68,7 @@ class RepPoints(DenseDetector):
             count_loss, count_decoder: of the head's counting layer; None if it has none.
             point_base_scale: in strides, the size of the smallest objects that a level is for, and
                 the unit of the box losses.
-            loss_weights: by name of the loss; 1 for a loss that is not named.
+            loss_weights: of "loss_cls", "loss_points_init" and "loss_points_refine".
             smooth_l1_beta: as for :func:`box_loss`.
             detect: :func:`..detections.detect` with its options.
             pixel_mean, pixel_std: as for :class:`DenseDetector`.
@@ -83,7 +83,7 @@ class RepPoints(DenseDetector):
         self.count_loss = count_loss
         self.count_decoder = count_decoder
         self.point_base_scale = point_base_scale
-        self.loss_weights = loss_weights or {}
+        self.loss_weights = loss_weights
         self.focal_loss_alpha = focal_loss_alpha
         self.focal_loss_gamma = focal_loss_gamma
         self.smooth_l1_beta = smooth_l1_beta
@@ -160,7 +160,7 @@ class RepPoints(DenseDetector):
                 self.smooth_l1_beta,
             ),
         }
-        losses = {name: loss * self.loss_weights.get(name, 1.0) for name, loss in losses.items()}
+        losses = {name: loss * self.loss_weights[name] for name, loss in losses.items()}
         if self.count_loss is not None:
             check_counts_given(gt_instances)
             # An image without objects may lack the field.
@@ -173,10 +173,7 @@ class RepPoints(DenseDetector):
         return losses
 
     def forward_inference(
-        self,
-        images: ImageList,
-        features: Sequence[Tensor],
-        predictions: Sequence[LevelPredictions],
+        self, images: ImageList, features: Sequence[Tensor], predictions: Sequence[LevelPredictions]
     ) -> list[Instances]:
         """Per image, detections by falling score, in pixels of the resized image."""
         num_locations = [p.logits[0, 0].numel() for p in predictions]

@@ -65,11 +65,15 @@ class YOLOLoss:
         predicted = decode_boxes(offsets, predictions.log_scales.detach(), grid)
         targets = assign_targets(predicted, objects, levels, ignore_thresh=self.ignore_thresh)
         matched = targets.images, targets.predictions
+        classes = predictions.classes[matched]
         losses = {
             "loss_objectness": F.binary_cross_entropy_with_logits(
                 predictions.objectness, targets.objectness, targets.judged, reduction="sum"
             ),
-            "loss_cls": class_loss(predictions.classes[matched], targets.classes),
+            # Each class is a question of its own.
+            "loss_cls": F.binary_cross_entropy_with_logits(
+                classes, F.one_hot(targets.classes, classes.shape[1]).float(), reduction="sum"
+            ),
             **self._box_losses(
                 Predictions._make(part if part is None else part[matched] for part in predictions),
                 AnchorGrid(*(part[targets.predictions] for part in grid)),
@@ -116,14 +120,3 @@ class YOLOLoss:
                 )
             )
         return losses
-
-
-def class_loss(logits: Tensor, classes: Tensor) -> Tensor:
-    """The sum of binary cross-entropies, each class a question of its own.
-
-    Args:
-        logits: P x K.
-        classes: P integers in [0, K).
-    """
-    targets = F.one_hot(classes, logits.shape[1]).to(logits.dtype)
-    return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
