@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 
 from locount.counting import CountPartition
@@ -8,6 +9,7 @@ from locount.modeling import CountClassifier, CountRegressor
 # Counts up to 56 as two decimal digits: stage 0 has 10 bins of 10 numbers, stage 1 has 100 bins of
 # one number.
 COARSE, FINE = (CountClassifier(CountPartition(56, 10, 2), stage) for stage in range(2))
+REGRESSOR = CountRegressor()
 
 
 def logits_for(classifier, bin_logits):
@@ -90,9 +92,6 @@ def test_distribution_spreads_a_bin_over_its_counts():
     expected = torch.zeros(1, 56)
     expected[0, :9] = 1 / 9
     torch.testing.assert_close(probabilities, expected)
-
-
-REGRESSOR = CountRegressor()
 
 
 def test_regression_loss_is_smooth_l1():

@@ -259,8 +259,8 @@ class CountingFCOS(_CountingDenseDetector, FCOS):
         """As in the base class, in memory that does not grow with the number of objects."""
         # Four distances of each pair are held at a time.
         size = max(1, MAX_IOUS // (4 * sum(map(len, anchors))))
-        labelled = [self._label_in_chunks(anchors, objects, size) for objects in gt_instances]
-        labels, boxes = zip(*labelled, strict=True)
+        labeled = [self._label_in_chunks(anchors, objects, size) for objects in gt_instances]
+        labels, boxes = zip(*labeled, strict=True)
         return list(labels), list(boxes)
 
     def _label_in_chunks(self, anchors: list[Boxes], objects: Instances, size: int):

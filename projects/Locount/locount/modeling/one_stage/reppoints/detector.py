@@ -128,13 +128,15 @@ class RepPoints(DenseDetector):
         init_boxes = self._boxes([p.init for p in predictions])
         gt_boxes = [t.gt_boxes for t in gt_instances]
         sizes = [(f.shape[-2], f.shape[-1]) for f in features]
-        init_matches = [
-            assign_centers(boxes, sizes, self.strides, self.point_base_scale) for boxes in gt_boxes
-        ]
-        matches = [
-            assign_pseudo_boxes(boxes, Boxes(pseudo_boxes), self.matcher)
-            for boxes, pseudo_boxes in zip(gt_boxes, init_boxes.detach(), strict=True)
-        ]
+        init_matches = torch.stack(
+            [assign_centers(b, sizes, self.strides, self.point_base_scale) for b in gt_boxes]
+        )
+        matches = torch.stack(
+            [
+                assign_pseudo_boxes(boxes, Boxes(pseudo_boxes), self.matcher)
+                for boxes, pseudo_boxes in zip(gt_boxes, init_boxes.detach(), strict=True)
+            ]
+        )
         scales = torch.cat(
             [
                 init_boxes.new_full((h * w,), self.point_base_scale * stride)
@@ -164,12 +166,11 @@ class RepPoints(DenseDetector):
         if self.count_loss is not None:
             check_counts_given(gt_instances)
             # An image without objects may lack the field.
-            gt_counts = [t.gt_counts if len(t) > 0 else t.gt_classes for t in gt_instances]
-            losses["loss_count"] = dense_count_loss(
-                self.count_loss,
-                [p.counts for p in predictions if p.counts is not None],
-                of_matches(gt_counts, matches, IGNORED_COUNT),
-            )
+            counts = [t.gt_counts if len(t) > 0 else t.gt_classes for t in gt_instances]
+            gt_counts = torch.full_like(matches, IGNORED_COUNT)
+            gt_counts[matches >= 0] = of_matches(counts, matches)
+            maps = [p.counts for p in predictions if p.counts is not None]
+            losses["loss_count"] = dense_count_loss(self.count_loss, maps, gt_counts)
         return losses
 
     def forward_inference(

@@ -89,7 +89,7 @@ def find_objects(predicted: Tensor, boxes: Tensor, threshold: float) -> Tensor:
 
 
 def size_weights(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
-    """Weights of box losses that favour small objects: 2 less their share of the image's area.
+    """Weights of box losses that favor small objects: 2 less their share of the image's area.
 
     Args:
         boxes: P x 4, XYXY.
@@ -116,11 +116,11 @@ def assign_targets(
     parts = []
     for i, image in enumerate(objects):
         boxes = image.gt_boxes.tensor
-        matched, learnt = match_objects(boxes, levels)
+        matched, learned = match_objects(boxes, levels)
         objectness[i, matched] = 1.0
         judged[i, find_objects(predicted[i], boxes, ignore_thresh)] = 0.0
         judged[i, matched] = 1.0
-        boxes, classes = boxes[learnt], image.gt_classes[learnt]
+        boxes, classes = boxes[learned], image.gt_classes[learned]
         weights = size_weights(boxes, image.image_size)
         parts.append((torch.full_like(matched, i), matched, boxes, classes, weights))
     return Targets(objectness, judged, *map(torch.cat, zip(*parts, strict=True)))
