@@ -131,7 +131,8 @@ class CountingDETR(nn.Module):
         """Images of one size, N x 3 x H x W, and N x H x W, 1 where they are not padded."""
         images = [x["image"].to(self.device) for x in batched_inputs]
         images = [(image - self.pixel_mean) / self.pixel_std for image in images]
-        fine, *_, coarse = getattr(self.network.config, "feat_strides", (8, 16, 32))
+        strides = getattr(self.network.config, "feat_strides", (8, 16, 32))
+        fine, coarse = min(strides), max(strides)
         # The encoder enlarges maps to the size of finer ones.
         images = ImageList.from_tensors(images, coarse)
         height, width = images.tensor.shape[-2:]
