@@ -94,7 +94,8 @@ class CountingDETR(nn.Module):
             head_inputs(cfg, "MODEL.DETR.IN_FEATURES", backbone)
         if node.PRETRAINED and not cfg.MODEL.WEIGHTS:
             weights, off = f"weights of {node.PRETRAINED}", 'MODEL.DETR.PRETRAINED ""'
-            check_images(cfg, weights, *library.IMAGES[node.NAME], off)
+            mean, std = library.IMAGES[node.NAME]
+            check_images(cfg, weights, mean, std, off)
         network = library.build_network(node, backbone, load=not cfg.MODEL.WEIGHTS)
         count_losses, count_decoder = build_counting(cfg, node.COUNT_LAYERS)
         if len(count_losses) > network.config.decoder_layers:

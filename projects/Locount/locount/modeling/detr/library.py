@@ -234,7 +234,7 @@ def predictions(name: str, output) -> tuple[list[Layer], list[Layer], Layer]:
 
 
 def _deformable_losses(config: hf.PreTrainedConfig) -> nn.Module:
-    losses = DeformableDetrImageLoss(None, config.num_labels, config.focal_alpha, ["labels"])
+    losses: Any = DeformableDetrImageLoss(None, config.num_labels, config.focal_alpha, ["labels"])
     # The authors'; the library's 1 for the class is half of it.
     losses.weight_dict = {"loss_ce": 2.0, "loss_bbox": 5.0, "loss_giou": 2.0}
     return losses
