@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +19,10 @@ from detectron2.utils.file_io import PathManager
 
 from ..config import changed
 from ..data.images import UPRIGHT
-from ..errors import InputError
 from ..files import remove_unfinished_files, write_bytes
 from ..visualization.drawing import draw_prediction
 from .ahead import run_ahead
-from .inputs import JOURNAL, PICTURES, Failure, NamedImage, is_result, is_video, video_frames
+from .inputs import JOURNAL, PICTURES, Failure, NamedImage, images_of
 from .inventory import write_tables
 from .journal import Entry, Journal, file_stamp, recorded_name
 from .prediction import Prediction
@@ -137,7 +137,7 @@ class Run:
 
     def _images(self, paths: Iterable[str]) -> Iterator[str | NamedImage]:
         """What is left to do."""
-        seen = set()
+        seen, fail = set(), self.summary.failures.append
         for path in paths:
             if path in seen:
                 continue
@@ -145,27 +145,15 @@ class Run:
             try:
                 stamp = file_stamp(path)
             except (OSError, ValueError) as error:  # ValueError of a name with a NUL
-                self._fail(path, getattr(error, "strerror", None) or str(error))
+                fail(Failure(path, getattr(error, "strerror", None) or str(error)))
                 continue
             if self._names.setdefault(recorded_name(path), path) != path:
-                self._fail(path, "another one is called the same in Unicode: rename it")
-            elif is_result(path):
-                self._fail(path, "is a picture that `locount predict` drew: name the photo itself")
-            elif is_video(path):
-                yield from self._frames(path, stamp)
-            elif not self._is_kept(path, stamp):
-                yield path
+                fail(Failure(path, "another one is called the same in Unicode: rename it"))
+            else:
+                is_kept = functools.partial(self._is_kept, stamp)
+                yield from images_of(path, self._every, fail, is_kept)
 
-    def _fail(self, path: str, problem: str) -> None:
-        self.summary.failures.append(Failure(path, problem))
-
-    def _frames(self, path: str, stamp: tuple[int, int]) -> Iterator[NamedImage]:
-        try:
-            yield from video_frames(path, self._every, lambda name: self._is_kept(name, stamp))
-        except InputError as error:
-            self._fail(path, str(error))
-
-    def _is_kept(self, name: str, stamp: tuple[int, int]) -> bool:
+    def _is_kept(self, stamp: tuple[int, int], name: str) -> bool:
         # As it is before it is read: if it changes meanwhile, the next run sees that.
         self._stamps[name] = stamp
         name = recorded_name(name)
