@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import shutil
 
 import pytest
 from PIL import Image
@@ -192,6 +194,16 @@ def test_paths_come_from_stdin(photos, model, tmp_path, monkeypatch):
     assert [p["photo"] for p in json.loads((out / "rows.json").read_text())["photos"]] == [
         str(path)
     ]
+
+
+def test_names_that_cannot_be_printed(photos, model, tmp_path, capsys):
+    name = os.fsdecode(b"caf\xe9\n1.jpg")
+    shutil.copy(photos / "Locount_ImagesTest" / "0.jpg", tmp_path / name)
+    out = tmp_path / "out"
+    assert main(["rows", str(tmp_path / name), *model, "--output", str(out)]) == 0
+    assert r"caf\xe9\x0a1.jpg" in capsys.readouterr().out
+    assert (out / "pictures" / r"000001_caf\xe9\x0a1.jpg").is_file()
+    assert read(out / "rows.csv")[0]["photo"].endswith(r"caf\xe9\x0a1.jpg")
 
 
 def test_tables_need_no_photo(results, tmp_path, capsys):

@@ -62,6 +62,7 @@ def _make(args: argparse.Namespace) -> int:
 
     if args.tolerance < 0:
         raise InputError(f"--tolerance is {args.tolerance}; it must be 0 or more")
+    plan_bytes([], args.output)  # refuses other endings before the work
     shots = open_shots(args, args.inputs)
     photo = typical(shots.photos())
     if photo.rows.note:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, listing
+from ..errors import InputError, listing, printable
 from ..stock import ShelfPhoto
 from .options import (
     ENGINES,
@@ -262,7 +262,7 @@ def _of_dataset(source: Source, args: argparse.Namespace) -> _Part:
             counts = np.array([a["count"] for a in annotations], int)
             size = record["width"], record["height"]
             array = np.array(boxes, float).reshape(-1, 4)
-            photo = ShelfPhoto(path, *size, array, names, counts, known, args.piled)
+            photo = ShelfPhoto(printable(path), *size, array, names, counts, known, args.piled)
             yield Shot(photo, functools.partial(_pixels_of, path, False))
 
     return known, shots()
@@ -271,6 +271,8 @@ def _of_dataset(source: Source, args: argparse.Namespace) -> _Part:
 def _predicted(
     args: argparse.Namespace, names: Sequence[str], pixels: bool, failures: list[Failure]
 ) -> _Part:
+    from tqdm import tqdm
+
     from ..inference.inputs import expand_inputs, images_of, unreadable
 
     inputs = expand_inputs(name for name in names if name != "-")
@@ -287,7 +289,7 @@ def _predicted(
 
     def shots() -> Iterator[Shot]:
         stream = predictor.stream(images(), on_failure=failures.append, keep_pixels=pixels)
-        for prediction in stream:
+        for prediction in tqdm(stream, unit="photo", disable=None):
             photo = ShelfPhoto.of(prediction.counting(*counting), level, args.piled)
             yield Shot(photo, functools.partial(getattr, prediction, "pixels"))
 
@@ -346,7 +348,7 @@ def write_picture(
     """
     import cv2
 
-    from ..inference.inputs import Failure
+    from ..inference.inputs import PICTURES, Failure, picture_name
 
     if args.no_pictures:
         return None
@@ -356,6 +358,6 @@ def write_picture(
         failures.append(Failure.of(shot.photo.name, error))
         return None
     jpeg = cv2.imencode(".jpg", draw(pixels), (cv2.IMWRITE_JPEG_QUALITY, 90))[1].tobytes()
-    path = f"pictures/{number:06d}_{Path(shot.photo.name).stem[:50]}.jpg"
+    path = f"{PICTURES}/{picture_name(number, shot.photo.name)}"
     write_files(args.output, {path: jpeg})
     return path

@@ -17,6 +17,8 @@ from ..errors import InputError, listing, printable
 
 # In the folder of a run: what it has done, and the pictures that it drew.
 JOURNAL, PICTURES = "predictions.jsonl", "pictures"
+# What the name of a picture keeps of its photo's name.
+STEM_LETTERS = 50
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 # Suffixes of pictures that can't be opened.
 _OTHER_PICTURES = (
@@ -174,6 +176,11 @@ def is_result(path: str | os.PathLike) -> bool:
     """Whether `locount predict` drew this picture."""
     folder = Path(path).parent
     return folder.name == PICTURES and (folder.parent / JOURNAL).is_file()
+
+
+def picture_name(number: int, photo: str) -> str:
+    """What the annotated picture of a photo is called."""
+    return f"{number:06d}_{Path(printable(photo)).stem[:STEM_LETTERS]}.jpg"
 
 
 def unreadable(paths: Iterable[str]) -> list[Failure]:

@@ -22,7 +22,7 @@ from ..data.images import UPRIGHT
 from ..files import remove_unfinished_files, write_bytes
 from ..visualization.drawing import draw_prediction
 from .ahead import run_ahead
-from .inputs import JOURNAL, PICTURES, Failure, NamedImage, images_of
+from .inputs import JOURNAL, PICTURES, Failure, NamedImage, images_of, picture_name
 from .inventory import write_tables
 from .journal import Entry, Journal, file_stamp, recorded_name
 from .prediction import Prediction
@@ -31,8 +31,6 @@ from .predictor import Predictor
 JPEG_QUALITY = 90
 # Larger ones are drawn one at a time, and in so many pixels.
 LARGE_PICTURE = 30_000_000
-# What the name of a picture keeps of its photo's name.
-STEM_LETTERS = 50
 # Of a digest; enough to tell runs apart.
 DIGITS = 12
 
@@ -173,8 +171,7 @@ class Run:
         stamp = self._stamps.pop(prediction.name)
         picture = None
         if self._pictures and prediction.pixels is not None:
-            stem = Path(recorded_name(prediction.name)).stem[:STEM_LETTERS]
-            picture = f"{image_id:06d}_{stem}.jpg"
+            picture = picture_name(image_id, prediction.name)
             try:
                 small = _for_drawing(prediction, prediction.pixels)
                 drawn = draw_prediction(*small, self._level)
