@@ -103,7 +103,7 @@ def check_plan(plan: Sequence[Place], photo: ShelfPhoto) -> Check:
 
     Each facing is in one finding. Those of a run that match none belong to the place that most of
     the run match, so that a run which is too long is a wrong number; and those of a run that stands
-    in for misplaced ones, to the first of these.
+    in for misplaced ones, to the one that takes most of it.
     """
     runs = runs_of(photo)
     seen = [place for place, _ in runs]
@@ -118,11 +118,12 @@ def check_plan(plan: Sequence[Place], photo: ShelfPhoto) -> Check:
         free = np.where(matches.any(axis=0), 0, lengths - found.sum(axis=0))
         others = [j for j in np.flatnonzero(free) if seen[j].category == place.category]
         if others:
-            where = min(others, key=lambda j: (*_apart(place, seen[j]), j))
-            own[where] = min(place.facings, free[where])
+            nearest = min(others, key=lambda j: (*_apart(place, seen[j]), j))
+            own[nearest] = min(place.facings, free[nearest])
         statuses.append(MISPLACED if others else MISSING)
-    for j in np.flatnonzero(found.any(axis=0)):
-        found[found[:, j].argmax(), j] += lengths[j] - found[:, j].sum()
+    for of_run, length in zip(found.T, lengths, strict=True):
+        if of_run.any():
+            of_run[of_run.argmax()] += length - of_run.sum()
     findings = []
     for i, (place, own) in enumerate(zip(plan, found, strict=True)):
         if statuses[i] == RIGHT and abs(place.facings - own.sum()) > place.tolerance:
@@ -130,12 +131,12 @@ def check_plan(plan: Sequence[Place], photo: ShelfPhoto) -> Check:
         where = seen[own.argmax()] if own.any() else None
         findings.append(Finding(statuses[i], place, int(own.sum()), where))
     marked = []
-    for j, (place, boxes) in enumerate(runs):
-        of_run = {statuses[i] for i in np.flatnonzero(found[:, j])}
-        if not of_run:
+    for (place, boxes), of_run in zip(runs, found.T, strict=True):
+        of_places = {statuses[i] for i in np.flatnonzero(of_run)}
+        if not of_places:
             findings.append(Finding(SURPLUS, None, place.facings, place))
         # Of places that one run is, what is wrong is shown.
-        marked.append((max(of_run or {SURPLUS}, key=STATUSES.index), boxes))
+        marked.append((max(of_places or {SURPLUS}, key=STATUSES.index), boxes))
     return Check(photo, findings, distance, marked)
 
 
