@@ -52,7 +52,6 @@ CIOU = SMOOTH_L1 | {
 # end lies more than half an iteration from the paper's.
 YOLO = PAPERS_SOLVER | {
     "SOLVER.IMS_PER_BATCH": 8,
-    "SOLVER.WARMUP_FACTOR": 0.0,
     "SOLVER.WEIGHT_DECAY": 0.0005,
     "SOLVER.STEPS": [pytest.approx(e * 3828 / 8, abs=0.5) for e in (4, 5.5)],
     "SOLVER.MAX_ITER": 6 * 3828 / 8,

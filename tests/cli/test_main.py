@@ -107,6 +107,15 @@ def test_a_reader_that_goes_away_ends_it_quietly():
     assert (run.returncode, run.stderr) == (141, "")
 
 
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_a_stream_that_was_closed_is_not_missed(stream, monkeypatch):
+    """Python has None for a standard stream that was closed before it started."""
+    monkeypatch.setattr(sys, stream, None)
+    assert main(["configs"]) == 0
+    assert main(["evaluate", "none.json", "none.json"]) == 2
+    assert getattr(sys, stream) is not None
+
+
 def test_ctrl_c_ends_it_with_one_line():
     interrupt = """
 import locount.cli.configs

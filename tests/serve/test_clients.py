@@ -62,6 +62,23 @@ def test_a_connection_without_a_request_is_ended(served, monkeypatch, sent):
             assert client.recv(1000) == b""
 
 
+def test_who_waits_when_the_server_ends_is_told_so(served, photo, running, monkeypatch):
+    monkeypatch.setattr(server, "SHUTDOWN_SECONDS", 0.1)
+    with running(build_server(build_app(served[1]))) as address:
+        client = connect(address)
+        client.sendall(HEAD + photo[:100])
+        assert ask(address)[0] == 200  # the request before it has arrived too
+    with client:
+        assert client.recv(1000).startswith(b"HTTP/1.1 503")
+
+
+@pytest.mark.parametrize("path", ["/", "/page.css", "/health"])
+def test_the_heads_of_answers_can_be_asked_for(served, path):
+    status, headers, content = ask(served[0], "HEAD", path)
+    assert (status, content) == (200, b"")
+    assert headers["Content-Length"] == ask(served[0], "GET", path)[1]["Content-Length"]
+
+
 def test_what_lies_in_memory_is_bounded(served, photo, monkeypatch):
     monkeypatch.setattr(app, "MAX_HELD_BYTES", len(photo) + 50)
     with connect(served[0]) as other:
@@ -124,6 +141,7 @@ def test_a_photo_is_turned_as_the_browser_shows_it(served):
         ({"Host": "[::1]:8000"}, 200),
         ({"Host": "localhost", "Origin": "http://evil.example"}, 403),
         ({"Host": "localhost", "Origin": "null"}, 403),
+        ({"Host": "localhost", "Origin": "http://[::1"}, 403),
         ({"Host": "localhost:1", "Origin": "http://localhost:2"}, 403),
         ({"Host": "localhost:1", "Origin": "http://localhost:1"}, 200),
     ],

@@ -138,6 +138,21 @@ def test_yolo_without_data_yaml(files, contents):
     assert content(read("yolo", folder)) == {("train", "a.jpg"): BOX}
 
 
+@pytest.mark.parametrize("train", ["train/images", "train.txt"])
+def test_yolo_without_a_folder_of_labels_is_an_error(files, train):
+    """Labels in "Labels", or nowhere, are not shelves without products."""
+    folder = files(
+        {
+            "data.yaml": f"{NAMES}train: {train}\n",
+            "train.txt": "train/images/a.jpg\n",
+            "train/images/a.jpg": "",
+            "train/Labels/a.txt": LINE,
+        }
+    )
+    with pytest.raises(InputError, match=r"train/labels: is not there"):
+        read("yolo", folder)
+
+
 def test_without_any_list_yolo_says_what_to_write(files):
     with pytest.raises(InputError, match=r"write data\.yaml with the lines"):
         read("yolo", files({"images/a.jpg": "", "labels/a.txt": LINE}))
@@ -161,6 +176,16 @@ def test_voc_without_lists(files, caplog, contents, split):
     assert guess_format(folder) == "voc"
     assert content(read("voc", folder)) == {(split, "a.jpg"): BOX}
     assert ("b.jpg" in contents) == ("1 images" in caplog.text and "  b.jpg" in caplog.text)
+
+
+@pytest.mark.parametrize("photos", ["JPEGImages/", ""])
+def test_voc_without_lists_has_subfolders(files, caplog, photos):
+    texts = "Annotations/" if photos else ""
+    names = {f"{texts}{name}.xml": VOC.format("") for name in ("a", "left/a", "__MACOSX/left/._a")}
+    folder = files({**names, **{f"{photos}{n}.jpg": "" for n in ("a", "left/a", "left/b")}})
+    assert content(read("voc", folder)) == {("train", "a.jpg"): BOX, ("train", "left/a.jpg"): BOX}
+    assert "1 images" in caplog.text
+    assert "  left/b.jpg" in caplog.text
 
 
 def test_a_file_of_voc_is_not_taken_for_cvat(files, tmp_path):
@@ -244,6 +269,14 @@ def test_formats_without_attributes_have_no_name_of_the_count_to_choose(tmp_path
         read(key, tmp_path, count="n")
 
 
+def test_a_project_of_cvat_has_folders_of_its_subsets(files):
+    text = CVAT.format("").replace("<image", '<image subset="Train"')
+    folder = files({"annotations.xml": text, "images/Train/a.jpg": ""})
+    assert content(read("cvat", folder)) == {("annotations", "Train/a.jpg"): BOX}
+    (folder / "images/Train/a.jpg").rename(folder / "images/a.jpg")
+    assert content(read("cvat", folder)) == {("annotations", "a.jpg"): BOX}
+
+
 def test_what_cvat_says_of_photos_is_listed(files, caplog):
     text = CVAT.format("").replace('<image name="a', '<image subset="Train" name="a')
     other = text[text.index("<image") : text.index("</annotations>")]
@@ -274,6 +307,20 @@ def test_answers_about_a_photo_are_listed_and_the_boxes_kept(files, caplog):
     folder = files({"train.json": text, "train/a.jpg": ""})
     assert content(read("label-studio", folder)) == {("train", "a.jpg"): BOX}
     assert "not read: choices of quality (1), relation of no control (1)" in caplog.text
+
+
+def test_a_count_of_label_studio_is_a_whole_number(files):
+    def number(value):
+        return {"type": "number", "from_name": "count", "value": {"number": value}}
+
+    folder = files({"train.json": label_studio({"image": "a.jpg"}, number(3.0)), "train/a.jpg": ""})
+    assert [count for *_, count in content(read("label-studio", folder))["train", "a.jpg"]] == [3]
+    text = {"type": "textarea", "from_name": "count", "value": {"text": ["3"]}}
+    for wrong, word in ((number(2.5), "the count is 2.5"), (text, "of the type textarea")):
+        (folder / "train.json").write_text(label_studio({"image": "a.jpg"}, wrong))
+        with pytest.raises(InputError, match=word):
+            read("label-studio", folder)
+    assert content(read("label-studio", folder, count="")) == {("train", "a.jpg"): BOX}
 
 
 def test_the_key_of_the_photo_that_label_studio_must_have_is_named(files):
@@ -310,6 +357,7 @@ def test_boxes_are_mended_on_request_with_a_list(tmp_path, key):
     assert boxes == [[1, 2, 30, 40], [90, 5, 100, 9]]
     header, *changes = (tmp_path / "out" / "changes.csv").read_text().splitlines()
     assert header == "file,line,before,after,why"
+    assert not any("float64" in line for line in changes)
     assert [line.rpartition(",")[2] for line in changes] == [
         "reversed corners",
         "reached outside the image",

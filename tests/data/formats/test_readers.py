@@ -39,7 +39,7 @@ FAULTS = [
     ),
     fault("cvat", "train.xml", 'label="cup"', 'rotation="9" label="cup"', "not an upright box"),
     fault("label-studio", "train.json", '"cup"', '"cup","bowl"', "rectanglelabels"),
-    fault("label-studio", "train.json", '"number":3', '"number":3.5', "`int`"),
+    fault("label-studio", "train.json", '"number":3', '"number":3.5', "the count is 3.5"),
     fault("label-studio", "train.json", '"number":3', '"number":0', "count is 0"),
     fault("label-studio", "train.json", '"x":1.0', '"x":-3', "outside its image"),
     fault("label-studio", "train.json", '"x":1.0', '"x":"1"', "$.x"),

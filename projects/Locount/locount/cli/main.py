@@ -61,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done. 1: done, but some of it failed, or a check found something. 2: could not be done.
     """
     program = "locount"
+    _open_streams()
     try:
         name, arguments = _command(argv)
         program += f" {name}"
@@ -83,6 +84,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     print(f"{program}: {printable(problem, keep=chr(10))}", file=sys.stderr)
     return 2
+
+
+def _open_streams() -> None:
+    """Services and cron jobs may close standard streams, which Python then has not."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, to the end of the process
 
 
 def command_parser(name: str) -> argparse.ArgumentParser:

@@ -36,6 +36,7 @@ MAX_WAITING = 16
 # For a photo to come, and between two parts of it.
 BODY_SECONDS, STALL_SECONDS = 60, 10
 RETRY = {"Retry-After": "10"}
+READ = ["GET", "HEAD"]
 
 _HERE = Path(__file__).parent
 FILES = {
@@ -63,17 +64,20 @@ def build_app(
     # Without the pages that describe the interface: they ask a server elsewhere for their scripts.
     app = FastAPI(openapi_url=None)
     for path, file in FILES.items():
-        app.add_api_route(path, _sender(file))
+        app.add_api_route(path, _sender(file), methods=READ)
     desk = _Desk()
 
-    @app.get("/health")
+    @app.api_route("/health", methods=READ)
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
     @app.post("/predict")
     async def predict(request: Request) -> Response:
-        async with desk.photo(request) as photo:
-            content = await run_in_threadpool(answer, predictor, photo, level)
+        try:
+            async with desk.photo(request) as photo:
+                content = await run_in_threadpool(answer, predictor, photo, level)
+        except asyncio.CancelledError as error:
+            raise HTTPException(503, "The server is ending: ask again later.", RETRY) from error
         return Response(msgspec.json.encode(content), media_type="application/json")
 
     return Guard(app, hosts=hosts, token=token)

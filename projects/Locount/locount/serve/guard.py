@@ -68,7 +68,7 @@ class Guard:
                 "it with --allow-host NAME.",
             )
         origin = asked.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _netloc(origin) != host.lower():
             return _refuse(403, "Pages of other servers can't use this one.")
         if self._token is None or scope["path"] in OPEN_PATHS:
             return None
@@ -100,6 +100,13 @@ class Guard:
         except ValueError:
             return False
         return True
+
+
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # an address with half its brackets
+        return None
 
 
 def _refuse(status: int, detail: str) -> Response:

@@ -131,7 +131,7 @@ class Coco(Source):
         wrong = (boxes[:, 2:] < 0).any(axis=1) | coco.outside(boxes, sizes)
         for i in np.flatnonzero(wrong & np.isfinite(boxes).all(axis=1)).tolist():
             before = boxes[i].tolist()
-            box, why = mended_xywh(before, sizes[i])
+            box, why = mended_xywh(before, sizes[i].tolist())
             if box is not None and why:
                 boxes[i] = box
                 annotations["area"][i] = box[2] * box[3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,12 +34,12 @@ class Cvat(TablePlace):
         path, images = self.splits[split]
         count = self.reading.count
         table, problems = self.cached_table(
-            split, [file_stamp(path)], lambda: _read(path, count).result(), count
+            split, [file_stamp(path)], lambda: _read(path, count, images).result(), count
         )
         return Annotations(table, [path] * len(table.images), images, problems)
 
 
-def _read(path: str, count: str) -> Entries:
+def _read(path: str, count: str, images: str) -> Entries:
     entries = Entries()
     root = read_xml(path, entries.problems)
     if root is None:
@@ -51,7 +52,8 @@ def _read(path: str, count: str) -> Entries:
         return entries
     labels = root.findall("meta/*/labels/label/name")
     entries = Entries([(label.text or "").strip() for label in labels])
-    entries.complete = not _list_passed_over(path, root)
+    # Where the photos of subsets are may change without this file.
+    entries.complete = not _list_passed_over(path, root) and root.find("image[@subset]") is None
     for element in root.iterfind("image"):
         line, keys = element.sourceline, ("width", "height")
         size = entries.attempt(path, line, numbers_of, {key: element.get(key) for key in keys})
@@ -62,8 +64,16 @@ def _read(path: str, count: str) -> Entries:
         ]
         if size is not None:
             width, height = size
-            entries.add(element.get("name", "").strip(), line, (width, height), boxes)
+            entries.add(_image_name(element, images), line, (width, height), boxes)
     return entries
+
+
+def _image_name(element: etree._Element, images: str) -> str:
+    """Below the folder of images, where the export of a project has a folder for each subset."""
+    name = element.get("name", "").strip()
+    inner = f"{element.get('subset', '')}/{name}"
+    is_inner, is_here = (os.path.isfile(os.path.join(images, n)) for n in (inner, name))
+    return inner if is_inner and not is_here and "subset" in element.attrib else name
 
 
 def _list_passed_over(path: str, root: etree._Element) -> bool:

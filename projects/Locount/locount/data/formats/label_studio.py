@@ -45,7 +45,7 @@ class _Rectangle(msgspec.Struct):
 
 
 class _Number(msgspec.Struct):
-    number: Annotated[int, msgspec.Meta(ge=-MAX_COUNT, le=MAX_COUNT)]
+    number: Annotated[float, msgspec.Meta(ge=-MAX_COUNT, le=MAX_COUNT)]
 
 
 class _Result(msgspec.Struct):
@@ -147,14 +147,14 @@ class _Reader:
         if len(finished) != 1:
             text = "annotations: leave one; it may be submitted without a box"
             raise ValueError(f"has {len(finished)} {text}")
-        counts: dict[str, _Number | None] = {}
+        counts: dict[str, int | None] = {}
         regions, numbers = {}, defaultdict(list)
         for i, result in enumerate(finished[0].result):
-            if (result.type, result.from_name) == ("number", self.count):
+            if result.type in _ANSWERS and result.from_name == self.count != "":
                 if result.id in counts:
                     raise ValueError(f"the region {result.id!r} has more than one count: keep one")
                 of_result = f"{element}, result [{i}]"
-                counts[result.id] = self._attempt(of_result, _decode, result.value, _Number)
+                counts[result.id] = self._attempt(of_result, _count, result)
             elif result.type in _ANSWERS:
                 self.passed_over[f"{result.type} of {result.from_name or 'no control'}"] += 1
                 if result.type == "number":
@@ -183,6 +183,19 @@ def _decode(raw: msgspec.Raw, kind: type[T], text: str = "can't be read ({}): co
         raise ValueError(text.format(error)) from error
 
 
+def _count(result: _Result) -> int:
+    """A whole number; programs write 3 as 3.0."""
+    if result.type != "number":
+        raise ValueError(
+            f"the count is of the type {result.type}: write it with a control of numbers; or "
+            "none is read with ?count= in the name of a dataset (convert --count-attribute '')"
+        )
+    number = _decode(result.value, _Number).number
+    if number != int(number):
+        raise ValueError(f"the count is {number}: write a whole number from 1 to {MAX_COUNT}")
+    return int(number)
+
+
 def _reference(task: _Task) -> str:
     """The task's text for its image."""
     if "image" in task.data:
@@ -197,7 +210,7 @@ def _box(
     line: int,
     result: _Result,
     size: tuple[float | None, float | None],
-    count: _Number | None,
+    count: int | None,
     numbers: tuple[str, ...],
 ) -> Box:
     """In fractions of the image."""
@@ -210,8 +223,7 @@ def _box(
         raise ValueError("the image has another original size in an earlier result")
     box = (value.x, value.y, value.x + value.width, value.y + value.height)
     x1, y1, x2, y2 = (percent / 100 for percent in box)
-    number = None if count is None else count.number
-    return Box(line, (x1, y1, x2, y2), value.rectanglelabels[0], number, numbers)
+    return Box(line, (x1, y1, x2, y2), value.rectanglelabels[0], count, numbers)
 
 
 def _image_name(reference: str, folder: str) -> str:

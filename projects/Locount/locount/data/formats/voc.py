@@ -83,7 +83,7 @@ def has_files(source: Path) -> bool:
     """Whether a folder has a layout of Pascal VOC."""
     if (source / "ImageSets" / "Main").is_dir():
         return True
-    files = (next(source.glob(p), None) for p in ("Annotations/*.xml", "*.xml", "*/*.xml"))
+    files = (next(source.glob(p), None) for p in ("Annotations/**/*.xml", "*.xml", "*/*.xml"))
     return any(file is not None and root_tag(file) == "annotation" for file in files)
 
 
@@ -105,23 +105,34 @@ def _listed_parts(source: str) -> dict[str, _Part]:
 def _parts_without_lists(source: str, split: str | None) -> dict[str, _Part]:
     """As labelImg leaves them, one folder of images and XML files; and Roboflow, one a split."""
     root, only = Path(source), split or "train"
-    if any((root / "Annotations").glob("*.xml")):
+    if _files_below(root / "Annotations", (".xml",)):
         candidates = {only: (root / "Annotations", root / "JPEGImages")}
     elif any(root.glob("*.xml")):
         candidates = {only: (root, root)}
     else:
-        folders = sorted(path.parent for path in root.glob("*/*.xml"))
-        candidates = {folder.name: (folder, folder) for folder in dict.fromkeys(folders)}
+        folders = sorted({path.parent for path in root.glob("*/*.xml")})
+        candidates = {folder.name: (folder, folder) for folder in folders}
     parts = {}
     for name, (texts, images) in candidates.items():
-        stems = sorted(path.stem for path in texts.glob("*.xml"))
-        files = [path for path in images.glob("*") if path.name.lower().endswith(IMAGE_SUFFIXES)]
-        without = sorted(path.name for path in files if path.stem not in set(stems))
+        stems = [path.removesuffix(".xml") for path in _files_below(texts, (".xml",))]
+        files, known = _files_below(images, IMAGE_SUFFIXES), set(stems)
+        without = [path for path in files if os.path.splitext(path)[0] not in known]
         if without:
             text = "%d images in %s have no XML file and are not read:\n%s"
             logger.warning(text, len(without), images, listing(without))
         parts[name] = _Part(stems, str(texts), str(images))
     return parts
+
+
+def _files_below(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
+    """Paths of files in the folder, without those that macOS leaves in archives."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*"))
+    return sorted(
+        path.as_posix()
+        for path in paths
+        if path.name.lower().endswith(suffixes)
+        and not any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    )
 
 
 def _check_overlap(parts: dict[str, _Part], source: str) -> None:

@@ -213,6 +213,7 @@ def _of_folder(folder: str, problems: list[Problem]) -> dict[str, str | None]:
     """The images below a folder, each with its text if it has one."""
     labels = _labels_of(folder)
     images, found = scan(folder, IMAGE_SUFFIXES)
+    _check_folder(labels, problems)
     texts, repeated = scan(labels, (".txt",)) if os.path.isdir(labels) else ({}, [])
     problems += [*found, *repeated]
     problems += [
@@ -225,7 +226,7 @@ def _of_folder(folder: str, problems: list[Problem]) -> dict[str, str | None]:
 
 def _of_list(path: str, problems: list[Problem]) -> dict[str, str | None]:
     """The images that a file names, one a line, from its own folder on."""
-    folder, found = os.path.dirname(path), {}
+    folder, found, texts = os.path.dirname(path), {}, []
     for i, line in enumerate(lines_of(path, problems), 1):
         if not (name := line.strip()):
             continue
@@ -239,7 +240,21 @@ def _of_list(path: str, problems: list[Problem]) -> dict[str, str | None]:
         else:
             text = f"{os.path.splitext(_labels_of(image))[0]}.txt"
             found[image] = text if os.path.exists(text) else None
+            texts.append(text)
+    if not any(found.values()):
+        for labels in dict.fromkeys(map(os.path.dirname, texts)):
+            _check_folder(labels, problems)
     return found
+
+
+def _check_folder(labels: str, problems: list[Problem]) -> None:
+    """Without it all shelves would be empty."""
+    if not os.path.isdir(labels):
+        text = (
+            "is not there, so no image would have a box: correct the names of the folders "
+            "(images/..., labels/...), or make it, empty if no image shows a product"
+        )
+        problems.append(Problem(labels, None, text))
 
 
 def _read(texts: Sequence[str], classes: Sequence[str]) -> Entries:
