@@ -97,7 +97,7 @@ def open_shots(
     Raises:
         InputError: if an input can't be used; on the way for a photo that can't.
     """
-    from ..data.formats.named import source_of
+    from ..data.formats.registry import source_of
 
     parts: list[Shots] = []
     names: list[str] = []

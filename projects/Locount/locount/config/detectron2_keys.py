@@ -12,6 +12,7 @@ from msgspec import Meta
 from .nodes import AtLeast1, NotNegative, Number, Positive, Probability, Share
 
 Norm = Literal["", "BN", "FrozenBN", "GN", "SyncBN", "nnSyncBN", "naiveSyncBN", "naiveSyncBN_N"]
+BoxLoss = Literal["smooth_l1", "giou", "diou", "ciou"]
 Channels = tuple[float, float, float]
 Shares = tuple[Share, ...]
 Pooler = Literal["ROIAlign", "ROIAlignV2", "ROIPool", "ROIAlignRotated"]
@@ -41,6 +42,7 @@ KEYS: dict[str, Any] = {
     "MODEL.RESNETS.DEPTH": Literal[18, 34, 50, 101, 152],
     "MODEL.RESNETS.NORM": Norm,
     "MODEL.RESNETS.RES5_DILATION": Literal[1, 2],
+    "MODEL.RETINANET.BBOX_REG_LOSS_TYPE": BoxLoss,
     "MODEL.RETINANET.FOCAL_LOSS_ALPHA": Share,
     "MODEL.RETINANET.FOCAL_LOSS_GAMMA": NotNegative,
     "MODEL.RETINANET.IOU_THRESHOLDS": Shares,
@@ -52,6 +54,9 @@ KEYS: dict[str, Any] = {
     "MODEL.RETINANET.SCORE_THRESH_TEST": Share,
     "MODEL.RETINANET.TOPK_CANDIDATES_TEST": AtLeast1,
     "MODEL.ROI_BOX_CASCADE_HEAD.IOUS": Shares,
+    "MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE": Literal[
+        "smooth_l1", "giou", "diou", "ciou", "balanced_l1"
+    ],
     "MODEL.ROI_BOX_HEAD.CONV_DIM": AtLeast1,
     "MODEL.ROI_BOX_HEAD.FC_DIM": AtLeast1,
     "MODEL.ROI_BOX_HEAD.NORM": Norm,
@@ -68,6 +73,7 @@ KEYS: dict[str, Any] = {
     "MODEL.ROI_HEADS.POSITIVE_FRACTION": Share,
     "MODEL.ROI_HEADS.SCORE_THRESH_TEST": Share,
     "MODEL.RPN.BATCH_SIZE_PER_IMAGE": AtLeast1,
+    "MODEL.RPN.BBOX_REG_LOSS_TYPE": BoxLoss,
     "MODEL.RPN.IOU_THRESHOLDS": Shares,
     "MODEL.RPN.LOSS_WEIGHT": NotNegative,
     "MODEL.RPN.NMS_THRESH": Share,

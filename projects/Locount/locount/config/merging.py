@@ -26,6 +26,7 @@ GONE = {
     '("balanced_l1" or "ciou") now, its WEIGHTS is MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_WEIGHT',
     "MODEL.BOX_SAMPLING": "delete it. Background is drawn at random, as Detectron2 does",
     "MODEL.REPPOINTS.TRANSFORM": "delete it. Boxes are spanned by the points' moments",
+    "AUGMENTATION.COPY_PASTE": "delete it. Groups are not pasted any more",
 }
 # The values, as a config.yaml has them, with which they did nothing, or what is done now.
 GONE_DEFAULTS = {
@@ -39,6 +40,7 @@ GONE_DEFAULTS = {
     "MODEL.BOX_SAMPLING.BINS": 3,
     "MODEL.BOX_SAMPLING.FLOOR": 0.0,
     "MODEL.REPPOINTS.TRANSFORM": "moment",
+    "AUGMENTATION.COPY_PASTE": 0,
 }
 
 # The key of the files that a file is based on, and how many they can be.

@@ -37,8 +37,3 @@ class CountAugInput(T.AugInput):
                 moved = step.apply_box(self.boxes.copy())
                 self.boxes, shares = clip_boxes(moved, frame_of(self.image))
             self.visible = self.visible * shares
-
-    def add_box(self, box: np.ndarray) -> None:
-        """Another box inside the image, all of which can be seen."""
-        self.boxes = np.vstack([self.boxes, box])
-        self.visible = np.append(self.visible, 1.0)

@@ -67,21 +67,20 @@ class HidingTransform(T.Transform):
 
 
 class CoverTransform(HidingTransform):
-    """Rectangles are covered, with gray or with a picture."""
+    """Rectangles are covered with gray."""
 
-    def __init__(self, covers: np.ndarray, picture: np.ndarray | int = GREY):
+    def __init__(self, covers: np.ndarray):
         """
         Args:
             covers: K x 4 integers, inside the image.
-            picture: what is seen instead; an array has the size of the rectangles.
         """
         super().__init__()
-        self.covers, self.picture = np.asarray(covers).reshape(-1, 4), picture
+        self.covers = np.asarray(covers).reshape(-1, 4)
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
         img = img.copy()
         for x1, y1, x2, y2 in self.covers:
-            img[y1:y2, x1:x2] = self.picture
+            img[y1:y2, x1:x2] = GREY
         return img
 
     def hide(self, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from tabulate import tabulate
 from ...errors import DatasetError, InputError, listing
 from ...files import to_csv, to_json, write_bytes
 from ..formats.base import Survey
-from ..formats.named import PREFIXES, source_of
+from ..formats.registry import PREFIXES, source_of
 from .boxes import BoxTable, box_problems, box_table
 from .findings import SEVERITIES, Dataset, Finding
 from .photos import image_findings
