@@ -48,6 +48,7 @@ ARRAY_GLOBALS = (
 )
 
 AGAIN = "copy, download or train it again"
+_NOT_OURS = "is not a file of torch.save: name a checkpoint, such as model_final.pth of a training"
 
 logger = logging.getLogger(__name__)
 
@@ -207,28 +208,24 @@ def _check_archive(path: str) -> bool:
         if start == b"PK":
             raise InputError(f"{path} is cut short or damaged: {AGAIN}.")
         if start != b"\x80\x02":  # a pickle, as older versions of torch wrote it
-            raise InputError(
-                f"{path} is {'empty' if not start else 'not a file of torch.save'}: name a "
-                "checkpoint, such as model_final.pth of a training run."
-            )
+            raise InputError(f"{path} {_NOT_OURS}.")
         return False
     try:
         with zipfile.ZipFile(path) as archive:
             files = {name.partition("/")[2] for name in archive.namelist()}
             # torch fills what is marked as a folder with what happens to be in memory
             folders = any(entry.external_attr & 0x10 for entry in archive.infolist())
-            damaged = folders or archive.testzip() is not None
+            if folders or archive.testzip() is not None:
+                raise zipfile.BadZipFile("its checksums do not match")
     except Exception as error:  # zipfile reports damages of headers in many ways
-        raise InputError(f"{path} is damaged: {AGAIN}.") from error
-    if damaged:
-        raise InputError(f"{path} is damaged, its checksums do not match: {AGAIN}.")
+        raise InputError(f"{path} is damaged ({error}): {AGAIN}.") from error
     if "constants.pkl" in files:
         raise InputError(
             f"{path} is a TorchScript file, as `locount export` writes it: name the checkpoint "
             "that it was made of."
         )
     if "data.pkl" not in files:
-        raise InputError(f"{path} is a zip archive, but not one of torch.save: name a checkpoint.")
+        raise InputError(f"{path} {_NOT_OURS}.")
     return True
 
 
@@ -249,11 +246,9 @@ def _explain(error: Exception) -> str:
     text = str(error)
     if forbidden := re.search(r"GLOBAL ([\w.]+)", text):
         return _refusal(forbidden[1])
-    if isinstance(error, EOFError) or "EOF" in text or "truncated" in text:
-        return f"is cut short: {AGAIN}"
     if "Unsupported" in text or "but got" in text:
         return _refusal("an object of Python")
-    return f"is damaged, or was not written by torch.save: {AGAIN}"
+    return f"is cut short or damaged, or was not written by torch.save: {AGAIN}"
 
 
 def _refusal(name: str) -> str:
