@@ -10,7 +10,7 @@ from detectron2.data import MetadataCatalog
 
 from .config.checks import get
 from .data.catalog import register_datasets
-from .data.config_checks import num_classes_option
+from .data.config_checks import difference, num_classes_option
 from .errors import InputError, listing
 from .model_file import stored
 
@@ -63,19 +63,13 @@ class Classes:
         """Check that a resumed run has the classes it began with.
 
         Raises:
-            InputError: naming the first class that differs.
+            InputError: naming what differs.
         """
         before, now = state["names"], list(self.names)
         if before != now:
-            i = next((i for i, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), None)
-            difference = (
-                f"{len(before)} and {len(now)} of them"
-                if i is None
-                else f"number {i} was {before[i]!r} and is {now[i]!r}"
-            )
             raise InputError(
                 "The checkpoint was trained on other classes than DATASETS.TRAIN has: "
-                f"{difference}. Restore their order, or start over without --resume."
+                f"{difference(before, now)}. Restore their order, or start over without --resume."
             )
 
 
