@@ -108,6 +108,7 @@ def test_a_value_out_of_range_is_named_with_what_is_allowed(path, key, value, wo
         (CLCNET, "MODEL.ANCHOR_GENERATOR.SIZES", [[32], [64]], "one for each of the 5"),
         (CLCNET, "MODEL.ANCHOR_GENERATOR.ASPECT_RATIOS", [[]], "numbers above 0"),
         (CLCNET, "MODEL.ROI_HEADS.NMS_THRESH_TEST", 1.5, "at most 1"),
+        (CLCNET, "MODEL.ROI_MASK_HEAD.CONV_DIM", 0, "at least 1"),
         (CLCNET, "MODEL.COUNT_HEAD.MAX_COUNT", 10**8, "at least 1 and at most 2000"),
     ],
 )

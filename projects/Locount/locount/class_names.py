@@ -83,13 +83,17 @@ def find_classes(cfg: CfgNode, weights: str) -> Classes:
     Raises:
         InputError: if the checkpoint has another number of classes than the config.
     """
-    num_classes = _num_classes(cfg)
+    option = num_classes_option(cfg)
+    if option is None:
+        architecture = cfg.MODEL.META_ARCHITECTURE
+        raise InputError(f"MODEL.META_ARCHITECTURE is {architecture!r}, which has no classes.")
+    num_classes = get(cfg, option)
     classes = Classes.of_checkpoint(weights)
     if classes is not None:
         if len(classes.names) != num_classes:
             raise InputError(
                 f"{weights} was trained on {len(classes.names)} classes, and the config has "
-                f"{num_classes} ({num_classes_option(cfg)}): use the config.yaml that training "
+                f"{num_classes} ({option}): use the config.yaml that training "
                 "left beside the checkpoint."
             )
         return classes
@@ -110,11 +114,3 @@ def find_classes(cfg: CfgNode, weights: str) -> Classes:
     )
     names = tuple(f"class {i}" for i in range(num_classes))
     return Classes(names, ("",) * num_classes, tuple(range(num_classes)))
-
-
-def _num_classes(cfg: CfgNode) -> int:
-    option = num_classes_option(cfg)
-    if option is None:
-        architecture = cfg.MODEL.META_ARCHITECTURE
-        raise InputError(f"MODEL.META_ARCHITECTURE is {architecture!r}, which has no classes.")
-    return get(cfg, option)

@@ -22,7 +22,8 @@ import torch
 from detectron2.config import CfgNode, get_cfg
 
 from .config import add_locount_config, check_config
-from .config.merging import merge_saved
+from .config.checks import flatten
+from .config.merging import merge
 from .errors import InputError, listing
 from .texts import parse_yaml
 
@@ -175,7 +176,7 @@ def stored_config(path: str) -> CfgNode:
     cfg = get_cfg()
     add_locount_config(cfg)
     try:
-        unknown = merge_saved(cfg, _nodes(text), "")
+        unknown = merge(cfg, _keys(text), saved=True)
         check_config(cfg)
     except ValueError as error:
         reason = " ".join(map(str.strip, str(error).splitlines()))
@@ -193,11 +194,11 @@ def stored_config(path: str) -> CfgNode:
     return cfg
 
 
-def _nodes(text: str) -> dict:
+def _keys(text: str) -> dict[str, object]:
     nodes = parse_yaml(text)
     if not isinstance(nodes, dict):
         raise ValueError("it holds no keys and values")
-    return nodes
+    return dict(flatten(nodes))
 
 
 def _check_archive(path: str) -> bool:

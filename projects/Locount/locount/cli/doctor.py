@@ -226,14 +226,12 @@ def _check_torchvision_operators() -> Finding:
 
 
 def _describe_extension() -> Finding:
-    name = "  C extension"
     try:
         importlib.import_module("detectron2._C")
+        state = "there"
     except ImportError as error:
-        if isinstance(error, ModuleNotFoundError) and error.name == "detectron2._C":
-            return Finding(name, "not there (locount does not need it)")
-        return Finding(name, f"does not load (locount does not need it): {error}")
-    return Finding(name, "there (locount does not need it)")
+        state = f"does not load ({error})"
+    return Finding("  C extension", f"{state}; locount does not need it")
 
 
 def _check_detectron2_layers() -> Finding:

@@ -16,9 +16,8 @@ from . import detectron2_keys
 from .architectures import READ_BY_NETWORK, READ_WITH, is_read, parts_of, readers_of, registries
 from .nodes import NODES, YOLO
 
-# A box loss that some heads have, beside Detectron2's.
+# A box loss of the project's heads, beside Detectron2's.
 BALANCED_L1 = "balanced_l1"
-BALANCED_L1_HEADS = ("CLCNetROIHeads", "FasterRCNNROIHeads")
 
 # Each entry is a stage of a cascade.
 STAGES = "MODEL.ROI_BOX_CASCADE_HEAD.IOUS"
@@ -57,7 +56,7 @@ def check_config(cfg: CfgNode, *, features: bool = True) -> None:
         problems = [*_unread_problems(cfg), *_problems_between_keys(cfg)]
     if features and not problems:
         problems = list(detectron2_keys.feature_problems(cfg, parts_of(cfg)))
-    _raise(problems)
+    raise_problems(problems)
 
 
 @contextlib.contextmanager
@@ -91,7 +90,7 @@ def check_switches(cfg: CfgNode, named: Collection[str], options: Collection[str
     Raises:
         InputError: as :func:`check_config`.
     """
-    _raise(
+    raise_problems(
         [
             problem
             for key, (switch, values) in READ_WITH.items()
@@ -111,11 +110,16 @@ def _vain_problems(cfg: CfgNode, key: str, switch: str, values: tuple) -> Iterat
         )
 
 
-def _raise(problems: list[str]) -> None:
+def raise_problems(problems: Collection[str], source: str = "") -> None:
+    """Raise an :class:`InputError` if there are any problems, each of which names its key.
+
+    Args:
+        source: where the keys come from, to begin the message with.
+    """
     if len(problems) == 1:
-        raise InputError(problems[0])
+        raise InputError(f"{source}{next(iter(problems))}")
     if problems:
-        raise InputError(f"The config does not fit together:\n{listing(problems)}")
+        raise InputError(f"{source}{len(problems)} keys can't be used:\n{listing(problems)}")
 
 
 def project_keys() -> dict[str, msgspec.structs.FieldInfo]:
@@ -142,8 +146,8 @@ def _value_problems(cfg: CfgNode) -> Iterator[str | None]:
         value = get(cfg, key)
         if isinstance(value, CfgNode) or value == default:
             continue
-        if key in detectron2_keys.KEYS:
-            yield value_problem(cfg, key, detectron2_keys.KEYS[key])
+        if kind := detectron2_keys.type_of(key):
+            yield value_problem(cfg, key, kind)
         elif not detectron2_keys.same_kind(value, default):
             like = f" like {list(default)}" if isinstance(default, list | tuple) else ""
             yield f"{key} is {value!r}; it must be {WORDS[type(default)]}{like}."
@@ -278,7 +282,7 @@ def _misfits_of_parts(model: CfgNode, names: Collection[str]) -> Iterator[tuple[
     if head.BBOX_REG_LOSS_TYPE == BALANCED_L1 and {"StandardROIHeads", "CascadeROIHeads"} & {
         *names
     }:
-        text = f"only {' and '.join(BALANCED_L1_HEADS)} have that loss"
+        text = f"only {' and '.join(detectron2_keys.OUR_HEADS)} have that loss"
         yield text, "MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE"
     if "CLCNetROIHeads" in names:
         if len(cascade.IOUS) != len(cascade.BBOX_REG_WEIGHTS):
@@ -289,6 +293,10 @@ def _misfits_of_parts(model: CfgNode, names: Collection[str]) -> Iterator[tuple[
             )
         if not cascade.IOUS or list(model.ROI_HEADS.IOU_THRESHOLDS) != [cascade.IOUS[0]]:
             yield "the first stage's threshold is in both", "MODEL.ROI_HEADS.IOU_THRESHOLDS", STAGES
+        counts = model.COUNT_HEAD
+        if len(cascade.IOUS) == 1 and counts.STRATEGY != "none" and counts.MATCHING != "iou":
+            text = "matching is about later stages: with one stage leave it at 'iou'"
+            yield text, "MODEL.COUNT_HEAD.MATCHING", STAGES
         if not head.CLS_AGNOSTIC_BBOX_REG:
             text = "set it True, since a cascade refines one box per proposal, not one per class"
             yield text, "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG"
@@ -341,11 +349,6 @@ def _counting_problems(cfg: CfgNode, names: Collection[str]) -> Iterator[str]:
     num_stages = 1
     if "CLCNetROIHeads" in names:
         num_stages = len(cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS)
-        if num_stages == 1 and head.MATCHING != "iou":
-            yield (
-                f"MODEL.COUNT_HEAD.MATCHING is {head.MATCHING!r}, which is about the later stages "
-                f"of a cascade; with one stage in {STAGES} leave it at 'iou'."
-            )
     elif "CountingDETR" in names:
         num_stages = cfg.MODEL.DETR.COUNT_LAYERS
     if head.STRATEGY == "classification":

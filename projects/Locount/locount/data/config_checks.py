@@ -164,8 +164,8 @@ def warn_of_crowds(cfg: CfgNode, name: str, records: Sequence[dict]) -> None:
         )
 
 
-def difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
-    """What two lists of names, which are not equal, have not in common."""
+def difference(ours: Sequence[object], theirs: Sequence[object]) -> str:
+    """What two lists of names or ids, which are not equal, have not in common."""
     only = [
         f"only the {which} has {', '.join(map(repr, names[:MAX_LISTED]))}"
         + (f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else "")

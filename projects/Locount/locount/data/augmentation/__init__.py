@@ -1,8 +1,8 @@
 """Augmentation that keeps counts true; docs/augmentation.md says how."""
 
-from .aug_input import CountAugInput
 from .autoaugment import AutoAugment
 from .color import RandomColor
+from .transforms import CountAugInput
 from .visibility import count_what_is_visible
 
 __all__ = [

@@ -14,6 +14,7 @@ import numpy as np
 from ....errors import Problem
 from ....texts import TextError, read_csv
 from ..entries import explain_fields
+from ..limits import is_plain_name
 from ..table import Table
 
 COLUMNS = ("image", "x1", "y1", "x2", "y2", "class", "width", "height")
@@ -64,7 +65,7 @@ def explain_row(row: Sequence[str]) -> str:
     if {field.strip().lower() for field in row} >= {"x1", "y1", "x2", "y2"}:
         columns = ",".join(COLUMNS)
         return f"is a header line: delete it, and check that the columns are {columns}"
-    return explain_fields(row, COLUMNS, {"image": _is_name, "class": _is_name})
+    return explain_fields(row, COLUMNS, {"image": is_plain_name, "class": is_plain_name})
 
 
 def _is_plain(rows: Sequence[Sequence[str]]) -> bool:
@@ -79,7 +80,7 @@ def _is_plain(rows: Sequence[Sequence[str]]) -> bool:
         digits, lengths = "".join(columns[i]), set(map(len, columns[i]))
         if not (digits.isascii() and digits.isdigit() and 0 < min(lengths) <= max(lengths) < 10):
             return False
-    return all(_is_name(name.strip()) for name in {*columns[0], *columns[5]})
+    return all(is_plain_name(name.strip()) for name in {*columns[0], *columns[5]})
 
 
 def _columns(
@@ -93,7 +94,3 @@ def _columns(
     names = ((columns[0], images), (columns[5], classes))
     ids = [[known.setdefault(name.strip(), len(known)) for name in n] for n, known in names]
     return np.array([*ids, lines, *(list(map(int, columns[i])) for i in _NUMBERS)], dtype=np.int32)
-
-
-def _is_name(text: str) -> bool:
-    return bool(text) and text.isprintable()
