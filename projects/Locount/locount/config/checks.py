@@ -262,15 +262,15 @@ def _misfits(cfg: CfgNode) -> Iterator[tuple[str, ...]]:
     """What is wrong with keys of a config together: a text, and the keys."""
     solver, augmentation = cfg.SOLVER, cfg.AUGMENTATION
     if solver.NESTEROV and (solver.OPTIMIZER != "SGD" or solver.MOMENTUM == 0):
-        keys = (f"SOLVER.{key}" for key in ("NESTEROV", "OPTIMIZER", "MOMENTUM"))
-        yield "Nesterov's momentum is for SGD, and above 0", *keys
+        text = "Nesterov's momentum is for SGD, and above 0"
+        yield text, "SOLVER.NESTEROV", "SOLVER.OPTIMIZER", "SOLVER.MOMENTUM"
     if cfg.MODEL.EMA.ENABLED and cfg.TEST.PRECISE_BN.ENABLED:
         text = "statistics are of the weights in training, but their average is evaluated and saved"
         yield f"{text}: turn one of them off", "TEST.PRECISE_BN.ENABLED", "MODEL.EMA.ENABLED"
     has_policy = augmentation.POLICY != "none"
     if (has_policy or augmentation.COLOR > 0) and cfg.INPUT.FORMAT not in ("BGR", "RGB"):
-        keys = ("INPUT.FORMAT", "AUGMENTATION.POLICY", "AUGMENTATION.COLOR")
-        yield "augmentation of colors needs the format 'BGR' or 'RGB'", *keys
+        text = "augmentation of colors needs the format 'BGR' or 'RGB'"
+        yield text, "INPUT.FORMAT", "AUGMENTATION.POLICY", "AUGMENTATION.COLOR"
     if has_policy and (cfg.MODEL.MASK_ON or cfg.MODEL.KEYPOINT_ON):
         text = "set MODEL.MASK_ON and MODEL.KEYPOINT_ON False, since policies are for boxes"
         yield text, "AUGMENTATION.POLICY"
@@ -279,18 +279,14 @@ def _misfits(cfg: CfgNode) -> Iterator[tuple[str, ...]]:
 def _misfits_of_parts(model: CfgNode, names: Collection[str]) -> Iterator[tuple[str, ...]]:
     """As :func:`_misfits`, of what parts of a model read."""
     head, cascade = model.ROI_BOX_HEAD, model.ROI_BOX_CASCADE_HEAD
-    if head.BBOX_REG_LOSS_TYPE == BALANCED_L1 and {"StandardROIHeads", "CascadeROIHeads"} & {
-        *names
-    }:
+    of_detectron2 = {"StandardROIHeads", "CascadeROIHeads"} & {*names}
+    if head.BBOX_REG_LOSS_TYPE == BALANCED_L1 and of_detectron2:
         text = f"only {' and '.join(detectron2_keys.OUR_HEADS)} have that loss"
         yield text, "MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE"
     if "CLCNetROIHeads" in names:
         if len(cascade.IOUS) != len(cascade.BBOX_REG_WEIGHTS):
-            yield (
-                "each stage needs one of both",
-                STAGES,
-                "MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS",
-            )
+            text = "each stage needs one of both"
+            yield text, STAGES, "MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS"
         if not cascade.IOUS or list(model.ROI_HEADS.IOU_THRESHOLDS) != [cascade.IOUS[0]]:
             yield "the first stage's threshold is in both", "MODEL.ROI_HEADS.IOU_THRESHOLDS", STAGES
         counts = model.COUNT_HEAD
