@@ -63,7 +63,7 @@ def build_app(
     # Without the pages that describe the interface: they ask a server elsewhere for their scripts.
     app = FastAPI(openapi_url=None)
     for path, file in FILES.items():
-        app.add_route(path, lambda _, file=file: FileResponse(file))
+        app.add_route(path, lambda _, file=file: FileResponse(file))  # type: ignore[misc]
     desk = _Desk()
 
     @app.get("/health")
