@@ -168,7 +168,6 @@ def mappers() -> dict[str, Callable[[dict], dict]]:
         "Detectron2's": DatasetMapper(get_cfg(), is_train=True),
         "ours": ours(),
         "ours, COLOR 0.2": ours(COLOR=0.2),
-        "ours, COPY_PASTE 3": ours(COPY_PASTE=3),
         **{f"ours, POLICY {policy}": ours(POLICY=policy) for policy in ("v0", "v1")},
     }
 

@@ -11,7 +11,7 @@ import random
 import numpy as np
 
 from locount.data.formats.dataset import corners
-from locount.data.formats.named import source_of
+from locount.data.formats.registry import source_of
 from locount.inference import Predictor
 from locount.inference.acquisition import Corrections, choose, look
 

@@ -199,7 +199,7 @@ def hand_drawn(folder: Path, file: Path) -> list[dict]:
 
 
 def packs(groups: str, singles: str) -> list[dict]:
-    from locount.data.formats.named import source_of
+    from locount.data.formats.registry import source_of
 
     table = []
     for split in ("train", "test"):

@@ -1,3 +1,4 @@
+import logging
 import random
 import shutil
 from pathlib import Path
@@ -124,6 +125,26 @@ def untrained(photos, tmp_path_factory):
     (folder / "config.yaml").write_text(cfg.dump())
     DetectionCheckpointer(model, str(folder)).save("model")
     return folder
+
+
+@pytest.fixture
+def predict(untrained, tmp_path):
+    """`locount predict` into a folder, with the untrained model."""
+    from locount.cli import main
+
+    def predict(*arguments, output=tmp_path / "out"):
+        model = ["--config-file", untrained / "config.yaml", "--weights", untrained / "model.pth"]
+        return main(["predict", *map(str, [*arguments, *model, "--output", output])])
+
+    return predict
+
+
+@pytest.fixture
+def own_handlers():
+    """No handlers of another test's logs, which write to streams that are closed."""
+    yield
+    for name in ("detectron2", "fvcore", "locount"):
+        logging.getLogger(name).handlers.clear()
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ def overfit(cfg: CfgNode, iterations: int, folder: Path, photos: Path | None = N
     cfg.INPUT.MIN_SIZE_TEST = cfg.INPUT.MAX_SIZE_TEST = 320
     cfg.INPUT.RANDOM_FLIP = "none"
     cfg.INPUT.CROP.ENABLED = False
-    cfg.AUGMENTATION.COLOR, cfg.AUGMENTATION.POLICY, cfg.AUGMENTATION.COPY_PASTE = 0.0, "none", 0
+    cfg.AUGMENTATION.COLOR, cfg.AUGMENTATION.POLICY = 0.0, "none"
     cfg.SOLVER.IMS_PER_BATCH = len(PHOTOS)
     cfg.SOLVER.MAX_ITER = iterations
     cfg.SOLVER.STEPS = (round(0.8 * iterations),)

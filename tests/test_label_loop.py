@@ -1,7 +1,6 @@
 """From photos to a better model: predicted, corrected in Label Studio, trained on."""
 
 import json
-import logging
 
 import pytest
 from detectron2.data import DatasetCatalog
@@ -11,6 +10,8 @@ from locount.cli import main
 from locount.data import register_datasets
 from locount.model_file import find_weights
 
+pytestmark = pytest.mark.usefixtures("own_handlers")
+
 OPTIONS = {
     "SOLVER.MAX_ITER": 1,
     "SOLVER.IMS_PER_BATCH": 1,
@@ -18,14 +19,6 @@ OPTIONS = {
     "INPUT.MIN_SIZE_TRAIN": (240,),
     "DATALOADER.NUM_WORKERS": 0,
 }
-
-
-@pytest.fixture(autouse=True)
-def own_handlers():
-    """None of another test's, which write to streams that are closed."""
-    yield
-    for name in ("detectron2", "fvcore", "locount"):
-        logging.getLogger(name).handlers.clear()
 
 
 @pytest.mark.slow

@@ -99,11 +99,11 @@ def write_torchscript(path):
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (lambda path: write_bytes(path, b""), "is empty"),
+        (lambda path: write_bytes(path, b""), "not a file of torch.save"),
         (lambda path: write_bytes(path, b"<html>"), "not a file of torch.save"),
         (write_half, "cut short"),
         (write_half_of_an_old_file, "cut short"),
-        (write_archive, "zip archive, but not one of torch.save"),
+        (write_archive, "not a file of torch.save"),
         (write_torchscript, "TorchScript"),
         (lambda path: torch.save([1], path), "holds a list"),
         (lambda path: torch.save(torch.nn.Linear(1, 1), path), r"more than arrays .*Linear"),

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import logging
 import re
 import runpy
 import sys
@@ -19,6 +18,8 @@ from locount.config import load_config
 from locount.errors import InputError
 from locount.inference import Predictor
 from locount.training import program
+
+pytestmark = pytest.mark.usefixtures("own_handlers")
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs/Shelf/clcnet_s2_cls10_small.yaml"
@@ -38,14 +39,6 @@ TINY = {
     "DATALOADER.NUM_WORKERS": 0,
     "TEST.EVAL_PERIOD": 0,
 }
-
-
-@pytest.fixture(autouse=True)
-def own_handlers():
-    """None of another test's, which write to streams that are closed."""
-    yield
-    for name in ("detectron2", "fvcore", "locount"):
-        logging.getLogger(name).handlers.clear()
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_what_can_not_be_used_has_status_2(files, calibrated, capsys):
 
 def test_files_of_another_models_categories_are_an_error(files, capsys):
     assert main(["calibrate", *files(ids=(8, 9)), "--weights", "products"]) == 2
-    assert "has the categories 8, 9, and" in capsys.readouterr().err
+    assert "ids of categories (only the first has 8, 9; only" in capsys.readouterr().err
 
 
 def test_datasets_are_predicted(photos, calibrated, capsys):

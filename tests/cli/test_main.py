@@ -34,7 +34,6 @@ def test_every_command_has_help(command, capsys):
         (["predct"], "locount: 'predct' is not a command; did you mean 'predict'? (see"),
         ([], "locount: the following arguments are required: COMMAND (see"),
         (["slim", "--x"], "locount slim: the following arguments are required: IN.pth, OUT.pth ("),
-        (["fit-threshold", "a", "b", "--score", ".5"], "--score is now called --compare-with here"),
         (["predict", "x", "-o", "s3://a/b"], "--output s3://a/b is an address, which only"),
         (["predict", "x", "--score", "50"], "--score: 50 is not a number from 0 to 1"),
     ],

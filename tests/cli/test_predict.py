@@ -15,17 +15,6 @@ from locount.model_file import DEFAULT, SHIPPED
 
 
 @pytest.fixture
-def predict(untrained, tmp_path):
-    """`locount predict` into a folder, with the untrained model."""
-
-    def predict(*arguments, output=tmp_path / "out"):
-        model = ["--config-file", untrained / "config.yaml", "--weights", untrained / "model.pth"]
-        return main(["predict", *map(str, [*arguments, *model, "--output", output])])
-
-    return predict
-
-
-@pytest.fixture
 def shelf(photos):
     return photos / "Locount_ImagesTest"
 

@@ -76,6 +76,7 @@ def test_a_config_of_an_earlier_version_says_what_to_write_instead(tmp_path):
         "  BOX_LOSS: {TERMS: [ciou], WEIGHTS: [12.0], APPLY_TO: [roi]}\n"
         "  BOX_SAMPLING: {STRATEGY: iou_balanced}\n"
         "  REPPOINTS: {TRANSFORM: minmax}\n"
+        "AUGMENTATION: {COPY_PASTE: 2}\n"
     )
     message = refused(path)
     assert message.count("MODEL.BOX_LOSS is gone") == 1
@@ -84,6 +85,7 @@ def test_a_config_of_an_earlier_version_says_what_to_write_instead(tmp_path):
         "MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_WEIGHT",
         "MODEL.BOX_SAMPLING is gone: delete it",
         "MODEL.REPPOINTS.TRANSFORM is gone: delete it",
+        "AUGMENTATION.COPY_PASTE is gone: delete it",
     ):
         assert words in message
 
@@ -97,6 +99,7 @@ def test_a_config_yaml_of_an_earlier_version_works_where_what_is_gone_did_nothin
         "  BOX_LOSS: {TERMS: [], WEIGHTS: [], APPLY_TO: [rpn, roi], ALPHA: 0.5}\n"
         "  BOX_SAMPLING: {STRATEGY: random, BINS: 3, FLOOR: 0.0}\n"
         "  REPPOINTS: {NUM_CLASSES: 140, TRANSFORM: moment}\n"
+        "AUGMENTATION: {COPY_PASTE: 0}\n"
     )
     with caplog.at_level("INFO"):
         cfg = load_config(str(path))

@@ -15,8 +15,9 @@ from PIL import Image
 from locount import add_locount_config
 from locount.counting import IGNORED_COUNT
 from locount.data import LocountDatasetMapper, read_image
-from locount.data.augmentation import AutoAugment, CopyPaste
+from locount.data.augmentation import AutoAugment, RandomColor
 from locount.data.catalog import source_of
+from locount.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -98,30 +99,13 @@ def test_a_group_that_is_cut_trains_no_count(photo):
     assert cut(data)["instances"].gt_counts.tolist() == [IGNORED_COUNT, 4]
 
 
-def test_pasted_stacks_are_annotated_like_the_others(photo):
-    # The photo's own groups, 4 x 4 pixels, come back to it; the single item does not.
-    boxes = [([0, 0, 4, 4], 0, 3), ([10, 4, 14, 8], 1, 5), ([16, 0, 20, 2], 2, 1)]
-    paste = mapper(T.HFlipTransform(20), copy_paste=CopyPaste(3))
-    found = 0
-    for _ in range(20):
-        instances = paste(record(photo, *boxes))["instances"]
-        found += len(instances) - 3
-        pasted = instances[3:]
-        assert {*zip(pasted.gt_classes.tolist(), pasted.gt_counts.tolist(), strict=True)} <= {
-            (0, 3),
-            (1, 5),
-        }
-        assert (pasted.gt_boxes.tensor[:, 2:] - pasted.gt_boxes.tensor[:, :2] <= 4).all()
-    assert found > 0
-
-
 def test_an_annotation_without_count_is_one_item(photo):
     data = record(photo, ([0, 0, 4, 4], 0, None), ([5, 5, 9, 9], 1, 3))
     assert mapper()(data)["instances"].gt_counts.tolist() == [1, 3]
 
 
 def test_an_image_without_a_box_gives_empty_fields(photo):
-    every = mapper(T.RandomFlip(), AutoAugment("v1"), copy_paste=CopyPaste(3))
+    every = mapper(T.RandomFlip(), AutoAugment("v1"))
     instances = every(record(photo))["instances"]
     assert len(instances) == 0
     assert instances.gt_boxes.tensor.shape == (0, 4)
@@ -185,3 +169,54 @@ def test_stale_orientation_tags_do_not_turn_the_photo(shared_data, is_train):
     data = {"file_name": path, "height": pixels.shape[0], "width": pixels.shape[1]}
     mapped = mapper(is_train=is_train)(data | {"annotations": []})
     np.testing.assert_array_equal(mapped["image"].permute(1, 2, 0), pixels)
+
+
+def configured(is_train=True, **keys):
+    cfg = get_cfg()
+    add_locount_config(cfg)
+    for key, value in keys.items():
+        cfg.AUGMENTATION[key] = value
+    return LocountDatasetMapper(cfg, is_train)
+
+
+def kinds(mapper):
+    return [type(a) for a in mapper.augmentations.augs]
+
+
+def test_everything_is_off_by_default():
+    mapper = configured()
+    assert kinds(mapper) == [T.ResizeShortestEdge, T.RandomFlip]
+
+
+def test_everything_that_is_asked_for_is_there():
+    mapper = configured(COLOR=0.2, POLICY="v1", MAX_HIDDEN_ITEMS=0.25, MIN_VISIBLE=0.3)
+    assert kinds(mapper) == [T.ResizeShortestEdge, T.RandomFlip, RandomColor, AutoAugment]
+    assert (mapper.max_hidden_items, mapper.min_visible) == (0.25, 0.3)
+
+
+def test_testing_augments_nothing():
+    mapper = configured(is_train=False, COLOR=0.2, POLICY="v1")
+    assert kinds(mapper) == [T.ResizeShortestEdge]
+
+
+def test_all_faults_of_a_config_are_listed():
+    with pytest.raises(InputError) as error:
+        configured(COLOR=1.5, POLICY="v2", MAX_HIDDEN_ITEMS=-0.1, MIN_VISIBLE=2.0)
+    for key in ("COLOR", "POLICY", "MAX_HIDDEN_ITEMS", "MIN_VISIBLE"):
+        assert f"AUGMENTATION.{key} is" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("node", "key", "value", "message"),
+    [
+        ("INPUT", "FORMAT", "L", "INPUT.FORMAT is 'L'"),
+        ("MODEL", "MASK_ON", True, "set MODEL.MASK_ON"),
+    ],
+)
+def test_policies_need_colors_and_boxes(node, key, value, message):
+    cfg = get_cfg()
+    add_locount_config(cfg)
+    cfg.AUGMENTATION.POLICY = "v0"
+    cfg[node][key] = value
+    with pytest.raises(InputError, match=message):
+        LocountDatasetMapper(cfg, is_train=True)

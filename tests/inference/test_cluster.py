@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from locount.cli import main
 from locount.files import locked_folder
 from locount.inference import cluster
 
@@ -26,15 +25,6 @@ def ray():
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield ray
     ray.shutdown()
-
-
-@pytest.fixture
-def predict(untrained, tmp_path):
-    def predict(*arguments, output=tmp_path / "out"):
-        model = ["--config-file", untrained / "config.yaml", "--weights", untrained / "model.pth"]
-        return main(["predict", *map(str, [*arguments, *model, "--output", output])])
-
-    return predict
 
 
 @pytest.fixture

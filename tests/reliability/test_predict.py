@@ -9,23 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from locount.cli import main
 from locount.errors import InputError
 from locount.files import new_folder, to_csv
 from locount.inference import Predictor, predictor, run
 from locount.inference.inputs import expand_inputs, video_frames
 from locount.inference.journal import Detection, Entry, Journal
-
-
-@pytest.fixture
-def predict(untrained, tmp_path):
-    """`locount predict` into a folder, with the untrained model."""
-
-    def predict(*arguments, output=tmp_path / "out"):
-        model = ["--config-file", untrained / "config.yaml", "--weights", untrained / "model.pth"]
-        return main(["predict", *map(os.fspath, [*arguments, *model, "--output", output])])
-
-    return predict
 
 
 @pytest.fixture

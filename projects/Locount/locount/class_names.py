@@ -10,7 +10,7 @@ from detectron2.data import MetadataCatalog
 
 from .config.checks import get
 from .data.catalog import register_datasets
-from .data.config_checks import num_classes_option
+from .data.config_checks import difference, num_classes_option
 from .errors import InputError, listing
 from .model_file import stored
 
@@ -63,19 +63,13 @@ class Classes:
         """Check that a resumed run has the classes it began with.
 
         Raises:
-            InputError: naming the first class that differs.
+            InputError: naming what differs.
         """
         before, now = state["names"], list(self.names)
         if before != now:
-            i = next((i for i, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), None)
-            difference = (
-                f"{len(before)} and {len(now)} of them"
-                if i is None
-                else f"number {i} was {before[i]!r} and is {now[i]!r}"
-            )
             raise InputError(
                 "The checkpoint was trained on other classes than DATASETS.TRAIN has: "
-                f"{difference}. Restore their order, or start over without --resume."
+                f"{difference(before, now)}. Restore their order, or start over without --resume."
             )
 
 
@@ -89,13 +83,17 @@ def find_classes(cfg: CfgNode, weights: str) -> Classes:
     Raises:
         InputError: if the checkpoint has another number of classes than the config.
     """
-    num_classes = _num_classes(cfg)
+    option = num_classes_option(cfg)
+    if option is None:
+        architecture = cfg.MODEL.META_ARCHITECTURE
+        raise InputError(f"MODEL.META_ARCHITECTURE is {architecture!r}, which has no classes.")
+    num_classes = get(cfg, option)
     classes = Classes.of_checkpoint(weights)
     if classes is not None:
         if len(classes.names) != num_classes:
             raise InputError(
                 f"{weights} was trained on {len(classes.names)} classes, and the config has "
-                f"{num_classes} ({num_classes_option(cfg)}): use the config.yaml that training "
+                f"{num_classes} ({option}): use the config.yaml that training "
                 "left beside the checkpoint."
             )
         return classes
@@ -116,11 +114,3 @@ def find_classes(cfg: CfgNode, weights: str) -> Classes:
     )
     names = tuple(f"class {i}" for i in range(num_classes))
     return Classes(names, ("",) * num_classes, tuple(range(num_classes)))
-
-
-def _num_classes(cfg: CfgNode) -> int:
-    option = num_classes_option(cfg)
-    if option is None:
-        architecture = cfg.MODEL.META_ARCHITECTURE
-        raise InputError(f"MODEL.META_ARCHITECTURE is {architecture!r}, which has no classes.")
-    return get(cfg, option)

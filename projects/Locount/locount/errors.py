@@ -86,12 +86,9 @@ class Problem(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"{place(self.path, self.line)}: {self.text}"
-
-
-def place(path: str, line: int | None = None) -> str:
-    """``path:line``, which terminals and editors open at the line."""
-    return path if line is None else f"{path}:{line}"
+        # Terminals and editors open path:line at the line.
+        place = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{place}: {self.text}"
 
 
 class DatasetError(InputError):

@@ -95,16 +95,13 @@ def _lock(handle: int) -> bool:
     return True
 
 
-def remove_unfinished_files(folder: Path) -> None:
-    """Remove the temporary files of killed processes; only for who has the folder to itself."""
-    for path in folder.glob(f".*{UNFINISHED}*"):
-        if path.is_file():
-            path.unlink(missing_ok=True)
+def remove_unfinished_files(folder: Path, name: str = "") -> None:
+    """Remove the temporary files and folders of killed processes; those at work hold a lock.
 
-
-def _remove_unfinished(path: Path) -> None:
-    """What killed processes left of ``path``; those at work hold a lock."""
-    for left in path.parent.glob(f".{glob.escape(path.name[:50])}{UNFINISHED}*"):
+    Args:
+        name: of what they were to become; "" for whatever it was.
+    """
+    for left in folder.glob(f".{glob.escape(name[:50]) or '*'}{UNFINISHED}*"):
         with contextlib.suppress(OSError):
             handle = os.open(left, os.O_RDONLY)
             try:
@@ -128,7 +125,7 @@ def new_file(path: Path, mode: str = "wb", *, durable: bool = False) -> Iterator
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if durable:
-        _remove_unfinished(path)
+        remove_unfinished_files(path.parent, path.name)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_temporary_prefix(path))
     try:
         with os.fdopen(handle, mode) as file:
@@ -227,7 +224,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     require_new(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_unfinished(path)
+    remove_unfinished_files(path.parent, path.name)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_temporary_prefix(path)))
     handle = os.open(temporary, os.O_RDONLY)
     try:

@@ -22,7 +22,8 @@ import torch
 from detectron2.config import CfgNode, get_cfg
 
 from .config import add_locount_config, check_config
-from .config.merging import merge_saved
+from .config.checks import flatten
+from .config.merging import merge
 from .errors import InputError, listing
 from .texts import parse_yaml
 
@@ -48,6 +49,7 @@ ARRAY_GLOBALS = (
 )
 
 AGAIN = "copy, download or train it again"
+_NOT_OURS = "is not a file of torch.save: name a checkpoint, such as model_final.pth of a training"
 
 logger = logging.getLogger(__name__)
 
@@ -174,7 +176,7 @@ def stored_config(path: str) -> CfgNode:
     cfg = get_cfg()
     add_locount_config(cfg)
     try:
-        unknown = merge_saved(cfg, _nodes(text), "")
+        unknown = merge(cfg, _keys(text), saved=True)
         check_config(cfg)
     except ValueError as error:
         reason = " ".join(map(str.strip, str(error).splitlines()))
@@ -192,11 +194,11 @@ def stored_config(path: str) -> CfgNode:
     return cfg
 
 
-def _nodes(text: str) -> dict:
+def _keys(text: str) -> dict[str, object]:
     nodes = parse_yaml(text)
     if not isinstance(nodes, dict):
         raise ValueError("it holds no keys and values")
-    return nodes
+    return dict(flatten(nodes))
 
 
 def _check_archive(path: str) -> bool:
@@ -207,28 +209,24 @@ def _check_archive(path: str) -> bool:
         if start == b"PK":
             raise InputError(f"{path} is cut short or damaged: {AGAIN}.")
         if start != b"\x80\x02":  # a pickle, as older versions of torch wrote it
-            raise InputError(
-                f"{path} is {'empty' if not start else 'not a file of torch.save'}: name a "
-                "checkpoint, such as model_final.pth of a training run."
-            )
+            raise InputError(f"{path} {_NOT_OURS}.")
         return False
     try:
         with zipfile.ZipFile(path) as archive:
             files = {name.partition("/")[2] for name in archive.namelist()}
             # torch fills what is marked as a folder with what happens to be in memory
             folders = any(entry.external_attr & 0x10 for entry in archive.infolist())
-            damaged = folders or archive.testzip() is not None
+            if folders or archive.testzip() is not None:
+                raise zipfile.BadZipFile("its checksums do not match")
     except Exception as error:  # zipfile reports damages of headers in many ways
-        raise InputError(f"{path} is damaged: {AGAIN}.") from error
-    if damaged:
-        raise InputError(f"{path} is damaged, its checksums do not match: {AGAIN}.")
+        raise InputError(f"{path} is damaged ({error}): {AGAIN}.") from error
     if "constants.pkl" in files:
         raise InputError(
             f"{path} is a TorchScript file, as `locount export` writes it: name the checkpoint "
             "that it was made of."
         )
     if "data.pkl" not in files:
-        raise InputError(f"{path} is a zip archive, but not one of torch.save: name a checkpoint.")
+        raise InputError(f"{path} {_NOT_OURS}.")
     return True
 
 
@@ -249,11 +247,9 @@ def _explain(error: Exception) -> str:
     text = str(error)
     if forbidden := re.search(r"GLOBAL ([\w.]+)", text):
         return _refusal(forbidden[1])
-    if isinstance(error, EOFError) or "EOF" in text or "truncated" in text:
-        return f"is cut short: {AGAIN}"
     if "Unsupported" in text or "but got" in text:
         return _refusal("an object of Python")
-    return f"is damaged, or was not written by torch.save: {AGAIN}"
+    return f"is cut short or damaged, or was not written by torch.save: {AGAIN}"
 
 
 def _refusal(name: str) -> str:

@@ -147,11 +147,10 @@ def read_json(path: str | os.PathLike) -> Any:
     Raises:
         TextError: as :func:`read_utf8`, and for what :func:`parse_json` refuses.
     """
+    data = read_utf8(path)
     try:
-        return parse_json(read_utf8(path))
+        return parse_json(data)
     except ValueError as error:
-        if isinstance(error, TextError):
-            raise
         text = f"can't be read as JSON ({error}): correct it, or write it again if it was cut off"
         raise TextError(path, text) from error
 

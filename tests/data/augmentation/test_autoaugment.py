@@ -3,9 +3,9 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from locount.data.augmentation import AutoAugment, CountAugInput
+from locount.data.augmentation.autoaugment import POLICIES
 from locount.data.augmentation.color import color_operations
 from locount.data.augmentation.operations import BOX_OPERATIONS, IMAGE_OPERATIONS
-from locount.data.augmentation.policies import POLICIES
 
 # Two magenta objects, one of them at the edge, on a picture of no red.
 BOXES = np.array([[100, 60, 180, 140], [0, 120, 60, 200]])

@@ -55,9 +55,9 @@ def test_masks_move_with_the_image_and_are_not_hidden():
 
 
 def test_a_cover_hides_what_is_under_it():
-    cover = CoverTransform(np.array([[2, 0, 10, 5]]), image()[:5, :8])
+    cover = CoverTransform(np.array([[2, 0, 10, 5]]))
     result = cover.apply_image(np.zeros_like(image()))
-    np.testing.assert_array_equal(result[:5, 2:], image()[:5, :8])
+    assert (result[:5, 2:] == GREY).all()
     assert result[5:].max() == result[:, :2].max() == 0
     boxes, shares = cover.hide(np.array([[0.0, 0, 4, 5], [0, 6, 3, 9]]))
     assert boxes.tolist() == [[0, 0, 2, 5], [0, 6, 3, 9]]

@@ -11,7 +11,7 @@ from locount.cli.main import main
 from locount.data import DatasetError, LocountDatasetMapper, register_datasets
 from locount.data.anchor_fitting import training_shapes
 from locount.data.formats import FORMATS, Dataset, Split, convert
-from locount.data.formats.named import source_of
+from locount.data.formats.registry import source_of
 from locount.data.inspection import inspect_datasets
 from locount.errors import InputError
 

@@ -8,7 +8,7 @@ from PIL import Image
 from locount.cli.main import main
 from locount.data import DatasetError
 from locount.data.formats import convert
-from locount.data.formats.named import source_of
+from locount.data.formats.registry import source_of
 from locount.errors import InputError
 
 from .cases import content, read

@@ -1,7 +1,6 @@
 """From training to prediction, with averaged weights, mixed precision and a stop in between."""
 
 import json
-import logging
 
 import cv2
 import pytest
@@ -11,13 +10,7 @@ from locount.data import check_datasets
 from locount.inference import Predictor
 from locount.training import Trainer
 
-
-@pytest.fixture(autouse=True)
-def own_handlers():
-    """None that another test would write to when their streams are closed."""
-    yield
-    for name in ("detectron2", "fvcore", "locount"):
-        logging.getLogger(name).handlers.clear()
+pytestmark = pytest.mark.usefixtures("own_handlers")
 
 
 @pytest.fixture

@@ -87,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
 def _read(weights: str, files: Sequence[str]) -> tuple[GroundTruth, Detections]:
     from ..calibration.fit import joined
     from ..class_names import Classes
+    from ..data.config_checks import difference
     from ..evaluation.reading import read_detections, read_ground_truth
 
     if len(files) % 2:
@@ -98,10 +99,10 @@ def _read(weights: str, files: Sequence[str]) -> tuple[GroundTruth, Detections]:
     gt, dt = joined(sets)
     classes = Classes.of_checkpoint(weights)
     if classes and sorted(classes.ids) != gt.category_ids.tolist():
+        ids = difference(gt.category_ids.tolist(), sorted(classes.ids))
         raise InputError(
-            f"{files[0]} has the categories {listed(gt.category_ids.tolist())}, and {weights} "
-            f"{listed(classes.ids)}: use the files of an evaluation of that model, or name another "
-            "with --weights"
+            f"{files[0]} and {weights} have different ids of categories ({ids}): use the files of "
+            "an evaluation of that model, or name another with --weights"
         )
     return gt, dt
 
@@ -123,7 +124,3 @@ def _predicted(weights: str, datasets: Sequence[str]) -> tuple[GroundTruth, Dete
         found = sorted(path.parent for path in Path(folder, "inference").glob(f"*/{GROUND_TRUTH}"))
         files = [str(path / name) for path in found for name in (GROUND_TRUTH, DETECTIONS)]
         return _read(weights, files)
-
-
-def listed(values: Sequence[object]) -> str:
-    return ", ".join(map(str, values[:20])) + (" …" if len(values) > 20 else "")

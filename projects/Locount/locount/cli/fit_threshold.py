@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .options import add_max_overlap, add_output, renamed, share, writing
+from .options import add_max_overlap, add_output, share, writing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.5,
         help="another score to compare with (default: 0.5)",
     )
-    renamed(parser, "--score", "--compare-with")
     add_output(parser, "write the figures there, as JSON", metavar="FILE")
 
 

@@ -205,16 +205,6 @@ def at_least_1(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text} is not a whole number; it must be 1 or more")
 
 
-def renamed(parser: argparse._ActionsContainer, old: str, new: str) -> None:
-    """Refuse an option of earlier versions with a message that names the new one."""
-
-    class Renamed(argparse.Action):
-        def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-            parser.error(f"{old} is now called {new} here")
-
-    parser.add_argument(old, action=Renamed, nargs="?", help=argparse.SUPPRESS)
-
-
 def remark(text: str) -> None:
     """Say something besides the results, on standard error."""
     print(text, file=sys.stderr)

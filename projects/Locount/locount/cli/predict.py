@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import MAX_LISTED, InputError, printable
+from ..errors import MAX_LISTED, InputError, printable, require
 from .options import (
     add_output,
     add_prediction,
@@ -157,7 +157,7 @@ def run(args: argparse.Namespace) -> int:
 def _run_on_cluster(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from ..inference.cluster import predict_on_cluster, require_ray
+    from ..inference.cluster import MODULES, predict_on_cluster
 
     for name, given in (
         ("--level", args.level is not None),
@@ -166,7 +166,7 @@ def _run_on_cluster(args: argparse.Namespace) -> int:
     ):
         if given:
             raise InputError(f"{name} is not for --cluster: leave out one of them")
-    require_ray()
+    require("ray", *MODULES)
     # Only for its settings: the workers have GPUs where this machine may have none.
     predictor = open_predictor(args, device="cpu", engine="torch", amp=False)
     inputs = [name for name in args.inputs if name != "-"]

@@ -113,7 +113,7 @@ def open_shots(
     Raises:
         InputError: if an input leads to no photo.
     """
-    from ..data.formats.named import source_of
+    from ..data.formats.registry import source_of
 
     failures: list[Failure] = []
     parts: list[_Part] = []

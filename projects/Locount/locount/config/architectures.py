@@ -51,6 +51,13 @@ READ_WITH: dict[str, tuple[str, tuple]] = {
     "MODEL.EMA.DECAY": ("MODEL.EMA.ENABLED", (True,)),
 }
 
+# Keys that only some networks of MODEL.DETR.NAME read, and those.
+READ_BY_NETWORK = {
+    "MODEL.DETR.HIDDEN_EXPANSION": ("rtdetr_v2", "d_fine"),
+    "MODEL.DETR.NUM_DENOISING": ("rtdetr_v2", "d_fine"),
+    "MODEL.DETR.DEPTH_MULT": ("d_fine",),
+}
+
 # Read whatever the model is.
 READ_ALWAYS = ("MODEL.EMA", "SOLVER", "AUGMENTATION", "PREDICT", "EVALUATION")
 

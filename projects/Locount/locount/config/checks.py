@@ -13,13 +13,14 @@ from detectron2.config import CfgNode, get_cfg
 from ..counting import CountPartition
 from ..errors import InputError, listing
 from . import detectron2_keys
-from .architectures import READ_WITH, is_read, parts_of, readers_of, registries
+from .architectures import READ_BY_NETWORK, READ_WITH, is_read, parts_of, readers_of, registries
 from .nodes import NODES, YOLO
 
-# Detectron2's box losses, and one of the project's heads.
-BOX_LOSSES = ("smooth_l1", "giou", "diou", "ciou")
+# A box loss of the project's heads, beside Detectron2's.
 BALANCED_L1 = "balanced_l1"
-BALANCED_L1_HEADS = ("CLCNetROIHeads", "FasterRCNNROIHeads")
+
+# Each entry is a stage of a cascade.
+STAGES = "MODEL.ROI_BOX_CASCADE_HEAD.IOUS"
 
 # Of counts in one layer, for each of which it has weights.
 MAX_BINS = 10_000
@@ -48,15 +49,14 @@ def check_config(cfg: CfgNode, *, features: bool = True) -> None:
     Raises:
         InputError: listing every key that does not fit, its value, and what is allowed.
     """
-    problems = [problem for node in NODES for problem in node_problems(cfg, node)]
-    problems += _detectron2_problems(cfg)
+    problems = list(filter(None, _value_problems(cfg)))
     if not problems:
         problems = _name_problems(cfg)
     if not problems:
         problems = [*_unread_problems(cfg), *_problems_between_keys(cfg)]
     if features and not problems:
         problems = list(detectron2_keys.feature_problems(cfg, parts_of(cfg)))
-    _raise(problems)
+    raise_problems(problems)
 
 
 @contextlib.contextmanager
@@ -90,7 +90,7 @@ def check_switches(cfg: CfgNode, named: Collection[str], options: Collection[str
     Raises:
         InputError: as :func:`check_config`.
     """
-    _raise(
+    raise_problems(
         [
             problem
             for key, (switch, values) in READ_WITH.items()
@@ -110,11 +110,16 @@ def _vain_problems(cfg: CfgNode, key: str, switch: str, values: tuple) -> Iterat
         )
 
 
-def _raise(problems: list[str]) -> None:
+def raise_problems(problems: Collection[str], source: str = "") -> None:
+    """Raise an :class:`InputError` if there are any problems, each of which names its key.
+
+    Args:
+        source: where the keys come from, to begin the message with.
+    """
     if len(problems) == 1:
-        raise InputError(problems[0])
+        raise InputError(f"{source}{next(iter(problems))}")
     if problems:
-        raise InputError(f"The config does not fit together:\n{listing(problems)}")
+        raise InputError(f"{source}{len(problems)} keys can't be used:\n{listing(problems)}")
 
 
 def project_keys() -> dict[str, msgspec.structs.FieldInfo]:
@@ -133,11 +138,19 @@ def get(cfg: CfgNode, key: str) -> Any:
     return cfg
 
 
-def node_problems(cfg: CfgNode, node: str) -> list[str]:
-    """What is wrong with the values of one of the project's nodes, each by itself."""
-    fields = msgspec.structs.fields(NODES[node])
-    problems = (value_problem(cfg, f"{node}.{field.name}", field.type) for field in fields)
-    return list(filter(None, problems))
+def _value_problems(cfg: CfgNode) -> Iterator[str | None]:
+    """What is wrong with the value of each key by itself."""
+    for key, field in project_keys().items():
+        yield value_problem(cfg, key, field.type)
+    for key, default in flatten(get_cfg()):
+        value = get(cfg, key)
+        if isinstance(value, CfgNode) or value == default:
+            continue
+        if kind := detectron2_keys.type_of(key):
+            yield value_problem(cfg, key, kind)
+        elif not detectron2_keys.same_kind(value, default):
+            like = f" like {list(default)}" if isinstance(default, list | tuple) else ""
+            yield f"{key} is {value!r}; it must be {WORDS[type(default)]}{like}."
 
 
 def value_problem(cfg: CfgNode, key: str, kind: Any) -> str | None:
@@ -149,26 +162,6 @@ def value_problem(cfg: CfgNode, key: str, kind: Any) -> str | None:
     except msgspec.ValidationError:
         fits = False
     return None if fits else f"{key} is {value!r}; it must be {allowed(kind)}."
-
-
-def _detectron2_problems(cfg: CfgNode) -> list[str]:
-    """What is wrong with the values of Detectron2's keys, each by itself."""
-    problems = []
-    for key, default in flatten(get_cfg()):
-        value = get(cfg, key)
-        if isinstance(value, CfgNode) or value == default:
-            continue
-        if key in detectron2_keys.KEYS:
-            problems.append(value_problem(cfg, key, detectron2_keys.KEYS[key]))
-        elif not detectron2_keys.same_kind(value, default):
-            problems.append(
-                f"{key} is {value!r}; it must be {WORDS[type(default)]}{_like(default)}."
-            )
-    return list(filter(None, problems))
-
-
-def _like(default: Any) -> str:
-    return f" like {list(default)}" if isinstance(default, list | tuple) else ""
 
 
 def flatten(node: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -192,6 +185,7 @@ def allowed(kind: Any) -> str:
         number = "a list" if more == [...] else f"a list of {1 + len(more)}"
         return f"{number}, each {allowed(of)}"
     signs = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    signs["multiple_of"] = "a multiple of"
     bounds = [
         f"{words} {getattr(limit, sign)}"
         for limit in limits
@@ -199,13 +193,6 @@ def allowed(kind: Any) -> str:
         if getattr(limit, sign) is not None
     ]
     return " ".join([WORDS[kind], *[" and ".join(bounds)][: len(bounds)]])
-
-
-def _stages_key(cfg: CfgNode) -> str:
-    """What says how many stages share the digits of a count, in a detector with several."""
-    if cfg.MODEL.META_ARCHITECTURE == "CountingDETR":
-        return "MODEL.DETR.COUNT_LAYERS"
-    return "the length of MODEL.ROI_BOX_CASCADE_HEAD.IOUS"
 
 
 def count_partition(cfg: CfgNode, num_stages: int) -> CountPartition:
@@ -224,10 +211,12 @@ def count_partition(cfg: CfgNode, num_stages: int) -> CountPartition:
             )
         return partition
     except ValueError as error:
-        stages = f" or the number of stages, which is {_stages_key(cfg)} ({num_stages})"
+        of_layers = cfg.MODEL.META_ARCHITECTURE == "CountingDETR"
+        stages = "MODEL.DETR.COUNT_LAYERS" if of_layers else "the length of " + STAGES
+        more = f" or the number of stages, which is {stages} ({num_stages})"
         raise InputError(
             f"{error} Change MODEL.COUNT_HEAD.MAX_COUNT ({head.MAX_COUNT}) or "
-            f"MODEL.COUNT_HEAD.BASE ({head.BASE}){stages if num_stages > 1 else ''}."
+            f"MODEL.COUNT_HEAD.BASE ({head.BASE}){more if num_stages > 1 else ''}."
         ) from error
 
 
@@ -260,87 +249,104 @@ def _unread_problems(cfg: CfgNode) -> list[str]:
 
 def _problems_between_keys(cfg: CfgNode) -> Iterator[str]:
     names = list(parts_of(cfg).values())
-    yield from _box_loss_problems(cfg, names)
-    solver = cfg.SOLVER
-    if solver.NESTEROV and (solver.OPTIMIZER != "SGD" or solver.MOMENTUM == 0):
-        yield (
-            "SOLVER.NESTEROV is True, which needs SOLVER.OPTIMIZER SGD and a SOLVER.MOMENTUM above "
-            f"0, and they are {solver.OPTIMIZER} and {solver.MOMENTUM}."
-        )
-    if "CLCNetROIHeads" in names:
-        yield from _cascade_problems(cfg.MODEL)
+    for text, *keys in (*_misfits(cfg), *_misfits_of_parts(cfg.MODEL, names)):
+        yield f"{' and '.join(f'{key} is {get(cfg, key)!r}' for key in keys)}: {text}."
     if cfg.MODEL.COUNT_HEAD.STRATEGY != "none":
         yield from _counting_problems(cfg, names)
-    if "RepPoints" in names:
-        yield from _reppoints_problems(cfg.MODEL.REPPOINTS)
-    if "YOLO" in names:
-        yield from _yolo_problems(cfg.MODEL.YOLO)
     if "CountingDETR" in names:
-        yield from _detr_problems(cfg)
-    node = cfg.MODEL.TORCHVISION
+        for key, networks in READ_BY_NETWORK.items():
+            yield from _vain_problems(cfg, key, "MODEL.DETR.NAME", networks)
+
+
+def _misfits(cfg: CfgNode) -> Iterator[tuple[str, ...]]:
+    """What is wrong with keys of a config together: a text, and the keys."""
+    solver, augmentation = cfg.SOLVER, cfg.AUGMENTATION
+    if solver.NESTEROV and (solver.OPTIMIZER != "SGD" or solver.MOMENTUM == 0):
+        text = "Nesterov's momentum is for SGD, and above 0"
+        yield text, "SOLVER.NESTEROV", "SOLVER.OPTIMIZER", "SOLVER.MOMENTUM"
+    if cfg.MODEL.EMA.ENABLED and cfg.TEST.PRECISE_BN.ENABLED:
+        text = "statistics are of the weights in training, but their average is evaluated and saved"
+        yield f"{text}: turn one of them off", "TEST.PRECISE_BN.ENABLED", "MODEL.EMA.ENABLED"
+    has_policy = augmentation.POLICY != "none"
+    if (has_policy or augmentation.COLOR > 0) and cfg.INPUT.FORMAT not in ("BGR", "RGB"):
+        text = "augmentation of colors needs the format 'BGR' or 'RGB'"
+        yield text, "INPUT.FORMAT", "AUGMENTATION.POLICY", "AUGMENTATION.COLOR"
+    if has_policy and (cfg.MODEL.MASK_ON or cfg.MODEL.KEYPOINT_ON):
+        text = "set MODEL.MASK_ON and MODEL.KEYPOINT_ON False, since policies are for boxes"
+        yield text, "AUGMENTATION.POLICY"
+
+
+def _misfits_of_parts(model: CfgNode, names: Collection[str]) -> Iterator[tuple[str, ...]]:
+    """As :func:`_misfits`, of what parts of a model read."""
+    head, cascade = model.ROI_BOX_HEAD, model.ROI_BOX_CASCADE_HEAD
+    of_detectron2 = {"StandardROIHeads", "CascadeROIHeads"} & {*names}
+    if head.BBOX_REG_LOSS_TYPE == BALANCED_L1 and of_detectron2:
+        text = f"only {' and '.join(detectron2_keys.OUR_HEADS)} have that loss"
+        yield text, "MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE"
+    if "CLCNetROIHeads" in names:
+        if len(cascade.IOUS) != len(cascade.BBOX_REG_WEIGHTS):
+            text = "each stage needs one of both"
+            yield text, STAGES, "MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS"
+        if not cascade.IOUS or list(model.ROI_HEADS.IOU_THRESHOLDS) != [cascade.IOUS[0]]:
+            yield "the first stage's threshold is in both", "MODEL.ROI_HEADS.IOU_THRESHOLDS", STAGES
+        counts = model.COUNT_HEAD
+        if len(cascade.IOUS) == 1 and counts.STRATEGY != "none" and counts.MATCHING != "iou":
+            text = "matching is about later stages: with one stage leave it at 'iou'"
+            yield text, "MODEL.COUNT_HEAD.MATCHING", STAGES
+        if not head.CLS_AGNOSTIC_BBOX_REG:
+            text = "set it True, since a cascade refines one box per proposal, not one per class"
+            yield text, "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG"
+    if "RepPoints" in names:
+        low, high = model.REPPOINTS.IOU_THRESHOLDS
+        if low > high:
+            yield "the first can't be the higher one", "MODEL.REPPOINTS.IOU_THRESHOLDS"
+        if model.REPPOINTS.NORM == "GN" and model.REPPOINTS.CONV_DIM % 32:
+            text = "with 'GN' the first must be a multiple of 32"
+            yield text, "MODEL.REPPOINTS.CONV_DIM", "MODEL.REPPOINTS.NORM"
+    if "YOLO" in names:
+        yield from _misfits_of_yolo(model.YOLO)
+    if "CountingDETR" in names:
+        detr = model.DETR
+        if not detr.PRETRAINED and detr.COUNT_LAYERS > detr.DECODER_LAYERS:
+            text = "no more layers can count than there are"
+            yield text, "MODEL.DETR.COUNT_LAYERS", "MODEL.DETR.DECODER_LAYERS"
+        if detr.NAME == "deformable_detr" and not (detr.IN_FEATURES or detr.PRETRAINED):
+            text = (
+                "the own backbone of deformable_detr is partly frozen and can't start from random "
+                "weights: name features of MODEL.BACKBONE, or weights"
+            )
+            yield text, "MODEL.DETR.IN_FEATURES", "MODEL.DETR.PRETRAINED"
+    node = model.TORCHVISION
     if node.PRETRAINED_BACKBONE and node.NAME.startswith("ssdlite"):
-        yield (
-            f"MODEL.TORCHVISION.PRETRAINED_BACKBONE is True, but torchvision gives {node.NAME} "
-            "another network with ImageNet weights than without: set it False and train from "
-            "scratch."
+        text = (
+            "torchvision gives it another network with ImageNet weights than without: set it False"
         )
+        yield text, "MODEL.TORCHVISION.NAME", "MODEL.TORCHVISION.PRETRAINED_BACKBONE"
 
 
-def _box_loss_problems(cfg: CfgNode, names: list[str]) -> Iterator[str]:
-    balanced = any(name in BALANCED_L1_HEADS for name in names)
-    for node, reader, losses in (
-        ("RPN", {"RPN", "ChunkedRPN"}, BOX_LOSSES),
-        ("RETINANET", {"RetinaNet", "CountingRetinaNet"}, BOX_LOSSES),
-        (
-            "ROI_BOX_HEAD",
-            {"StandardROIHeads", "CascadeROIHeads", *BALANCED_L1_HEADS},
-            (*BOX_LOSSES, *[BALANCED_L1][:balanced]),
-        ),
-    ):
-        loss = cfg.MODEL[node].BBOX_REG_LOSS_TYPE
-        if reader & set(names) and loss not in losses:
-            for_whom = (
-                f' "{BALANCED_L1}" is for MODEL.ROI_BOX_HEAD of {" and ".join(BALANCED_L1_HEADS)}.'
-            )
-            yield (
-                f"MODEL.{node}.BBOX_REG_LOSS_TYPE is {loss!r}; it must be one of "
-                f"{', '.join(losses)}.{for_whom if loss == BALANCED_L1 else ''}"
-            )
+def _misfits_of_yolo(node: CfgNode) -> Iterator[tuple[str, ...]]:
+    anchors, features = "MODEL.YOLO.ANCHORS", "MODEL.YOLO.IN_FEATURES"
+    if len(node.ANCHORS) != len(node.IN_FEATURES):
+        yield "each feature needs its anchors", anchors, features
+    if len(set(map(len, node.ANCHORS))) != 1 or not node.ANCHORS[0]:
+        yield "each level needs the same number of anchors, at least one", anchors
+    least = 2 ** (len(node.IN_FEATURES) - 1)
+    if least > node.NECK_CHANNELS:
+        text = f"channels are halved from feature to feature, so there must be at least {least}"
+        yield text, "MODEL.YOLO.NECK_CHANNELS", features
+    default = YOLO().IOU_AWARE_EXPONENT
+    if default != node.IOU_AWARE_EXPONENT and node.IOU_AWARE_LOSS_WEIGHT == 0:
+        text = f"no IoU is predicted: leave the first at {default}, or give the second a value"
+        yield text, "MODEL.YOLO.IOU_AWARE_EXPONENT", "MODEL.YOLO.IOU_AWARE_LOSS_WEIGHT"
 
 
-def _cascade_problems(model: CfgNode) -> Iterator[str]:
-    cascade = model.ROI_BOX_CASCADE_HEAD
-    if len(cascade.IOUS) != len(cascade.BBOX_REG_WEIGHTS):
-        yield (
-            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS has {len(cascade.IOUS)} entries and "
-            f"MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS has {len(cascade.BBOX_REG_WEIGHTS)}; "
-            "each stage needs one of both."
-        )
-    if len(cascade.IOUS) == 0 or list(model.ROI_HEADS.IOU_THRESHOLDS) != [cascade.IOUS[0]]:
-        yield (
-            f"MODEL.ROI_HEADS.IOU_THRESHOLDS is {list(model.ROI_HEADS.IOU_THRESHOLDS)} and "
-            f"MODEL.ROI_BOX_CASCADE_HEAD.IOUS is {list(cascade.IOUS)}; the first stage's threshold "
-            "is in both."
-        )
-    if not model.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG:
-        yield (
-            "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG is False; set it True, since a cascade "
-            "refines one box per proposal, not one per class."
-        )
-
-
-def _counting_problems(cfg: CfgNode, names: list[str]) -> Iterator[str]:
+def _counting_problems(cfg: CfgNode, names: Collection[str]) -> Iterator[str]:
     head = cfg.MODEL.COUNT_HEAD
     num_stages = 1
     if "CLCNetROIHeads" in names:
         num_stages = len(cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS)
     elif "CountingDETR" in names:
         num_stages = cfg.MODEL.DETR.COUNT_LAYERS
-    if "CLCNetROIHeads" in names and num_stages == 1 and head.MATCHING != "iou":
-        yield (
-            f"MODEL.COUNT_HEAD.MATCHING is {head.MATCHING!r}, which is about the later stages of "
-            "a cascade; with one stage in MODEL.ROI_BOX_CASCADE_HEAD.IOUS leave it at 'iou'."
-        )
     if head.STRATEGY == "classification":
         try:
             count_partition(cfg, num_stages)
@@ -350,63 +356,3 @@ def _counting_problems(cfg: CfgNode, names: list[str]) -> Iterator[str]:
     for key in ("LOSS", "BALANCE", "DECODE", "RANKING"):
         key = f"MODEL.COUNT_HEAD.{key}"
         yield from _vain_problems(cfg, key, *READ_WITH[key])
-
-
-def _reppoints_problems(node: CfgNode) -> Iterator[str]:
-    low, high = node.IOU_THRESHOLDS
-    if low > high:
-        yield f"MODEL.REPPOINTS.IOU_THRESHOLDS is {[low, high]}; the first can't be the higher one."
-    if node.NORM == "GN" and node.CONV_DIM % 32:
-        yield (
-            f"MODEL.REPPOINTS.CONV_DIM is {node.CONV_DIM}; with MODEL.REPPOINTS.NORM 'GN' it must "
-            "be a multiple of 32."
-        )
-
-
-def _yolo_problems(node: CfgNode) -> Iterator[str]:
-    if len(node.ANCHORS) != len(node.IN_FEATURES):
-        yield (
-            f"MODEL.YOLO.ANCHORS has {len(node.ANCHORS)} levels and MODEL.YOLO.IN_FEATURES "
-            f"{len(node.IN_FEATURES)}; each feature needs its anchors."
-        )
-    channels, levels = node.NECK_CHANNELS, len(node.IN_FEATURES)
-    if channels < 2 ** (levels - 1):
-        yield (
-            f"MODEL.YOLO.NECK_CHANNELS is {channels}, which is halved from level to level; with "
-            f"{levels} MODEL.YOLO.IN_FEATURES it must be at least {2 ** (levels - 1)}."
-        )
-    default, exponent = YOLO().IOU_AWARE_EXPONENT, node.IOU_AWARE_EXPONENT
-    if node.IOU_AWARE_LOSS_WEIGHT == 0 and exponent != default:
-        yield (
-            f"MODEL.YOLO.IOU_AWARE_EXPONENT is {exponent}, but no IoU is predicted with "
-            f"MODEL.YOLO.IOU_AWARE_LOSS_WEIGHT 0.0: leave it at {default}, or give that a weight."
-        )
-    numbers = [len(level) for level in node.ANCHORS]
-    if len(set(numbers)) != 1 or 0 in numbers:
-        yield (
-            f"MODEL.YOLO.ANCHORS has {numbers} anchors on its levels; each level needs the same "
-            "number, at least one."
-        )
-
-
-def _detr_problems(cfg: CfgNode) -> Iterator[str]:
-    node = cfg.MODEL.DETR
-    if node.HIDDEN_DIM % 32:
-        yield f"MODEL.DETR.HIDDEN_DIM is {node.HIDDEN_DIM}; it must be a multiple of 32."
-    if not node.PRETRAINED and node.COUNT_LAYERS > node.DECODER_LAYERS:
-        yield (
-            f"MODEL.DETR.COUNT_LAYERS is {node.COUNT_LAYERS}, but MODEL.DETR.DECODER_LAYERS is "
-            f"{node.DECODER_LAYERS}: no more layers can count than there are."
-        )
-    if node.NAME == "deformable_detr" and not (node.IN_FEATURES or node.PRETRAINED):
-        yield (
-            "MODEL.DETR.IN_FEATURES is empty, but the own backbone of deformable_detr is partly "
-            "frozen and can't start from random weights: name features of MODEL.BACKBONE, or "
-            "weights in MODEL.DETR.PRETRAINED."
-        )
-    for key, names in (
-        ("HIDDEN_EXPANSION", ("rtdetr_v2", "d_fine")),
-        ("NUM_DENOISING", ("rtdetr_v2", "d_fine")),
-        ("DEPTH_MULT", ("d_fine",)),
-    ):
-        yield from _vain_problems(cfg, f"MODEL.DETR.{key}", "MODEL.DETR.NAME", names)

@@ -12,91 +12,79 @@ from msgspec import Meta
 from .nodes import AtLeast1, NotNegative, Number, Positive, Probability, Share
 
 Norm = Literal["", "BN", "FrozenBN", "GN", "SyncBN", "nnSyncBN", "naiveSyncBN", "naiveSyncBN_N"]
-Channels = tuple[float, float, float]
 Shares = tuple[Share, ...]
-Pooler = Literal["ROIAlign", "ROIAlignV2", "ROIPool", "ROIAlignRotated"]
-Sizes = Annotated[tuple[Number, ...], Meta(min_length=1)]
-Momentum = Annotated[float, Meta(ge=0, lt=1)]
 
-# Types as those of the project's keys. Of keys that are not here only the kind is checked.
-KEYS: dict[str, Any] = {
+# Types, as of the project's keys, by how a key ends, the first that fits. Detectron2 has the same
+# name in several nodes. Of other keys only the kind is checked.
+_KEYS: dict[str, Any] = {
+    "AUG.MAX_SIZE": AtLeast1,
+    "AUG.MIN_SIZES": Annotated[tuple[AtLeast1, ...], Meta(min_length=1)],
+    "CROP.SIZE": tuple[Positive, Positive],
+    "CROP.TYPE": Literal["relative", "relative_range", "absolute", "absolute_range"],
     "DATALOADER.NUM_WORKERS": Number,
-    "DATALOADER.REPEAT_THRESHOLD": NotNegative,
-    "DATALOADER.SAMPLER_TRAIN": Literal["TrainingSampler", "RepeatFactorTrainingSampler"],
-    "INPUT.CROP.SIZE": tuple[Positive, Positive],
-    "INPUT.CROP.TYPE": Literal["relative", "relative_range", "absolute", "absolute_range"],
     "INPUT.FORMAT": Literal["BGR", "RGB", "L", "YUV-BT.601"],
-    "INPUT.MAX_SIZE_TEST": AtLeast1,
-    "INPUT.MAX_SIZE_TRAIN": AtLeast1,
-    "INPUT.MIN_SIZE_TEST": Number,
-    "INPUT.MIN_SIZE_TRAIN": Sizes,
-    "INPUT.MIN_SIZE_TRAIN_SAMPLING": Literal["choice", "range"],
-    "INPUT.RANDOM_FLIP": Literal["none", "horizontal", "vertical"],
-    "MODEL.BACKBONE.FREEZE_AT": Number,
-    "MODEL.FPN.FUSE_TYPE": Literal["sum", "avg"],
-    "MODEL.FPN.NORM": Norm,
-    "MODEL.FPN.OUT_CHANNELS": AtLeast1,
-    "MODEL.PIXEL_MEAN": Channels,
-    "MODEL.PIXEL_STD": tuple[Positive, Positive, Positive],
-    "MODEL.RESNETS.DEPTH": Literal[18, 34, 50, 101, 152],
-    "MODEL.RESNETS.NORM": Norm,
-    "MODEL.RESNETS.RES5_DILATION": Literal[1, 2],
-    "MODEL.RETINANET.FOCAL_LOSS_ALPHA": Share,
-    "MODEL.RETINANET.FOCAL_LOSS_GAMMA": NotNegative,
-    "MODEL.RETINANET.IOU_THRESHOLDS": Shares,
-    "MODEL.RETINANET.NMS_THRESH_TEST": Share,
-    "MODEL.RETINANET.NORM": Norm,
-    "MODEL.RETINANET.NUM_CLASSES": AtLeast1,
-    "MODEL.RETINANET.NUM_CONVS": Number,
-    "MODEL.RETINANET.PRIOR_PROB": Probability,
-    "MODEL.RETINANET.SCORE_THRESH_TEST": Share,
-    "MODEL.RETINANET.TOPK_CANDIDATES_TEST": AtLeast1,
-    "MODEL.ROI_BOX_CASCADE_HEAD.IOUS": Shares,
-    "MODEL.ROI_BOX_HEAD.CONV_DIM": AtLeast1,
-    "MODEL.ROI_BOX_HEAD.FC_DIM": AtLeast1,
-    "MODEL.ROI_BOX_HEAD.NORM": Norm,
-    "MODEL.ROI_BOX_HEAD.NUM_CONV": Number,
-    "MODEL.ROI_BOX_HEAD.NUM_FC": Number,
-    "MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION": AtLeast1,
-    "MODEL.ROI_BOX_HEAD.POOLER_SAMPLING_RATIO": Number,
-    "MODEL.ROI_BOX_HEAD.POOLER_TYPE": Pooler,
-    "MODEL.ROI_BOX_HEAD.SMOOTH_L1_BETA": NotNegative,
-    "MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE": AtLeast1,
-    "MODEL.ROI_HEADS.IOU_THRESHOLDS": Shares,
-    "MODEL.ROI_HEADS.NMS_THRESH_TEST": Share,
-    "MODEL.ROI_HEADS.NUM_CLASSES": AtLeast1,
-    "MODEL.ROI_HEADS.POSITIVE_FRACTION": Share,
-    "MODEL.ROI_HEADS.SCORE_THRESH_TEST": Share,
-    "MODEL.RPN.BATCH_SIZE_PER_IMAGE": AtLeast1,
-    "MODEL.RPN.IOU_THRESHOLDS": Shares,
-    "MODEL.RPN.LOSS_WEIGHT": NotNegative,
-    "MODEL.RPN.NMS_THRESH": Share,
-    "MODEL.RPN.POSITIVE_FRACTION": Share,
-    "MODEL.RPN.POST_NMS_TOPK_TEST": AtLeast1,
-    "MODEL.RPN.POST_NMS_TOPK_TRAIN": AtLeast1,
-    "MODEL.RPN.PRE_NMS_TOPK_TEST": AtLeast1,
-    "MODEL.RPN.PRE_NMS_TOPK_TRAIN": AtLeast1,
-    "MODEL.RPN.SMOOTH_L1_BETA": NotNegative,
-    "SOLVER.BASE_LR": NotNegative,
-    "SOLVER.CHECKPOINT_PERIOD": AtLeast1,
-    "SOLVER.CLIP_GRADIENTS.CLIP_TYPE": Literal["value", "norm", "full_model"],
-    "SOLVER.CLIP_GRADIENTS.CLIP_VALUE": Positive,
-    "SOLVER.CLIP_GRADIENTS.NORM_TYPE": Positive,
+    "PRECISE_BN.NUM_ITER": AtLeast1,
+    "RESNETS.DEPTH": Literal[18, 34, 50, 101, 152],
+    "ROI_BOX_CASCADE_HEAD.IOUS": Shares,
+    "ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE": Literal["smooth_l1", "giou", "diou", "ciou", "balanced_l1"],
     "SOLVER.GAMMA": NotNegative,
-    "SOLVER.IMS_PER_BATCH": AtLeast1,
-    "SOLVER.LR_SCHEDULER_NAME": Literal["WarmupMultiStepLR", "WarmupCosineLR"],
-    "SOLVER.MAX_ITER": AtLeast1,
-    "SOLVER.MOMENTUM": Momentum,
+    "SOLVER.MOMENTUM": Annotated[float, Meta(ge=0, lt=1)],
     "SOLVER.STEPS": tuple[Number, ...],
-    "SOLVER.WARMUP_FACTOR": NotNegative,
-    "SOLVER.WARMUP_ITERS": Number,
-    "SOLVER.WARMUP_METHOD": Literal["constant", "linear"],
-    "SOLVER.WEIGHT_DECAY": NotNegative,
-    "TEST.AUG.MAX_SIZE": AtLeast1,
-    "TEST.AUG.MIN_SIZES": Annotated[tuple[AtLeast1, ...], Meta(min_length=1)],
-    "TEST.DETECTIONS_PER_IMAGE": AtLeast1,
-    "TEST.EVAL_PERIOD": Number,
-    "TEST.PRECISE_BN.NUM_ITER": AtLeast1,
+    "BASE_LR": NotNegative,
+    "BATCH_SIZE_PER_IMAGE": AtLeast1,
+    "BBOX_REG_LOSS_TYPE": Literal["smooth_l1", "giou", "diou", "ciou"],
+    "CHECKPOINT_PERIOD": AtLeast1,
+    "CLIP_TYPE": Literal["value", "norm", "full_model"],
+    "CLIP_VALUE": Positive,
+    "CONV_DIM": AtLeast1,
+    "DETECTIONS_PER_IMAGE": AtLeast1,
+    "EVAL_PERIOD": Number,
+    "FC_DIM": AtLeast1,
+    "FOCAL_LOSS_ALPHA": Share,
+    "FOCAL_LOSS_GAMMA": NotNegative,
+    "FREEZE_AT": Number,
+    "FUSE_TYPE": Literal["sum", "avg"],
+    "IMS_PER_BATCH": AtLeast1,
+    "IOU_THRESHOLDS": Shares,
+    "LOSS_WEIGHT": NotNegative,
+    "LR_SCHEDULER_NAME": Literal["WarmupMultiStepLR", "WarmupCosineLR"],
+    "MAX_ITER": AtLeast1,
+    "MAX_SIZE_TEST": AtLeast1,
+    "MAX_SIZE_TRAIN": AtLeast1,
+    "MIN_SIZE_TEST": Number,
+    "MIN_SIZE_TRAIN": Annotated[tuple[Number, ...], Meta(min_length=1)],
+    "MIN_SIZE_TRAIN_SAMPLING": Literal["choice", "range"],
+    "NMS_THRESH": Share,
+    "NMS_THRESH_TEST": Share,
+    "NORM": Norm,
+    "NORM_TYPE": Positive,
+    "NUM_CLASSES": AtLeast1,
+    "NUM_CONV": Number,
+    "NUM_CONVS": Number,
+    "NUM_FC": Number,
+    "OUT_CHANNELS": AtLeast1,
+    "PIXEL_MEAN": tuple[float, float, float],
+    "PIXEL_STD": tuple[Positive, Positive, Positive],
+    "POOLER_RESOLUTION": AtLeast1,
+    "POOLER_SAMPLING_RATIO": Number,
+    "POOLER_TYPE": Literal["ROIAlign", "ROIAlignV2", "ROIPool", "ROIAlignRotated"],
+    "POSITIVE_FRACTION": Share,
+    "POST_NMS_TOPK_TEST": AtLeast1,
+    "POST_NMS_TOPK_TRAIN": AtLeast1,
+    "PRE_NMS_TOPK_TEST": AtLeast1,
+    "PRE_NMS_TOPK_TRAIN": AtLeast1,
+    "PRIOR_PROB": Probability,
+    "RANDOM_FLIP": Literal["none", "horizontal", "vertical"],
+    "REPEAT_THRESHOLD": NotNegative,
+    "RES5_DILATION": Literal[1, 2],
+    "SAMPLER_TRAIN": Literal["TrainingSampler", "RepeatFactorTrainingSampler"],
+    "SCORE_THRESH_TEST": Share,
+    "SMOOTH_L1_BETA": NotNegative,
+    "TOPK_CANDIDATES_TEST": AtLeast1,
+    "WARMUP_FACTOR": NotNegative,
+    "WARMUP_ITERS": Number,
+    "WARMUP_METHOD": Literal["constant", "linear"],
+    "WEIGHT_DECAY": NotNegative,
 }
 
 # What builds feature maps: p<i> of each res<i> in MODEL.FPN.IN_FEATURES, and so many coarser ones.
@@ -106,17 +94,19 @@ _PYRAMIDS = {
     "build_retinanet_resnet_fpn_backbone": 2,
     "build_timm_retinanet_fpn_backbone": 2,
 }
-# Which keys name feature maps, by the part that reads them.
+# Heads of the project.
+OUR_HEADS = ("CLCNetROIHeads", "FasterRCNNROIHeads")
+# Which keys name feature maps, and the parts that read them.
 _READERS = {
-    "RPN": "MODEL.RPN.IN_FEATURES",
-    "ChunkedRPN": "MODEL.RPN.IN_FEATURES",
-    "CLCNetROIHeads": "MODEL.ROI_HEADS.IN_FEATURES",
-    "FasterRCNNROIHeads": "MODEL.ROI_HEADS.IN_FEATURES",
-    "StandardROIHeads": "MODEL.ROI_HEADS.IN_FEATURES",
-    "CascadeROIHeads": "MODEL.ROI_HEADS.IN_FEATURES",
-    "RetinaNet": "MODEL.RETINANET.IN_FEATURES",
-    "CountingRetinaNet": "MODEL.RETINANET.IN_FEATURES",
+    "MODEL.RPN.IN_FEATURES": ("RPN", "ChunkedRPN"),
+    "MODEL.ROI_HEADS.IN_FEATURES": ("StandardROIHeads", "CascadeROIHeads", *OUR_HEADS),
+    "MODEL.RETINANET.IN_FEATURES": ("RetinaNet", "CountingRetinaNet"),
 }
+
+
+def type_of(key: str) -> Any:
+    """What a key may be; None if that is not in the table."""
+    return next((kind for end, kind in _KEYS.items() if f".{key}".endswith(f".{end}")), None)
 
 
 def same_kind(value: Any, default: Any) -> bool:
@@ -167,8 +157,9 @@ def feature_problems(cfg: CfgNode, parts: dict[str, str]) -> Iterator[str]:
         ]
     elif backbone == "build_resnet_backbone":
         given = list(model.RESNETS.OUT_FEATURES)
-    keys = dict.fromkeys(_READERS[name] for name in parts.values() if name in _READERS)
-    for key in keys:
+    for key, readers in _READERS.items():
+        if not {*readers} & {*parts.values()}:
+            continue
         node = key.split(".")[1]
         asked = list(model[node].IN_FEATURES)
         if not asked or (given is not None and not set(asked) <= set(given)):

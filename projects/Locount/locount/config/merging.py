@@ -16,9 +16,9 @@ from typing import SupportsFloat
 from detectron2.config import CfgNode
 
 from ..config_files import get_config_file
-from ..errors import InputError, listing
+from ..errors import InputError
 from ..texts import TextError, read_yaml
-from .checks import RENAMED, allowed, flatten, get, project_keys
+from .checks import RENAMED, allowed, flatten, get, project_keys, raise_problems
 
 # Nodes and keys of earlier versions, and what to write instead.
 GONE = {
@@ -28,6 +28,7 @@ GONE = {
     "MODEL.BFP.REDUCTION": "delete it. The non-local block has the channels of the FPN",
     "MODEL.YOLO.LABEL_SMOOTH": "delete it. Targets of a class are 0 and 1",
     "MODEL.REPPOINTS.TRANSFORM": "delete it. Boxes are spanned by the points' moments",
+    "AUGMENTATION.COPY_PASTE": "delete it. Groups are not pasted any more",
 }
 # The values, as a config.yaml has them, with which they did nothing, or what is done now.
 GONE_DEFAULTS = {
@@ -43,6 +44,7 @@ GONE_DEFAULTS = {
     "MODEL.BFP.REDUCTION": 1,
     "MODEL.YOLO.LABEL_SMOOTH": 0.0,
     "MODEL.REPPOINTS.TRANSFORM": "moment",
+    "AUGMENTATION.COPY_PASTE": 0,
 }
 
 # The key of the files that a file is based on, and how many they can be.
@@ -63,7 +65,7 @@ def find_config(config_file: str | os.PathLike) -> str:
 
 
 def file_keys(config_file: str | os.PathLike) -> dict[str, object]:
-    """The keys and values of a YAML file and of the files it is based on.
+    """The keys and values of a YAML file, over those of the files that its ``_BASE_`` names.
 
     Args:
         config_file: as for :func:`find_config`.
@@ -71,16 +73,7 @@ def file_keys(config_file: str | os.PathLike) -> dict[str, object]:
     Raises:
         InputError: for a file that is missing or is not a config.
     """
-    return dict(flatten(read_nodes(config_file)))
-
-
-def read_nodes(config_file: str | os.PathLike) -> dict:
-    """The nodes of a YAML file, over those of the files that its ``_BASE_`` names.
-
-    Raises:
-        InputError: as :func:`file_keys`.
-    """
-    return _read(find_config(config_file), [])
+    return dict(flatten(_read(find_config(config_file), [])))
 
 
 def _read(path: str, read: list[str]) -> dict:
@@ -115,25 +108,6 @@ def _lay_over(nodes: dict, others: dict) -> None:
             nodes[key] = value
 
 
-def merge_saved(cfg: CfgNode, saved: Mapping, source: str) -> list[str]:
-    """Give keys of a config the values of one that another version may have saved.
-
-    Args:
-        saved: its nodes.
-        source: of it, for messages.
-
-    Returns:
-        The keys that this version does not have, with their values; they are left out.
-
-    Raises:
-        InputError: as :func:`merge`.
-    """
-    known = dict(flatten(cfg))
-    values = renewed(dict(flatten(saved)), source)
-    merge(cfg, {key: value for key, value in values.items() if key in known}, source)
-    return [f"{key}: {value}" for key, value in values.items() if key not in known]
-
-
 def option_keys(opts: Sequence[object]) -> dict[str, object]:
     """The keys and values of options, which are keys and values in turn."""
     if len(opts) % 2:
@@ -163,23 +137,28 @@ def renewed(values: Mapping[str, object], source: str = "") -> dict[str, object]
     return kept
 
 
-def merge(cfg: CfgNode, values: Mapping[str, object], source: str = "") -> None:
+def merge(
+    cfg: CfgNode, values: Mapping[str, object], source: str = "", *, saved: bool = False
+) -> list[str]:
     """Give keys of a config their values.
 
     Args:
         source: of the values, for the message.
+        saved: another version may have saved them: keys that this one does not have are left out.
+
+    Returns:
+        What is left out, with its values.
 
     Raises:
         InputError: listing each key that does not exist, with the nearest one that does, and each
             value of another type.
     """
+    values = renewed(values, source)
+    known = dict(flatten(cfg)) if saved else values
     # Of a node that is gone all keys have one cure.
-    items = renewed(values, source).items()
-    problems = list(dict.fromkeys(filter(None, (_set(cfg, *item) for item in items))))
-    if len(problems) == 1:
-        raise InputError(f"{source}{problems[0]}")
-    if problems:
-        raise InputError(f"{source}{len(problems)} keys can't be used:\n{listing(problems)}")
+    problems = (_set(cfg, key, value) for key, value in values.items() if key in known)
+    raise_problems(dict.fromkeys(filter(None, problems)), source)
+    return [f"{key}: {value}" for key, value in values.items() if key not in known]
 
 
 def _set(cfg: CfgNode, key: str, value: object) -> str | None:

@@ -96,13 +96,31 @@ class BFP(Struct):
     """Level to whose size all others are resized; 0 is the finest."""
 
 
-class RepPoints(Struct):
-    """RepPoints. Values of the paper (Yang et al., ICCV 2019) and of its authors' training."""
+class Detector(Struct):
+    """What all detectors have that are not of Detectron2."""
 
     NUM_CLASSES: AtLeast1 = 80
     """Without background. If no config sets it, training takes the number of the data."""
+
+
+class DenseDetector(Detector):
+    """What detectors have that classify every location of a pyramid with focal loss."""
+
     IN_FEATURES: Names = ("p3", "p4", "p5", "p6", "p7")
     """Levels of the pyramid from the finest on, each with twice the stride."""
+    PRIOR_PROB: Probability = 0.01
+    """Score that every class has when training starts."""
+    FOCAL_LOSS_ALPHA: Share = 0.25
+    """Focal loss: weight of objects (α)."""
+    FOCAL_LOSS_GAMMA: NotNegative = 2.0
+    """Focal loss: exponent (γ)."""
+    TOPK_CANDIDATES_TEST: AtLeast1 = 1000
+    """Best candidates of each level that go into suppression."""
+
+
+class RepPoints(DenseDetector):
+    """RepPoints. Values of the paper (Yang et al., ICCV 2019) and of its authors' training."""
+
     NUM_CONVS: Number = 3
     """Convolutions in each of the two towers."""
     CONV_DIM: AtLeast1 = 256
@@ -117,12 +135,6 @@ class RepPoints(Struct):
     IOU_THRESHOLDS: tuple[Overlap, Overlap] = (0.4, 0.5)
     """A pseudo box is background for the second stage below the first IoU and foreground from the
     second on; between them it trains nothing."""
-    PRIOR_PROB: Probability = 0.01
-    """Score that every class has when training starts."""
-    FOCAL_LOSS_ALPHA: Share = 0.25
-    """Focal loss: weight of objects (α)."""
-    FOCAL_LOSS_GAMMA: NotNegative = 2.0
-    """Focal loss: exponent (γ)."""
     SMOOTH_L1_LOSS_BETA: NotNegative = 0.11
     """Where the box losses turn from quadratic to linear."""
     CLS_LOSS_WEIGHT: NotNegative = 1.0
@@ -133,47 +145,31 @@ class RepPoints(Struct):
     """Weight of the loss of the boxes after the points are moved."""
     SCORE_THRESH_TEST: Share = 0.05
     """Detections have a higher score than this."""
-    TOPK_CANDIDATES_TEST: AtLeast1 = 1000
-    """Best candidates of each level that go into suppression."""
     NMS_THRESH_TEST: Share = 0.5
     """IoU of non-maximum suppression."""
 
 
-class FCOS(Struct):
+class FCOS(DenseDetector):
     """FCOS (Tian et al., ICCV 2019)."""
 
-    NUM_CLASSES: AtLeast1 = 80
-    """Without background. If no config sets it, training takes the number of the data."""
-    IN_FEATURES: Names = ("p3", "p4", "p5", "p6", "p7")
-    """Levels of the pyramid, from the finest on."""
     NUM_CONVS: Number = 4
     """Convolutions in each of the two towers."""
     NORM: Literal["GN", "BN", "SyncBN", "FrozenBN", ""] = "GN"
     """Of the towers. "BN" and "SyncBN" have their own statistics per level."""
-    PRIOR_PROB: Probability = 0.01
-    """Score that every class has when training starts."""
     CENTER_SAMPLING_RADIUS: NotNegative = 1.5
     """Locations up to this many strides from the center of an object are trained to find it; 0: all
     inside its box."""
-    FOCAL_LOSS_ALPHA: Share = 0.25
-    """Focal loss: weight of objects (α)."""
-    FOCAL_LOSS_GAMMA: NotNegative = 2.0
-    """Focal loss: exponent (γ)."""
     SCORE_THRESH_TEST: Share = 0.2
     """Detections have a higher root of class score times centerness than this."""
-    TOPK_CANDIDATES_TEST: AtLeast1 = 1000
-    """Best candidates of each level that go into suppression."""
     NMS_THRESH_TEST: Share = 0.6
     """IoU of non-maximum suppression."""
 
 
-class Torchvision(Struct):
+class Torchvision(Detector):
     """SSD, torchvision's or built from its parts."""
 
     NAME: Literal["ssd300_vgg16", "ssd512_vgg16", "ssdlite320_mobilenet_v3_large"] = "ssd300_vgg16"
     """Every image is resized to the square in the name."""
-    NUM_CLASSES: AtLeast1 = 80
-    """Without background. If no config sets it, training takes the number of the data."""
     PRETRAINED_BACKBONE: bool = False
     """Start from torchvision's ImageNet weights, if MODEL.WEIGHTS is empty. Not possible with
     ssdlite, for which torchvision would build another network."""
@@ -183,11 +179,9 @@ class Torchvision(Struct):
     """IoU of non-maximum suppression."""
 
 
-class YOLO(Struct):
+class YOLO(Detector):
     """YOLOv3, and with other values PP-YOLO (configs/Base-PPYOLO.yaml)."""
 
-    NUM_CLASSES: AtLeast1 = 80
-    """Without background. If no config sets it, training takes the number of the data."""
     IN_FEATURES: Names = ("res3", "res4", "res5")
     """Features of the timm model, from the finest on, each with twice the stride."""
     ANCHORS: tuple[tuple[tuple[Positive, Positive], ...], ...] = (
@@ -227,14 +221,12 @@ class YOLO(Struct):
     """IoU of non-maximum suppression."""
 
 
-class DETR(Struct):
+class DETR(Detector):
     """Detection transformers of the library transformers, which can count (docs/detr.md)."""
 
     NAME: Literal["deformable_detr", "rtdetr_v2", "d_fine"] = "d_fine"
     """Deformable DETR (Zhu et al., ICLR 2021) in two stages and with refined boxes, RT-DETRv2 (Lv
     et al., 2024) or D-FINE (Peng et al., ICLR 2025)."""
-    NUM_CLASSES: AtLeast1 = 80
-    """Without background. If no config sets it, training takes the number of the data."""
     IN_FEATURES: tuple[str, ...] = ()
     """Features of MODEL.BACKBONE, from the finest on, each with twice the stride. Empty: the
     network's own backbone, from random weights or those of PRETRAINED."""
@@ -243,8 +235,8 @@ class DETR(Struct):
     wrote, if MODEL.WEIGHTS is empty; this also decides how large the network is."""
     NUM_QUERIES: AtLeast1 = 300
     """Objects that can be found in a photo."""
-    HIDDEN_DIM: AtLeast1 = 256
-    """Channels of encoder and decoder, a multiple of 32."""
+    HIDDEN_DIM: Annotated[int, Meta(ge=32, multiple_of=32)] = 256
+    """Channels of encoder and decoder."""
     FFN_DIM: AtLeast1 = 1024
     """Channels between the two linear layers of each layer."""
     ENCODER_LAYERS: AtLeast1 = 1
@@ -305,8 +297,6 @@ class Augmentation(Struct):
     COLOR."""
     POLICY: Literal["none", "v0", "v1"] = "none"
     """Policy of AutoAugment for detection; v0 is that of its paper."""
-    COPY_PASTE: Number = 0
-    """Largest number of groups from other photos pasted onto a photo."""
 
 
 class Predict(Struct):

@@ -10,8 +10,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ..files import collector_paused
 from .formats.base import Source
-from .formats.named import BUILTIN, source_of
 from .formats.records import Records
+from .formats.registry import BUILTIN, source_of
 
 
 def _load(name: str) -> Records:

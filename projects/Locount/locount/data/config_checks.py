@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
+from itertools import zip_longest
 
 import numpy as np
 from detectron2.config import CfgNode
@@ -80,7 +81,7 @@ def check_classes(cfg: CfgNode, names: Sequence[str]) -> None:
         if classes[name] != classes[first]:
             raise DatasetError(
                 f"The datasets {first!r} and {name!r} have different categories, so that one model "
-                f"can't serve both: {_difference(classes[first], classes[name])}. Give both the "
+                f"can't serve both: {difference(classes[first], classes[name])}. Give both the "
                 "same categories in the same order (Locount layout: categories.txt), or one map: "
                 f"?map=FILE.csv with lines from,to, or {with_option(first, 'as=product')!r} and "
                 f"{with_option(name, 'as=product')!r} for one category."
@@ -163,7 +164,8 @@ def warn_of_crowds(cfg: CfgNode, name: str, records: Sequence[dict]) -> None:
         )
 
 
-def _difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
+def difference(ours: Sequence[object], theirs: Sequence[object]) -> str:
+    """What two lists of names or ids, which are not equal, have not in common."""
     only = [
         f"only the {which} has {', '.join(map(repr, names[:MAX_LISTED]))}"
         + (f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else "")
@@ -175,5 +177,6 @@ def _difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
     ]
     if only:
         return "; ".join(only)
-    i = next(i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b)
-    return f"number {i} is {ours[i]!r} in one and {theirs[i]!r} in the other"
+    pairs = enumerate(zip_longest(ours, theirs))
+    i, (a, b) = next((i, pair) for i, pair in pairs if pair[0] != pair[1])
+    return f"number {i} is {a!r} in one and {b!r} in the other"

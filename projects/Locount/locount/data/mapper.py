@@ -13,8 +13,8 @@ from detectron2.data import detection_utils as utils
 from detectron2.data import transforms as T
 from detectron2.structures import Boxes, BoxMode
 
-from .augmentation import CopyPaste, CountAugInput, build_augmentations, count_what_is_visible
-from .augmentation.build import check_augmentation_config
+from ..config import check_config
+from .augmentation import AutoAugment, CountAugInput, RandomColor, count_what_is_visible
 from .images import read_image
 
 
@@ -38,29 +38,28 @@ class LocountDatasetMapper(DatasetMapper):
         *,
         max_hidden_items: float = math.inf,
         min_visible: float = 0.0,
-        copy_paste: CopyPaste | None = None,
         **kwargs,
     ):
         """
         Args:
             max_hidden_items, min_visible: as for :func:`count_what_is_visible`.
-            copy_paste: is applied before all augmentations.
             kwargs: as for :class:`DatasetMapper`.
         """
         super().__init__(is_train, **kwargs)
         self.max_hidden_items, self.min_visible = max_hidden_items, min_visible
-        self.copy_paste = copy_paste
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict:
         ret = super().from_config(cfg, is_train)
         if is_train:
-            check_augmentation_config(cfg)
-            node = cfg.AUGMENTATION
-            ret["augmentations"] += build_augmentations(cfg)
+            check_config(cfg, features=False)
+            node, image_format = cfg.AUGMENTATION, cfg.INPUT.FORMAT
+            if node.COLOR > 0:
+                ret["augmentations"].append(RandomColor(node.COLOR, image_format))
+            if node.POLICY != "none":
+                ret["augmentations"].append(AutoAugment(node.POLICY, image_format))
             ret["max_hidden_items"] = node.MAX_HIDDEN_ITEMS
             ret["min_visible"] = node.MIN_VISIBLE
-            ret["copy_paste"] = CopyPaste(node.COPY_PASTE) if node.COPY_PASTE else None
         return ret
 
     def __call__(self, dataset_dict: dict) -> dict:
@@ -75,8 +74,6 @@ class LocountDatasetMapper(DatasetMapper):
 
         annotations = [a for a in dataset_dict.get("annotations", ()) if not a.get("iscrowd", 0)]
         aug_input = CountAugInput(image, boxes=_boxes(annotations))
-        if self.copy_paste is not None and "annotations" in dataset_dict:
-            annotations += self.copy_paste(aug_input, annotations)
         transforms = self.augmentations(aug_input)
         image_shape = aug_input.image.shape[:2]
         chw = np.ascontiguousarray(aug_input.image.transpose(2, 0, 1))

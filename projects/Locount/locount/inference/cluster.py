@@ -7,7 +7,6 @@ photos are done, so that what a run has done is in the parts, and another run go
 from __future__ import annotations
 
 import hashlib
-import importlib
 import math
 import os
 import tempfile
@@ -21,7 +20,7 @@ from typing import Any
 import msgspec
 
 from ..data.images import PICTURE_SUFFIXES
-from ..errors import InputError
+from ..errors import InputError, require
 from .inputs import Failure, StoredImage, expand_inputs, is_video, unreadable
 from .journal import Entry, file_stamp, recorded_name
 from .parts import keep_current, locked_parts, settle, write_part
@@ -32,6 +31,8 @@ from .run import run_settings
 PHOTOS_PER_PART = 256
 # How often photos are tried with which a worker dies, beside the first time.
 RETRIES = 3
+# Of the extra `ray`, which every machine needs.
+MODULES = ("fsspec", "pyarrow", "ray.data")
 # Of a file: no picture that can be opened is larger.
 MAX_BYTES = 1 << 30
 
@@ -52,18 +53,6 @@ class Summary:
     boxes: int = 0
     instances: int = 0
     failures: list[Failure] = field(default_factory=list)
-
-
-def require_ray() -> None:
-    """Raises :class:`InputError` if the packages of the extra ``ray`` are missing."""
-    try:
-        for package in ("fsspec", "pyarrow", "ray.data"):
-            importlib.import_module(package)
-    except ImportError as error:
-        raise InputError(
-            f"{error.name} is not installed: pip install 'locount[ray]', or -e '.[ray]' in a "
-            "checkout, on every machine"
-        ) from error
 
 
 def predict_on_cluster(
@@ -93,7 +82,7 @@ def predict_on_cluster(
         InputError: if inputs lead to no photo, there is no such cluster, or the folder holds
             results of another model or with other options.
     """
-    require_ray()
+    require("ray", *MODULES)
     import fsspec
 
     summary = Summary()

@@ -9,7 +9,7 @@ from pathlib import Path
 from detectron2.config import CfgNode, get_cfg
 
 from ..config import add_locount_config
-from ..config.merging import merge_saved, read_nodes
+from ..config.merging import file_keys, merge
 from ..errors import InputError, listing
 from ..evaluation.reading import Photo, read_photos
 from ..texts import TextError, parse_json, read_lines
@@ -103,7 +103,7 @@ def _read_config(path: Path) -> CfgNode:
         raise InputError(f"{path} is missing: name the OUTPUT_DIR of a run of train_net.py")
     cfg = get_cfg()
     add_locount_config(cfg)
-    merge_saved(cfg, read_nodes(str(path)), f"{path}: ")
+    merge(cfg, file_keys(path), f"{path}: ", saved=True)
     return cfg
 
 

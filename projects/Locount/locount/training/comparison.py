@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from ..checkpoint import load_weights
 from ..config import changed, load_config, merge_options, named_keys
+from ..config.merging import option_keys
 from ..data import check_datasets, fill_num_classes, register_datasets
 from ..errors import InputError
 from ..files import locked_folder, to_csv, write_bytes, write_json
@@ -97,18 +98,12 @@ def key_values(options: Sequence[str]) -> tuple[str, ...]:
 
 
 def options(words: Sequence[str]) -> tuple[str, ...]:
-    """Keys and values in turn, of ``KEY VALUE``, or of ``KEY=VALUE`` as in a row.
+    """Keys and values in turn, checked as in :func:`key_values`.
 
     Raises:
         InputError: for a key without a value, or one that the comparison sets.
     """
-    words, pairs = list(words), []
-    while words:
-        word = words.pop(0)
-        if "=" not in word:  # which no key has in it
-            word = f"{word}={words.pop(0)}" if words else word
-        pairs.append(word)
-    return key_values(pairs)
+    return key_values([f"{key}={value}" for key, value in option_keys(words).items()])
 
 
 def distinct_names(texts: Iterable[str]) -> dict[str, str]:

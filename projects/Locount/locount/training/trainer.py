@@ -43,11 +43,6 @@ class Trainer(DefaultTrainer):
     _average: WeightAverage | None = None
 
     def __init__(self, cfg: CfgNode):
-        if cfg.MODEL.EMA.ENABLED and cfg.TEST.PRECISE_BN.ENABLED:
-            raise InputError(
-                "TEST.PRECISE_BN.ENABLED sets statistics of the weights in training, but with "
-                "MODEL.EMA.ENABLED their average is evaluated and saved: turn one of them off."
-            )
         mixed = cfg.SOLVER.AMP.ENABLED
         if mixed and half_type(torch.device(cfg.MODEL.DEVICE)) == torch.bfloat16:
             # AMPTrainer scales gradients, as only float16 needs.

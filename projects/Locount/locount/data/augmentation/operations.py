@@ -31,26 +31,18 @@ def _either_way(value: float) -> float:
     return value if rng.rand() < 0.5 else -value
 
 
-def translation(dx: float, dy: float) -> np.ndarray:
-    return np.array([[1.0, 0, dx], [0, 1, dy]])
+def _shift(axis: int, pixels: int) -> np.ndarray:
+    """The map (2 x 3) of a shift along x (0) or y (1)."""
+    matrix = np.eye(2, 3)
+    matrix[axis, 2] = _either_way(pixels)
+    return matrix
 
 
-def shear(along_x: float, along_y: float) -> np.ndarray:
-    """About the top left corner, which stays."""
-    return np.array([[1.0, along_x, 0], [along_y, 1, 0]])
-
-
-def _translate(image: np.ndarray, level: int) -> T.Transform:
-    return AffineTransform(translation(_either_way(_pixels(image, 25 * level)), 0))
-
-
-def _shear(axis: int) -> ImageOperation:
-    def operation(image: np.ndarray, level: int) -> T.Transform:
-        way = np.zeros(2)
-        way[axis] = _either_way(0.03 * level)
-        return AffineTransform(shear(*way))
-
-    return operation
+def _shear(axis: int, level: int) -> np.ndarray:
+    """The map (2 x 3) of a shear about the top left corner, which stays."""
+    matrix = np.eye(2, 3)
+    matrix[axis, 1 - axis] = _either_way(0.03 * level)
+    return matrix
 
 
 def _rotate(image: np.ndarray, level: int) -> T.Transform:
@@ -59,52 +51,39 @@ def _rotate(image: np.ndarray, level: int) -> T.Transform:
     return AffineTransform(cv2.getRotationMatrix2D(center, _either_way(3 * level), 1))
 
 
-def _cutout_around(box: np.ndarray, half_side: int) -> np.ndarray:
-    """A square whose center lies anywhere in a box."""
-    center = (box[:2] + rng.rand(2) * (box[2:] - box[:2])).astype(int)
-    return np.concatenate([center - half_side, center + half_side])
-
-
-def _clip(square: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    return np.clip(square, np.tile(frame[:2], 2), np.tile(frame[2:], 2))
+def _cutout_in(box: np.ndarray, half_side: int) -> np.ndarray:
+    """What lies in a box of a square whose center is anywhere in it."""
+    low, high = box[:2], box[2:]
+    center = (low + rng.rand(2) * (high - low)).astype(int)
+    return np.clip([center - half_side, center + half_side], low, high).ravel()
 
 
 def _cutout(image: np.ndarray, level: int) -> T.Transform:
-    frame = frame_of(image)
-    return CoverTransform(_clip(_cutout_around(frame, _pixels(image, 10 * level)), frame))
+    return CoverTransform(_cutout_in(frame_of(image), _pixels(image, 10 * level)))
 
 
 def _cutout_in_boxes(image, boxes, chosen, level) -> T.Transform:
     half_side = _pixels(image, 5 * level)
-    covers = [_clip(_cutout_around(boxes[i], half_side), boxes[i]) for i in chosen]
-    return CoverTransform(np.array(covers, dtype=int))
+    return CoverTransform(np.array([_cutout_in(boxes[i], half_side) for i in chosen], dtype=int))
 
 
-def _translate_content(image, boxes, chosen, level) -> T.Transform:
-    way = _either_way(_pixels(image, 12 * level))
-    return BoxContentTransform(boxes, chosen, translation(0, way))
-
-
-def _shear_content(axis: int) -> BoxOperation:
-    def operation(image, boxes, chosen, level) -> T.Transform:
-        way = np.zeros(2)
-        way[axis] = _either_way(0.03 * level)
-        return BoxContentTransform(boxes, chosen, shear(*way))
-
-    return operation
+def _move_content(matrix: Callable[[np.ndarray, int], np.ndarray]) -> BoxOperation:
+    return lambda image, boxes, chosen, level: BoxContentTransform(
+        boxes, chosen, matrix(image, level)
+    )
 
 
 IMAGE_OPERATIONS: dict[str, ImageOperation] = {
-    "TranslateX": _translate,
-    "ShearX": _shear(0),
-    "ShearY": _shear(1),
+    "TranslateX": lambda image, level: AffineTransform(_shift(0, _pixels(image, 25 * level))),
+    "ShearX": lambda image, level: AffineTransform(_shear(0, level)),
+    "ShearY": lambda image, level: AffineTransform(_shear(1, level)),
     "Rotate": _rotate,
     "Cutout": _cutout,
 }
 
 BOX_OPERATIONS: dict[str, BoxOperation] = {
-    "BoxTranslateY": _translate_content,
-    "BoxShearX": _shear_content(0),
-    "BoxShearY": _shear_content(1),
+    "BoxTranslateY": _move_content(lambda image, level: _shift(1, _pixels(image, 12 * level))),
+    "BoxShearX": _move_content(lambda image, level: _shear(0, level)),
+    "BoxShearY": _move_content(lambda image, level: _shear(1, level)),
     "BoxCutout": _cutout_in_boxes,
 }

@@ -1,4 +1,7 @@
-"""Transforms that move, cut or cover what boxes hold. Boxes are XYXY, images H x W x C."""
+"""Transforms that move, cut or cover what boxes hold, and what is left of the boxes on the way.
+
+Boxes are XYXY, images H x W x C.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import cv2
 import numpy as np
 from detectron2.data import transforms as T
 
-from .visibility import clip_boxes, uncover_boxes
+from .visibility import clip_boxes, frame_of, uncover_boxes
 
 # What lies outside the picture and under a cutout.
 GREY = 128
@@ -67,21 +70,20 @@ class HidingTransform(T.Transform):
 
 
 class CoverTransform(HidingTransform):
-    """Rectangles are covered, with gray or with a picture."""
+    """Rectangles are covered with gray."""
 
-    def __init__(self, covers: np.ndarray, picture: np.ndarray | int = GREY):
+    def __init__(self, covers: np.ndarray):
         """
         Args:
             covers: K x 4 integers, inside the image.
-            picture: what is seen instead; an array has the size of the rectangles.
         """
         super().__init__()
-        self.covers, self.picture = np.asarray(covers).reshape(-1, 4), picture
+        self.covers = np.asarray(covers).reshape(-1, 4)
 
     def apply_image(self, img: np.ndarray) -> np.ndarray:
         img = img.copy()
         for x1, y1, x2, y2 in self.covers:
-            img[y1:y2, x1:x2] = self.picture
+            img[y1:y2, x1:x2] = GREY
         return img
 
     def hide(self, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -121,3 +123,33 @@ class BoxContentTransform(HidingTransform):
             moved = AffineTransform(self.matrix).apply_box(boxes[i : i + 1] - corner) + corner
             (boxes[i],), _ = clip_boxes(moved, region)
         return boxes, shares
+
+
+class CountAugInput(T.AugInput):
+    """Detectron2's input of augmentations, which also knows how much of each box can be seen.
+
+    After each step boxes are cut to the image: what has left it can't come back with a later one.
+
+    Attributes:
+        boxes (ndarray): N x 4 float64, XYXY, inside the image.
+        visible (ndarray): share of each box that can be seen, relative to the box at the start.
+            Steps multiply: that is exact as long as they don't cut into each other's shadow.
+    """
+
+    image: np.ndarray
+    boxes: np.ndarray
+
+    def __init__(self, image: np.ndarray, *, boxes: np.ndarray):
+        boxes, _ = clip_boxes(np.asarray(boxes, dtype=float).reshape(-1, 4), frame_of(image))
+        super().__init__(image, boxes=boxes)
+        self.visible = np.ones(len(boxes))
+
+    def transform(self, tfm: T.Transform) -> None:
+        for step in tfm.transforms if isinstance(tfm, T.TransformList) else [tfm]:
+            self.image = step.apply_image(self.image)
+            if isinstance(step, HidingTransform):
+                self.boxes, shares = step.hide(self.boxes)
+            else:
+                moved = step.apply_box(self.boxes.copy())
+                self.boxes, shares = clip_boxes(moved, frame_of(self.image))
+            self.visible = self.visible * shares

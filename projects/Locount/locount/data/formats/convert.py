@@ -21,8 +21,7 @@ from .base import Reading, Source
 from .dataset import Dataset, Split
 from .limits import reduce_dataset
 from .locount.categories import read_category_list
-from .named import PREFIXES, source_of
-from .registry import FORMATS, Format, guess_format
+from .registry import FORMATS, PREFIXES, Format, guess_format, source_of
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -17,6 +17,8 @@ from .table import NO_COUNT, Table
 
 T = TypeVar("T")
 
+# Of rows of whole numbers. ASCII, so that \d is 0 to 9; nine digits fit into int32.
+INTEGER = re.compile(r"\s*-?\d{1,9}\s*", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?", re.ASCII)
 _MAX_COORDINATE = 1e9  # pixels
 # Numbers that labeling tools add to boxes by themselves.
@@ -140,6 +142,28 @@ def count_of(texts: Sequence[str]) -> int | None:
     if texts and count is None:
         raise ValueError(f"the count is {texts[0]!r}: write a whole number from 1 to {MAX_COUNT}")
     return count
+
+
+def explain_fields(
+    fields: Sequence[str], columns: Sequence[str], is_name: Mapping[str, Callable[[str], bool]]
+) -> str:
+    """What is wrong with the fields of a row, and how to mend it; "" if nothing is.
+
+    Args:
+        is_name: by column, whether a stripped text is right; all others hold whole numbers.
+    """
+    if len(fields) != len(columns):
+        number = "1 column" if len(fields) == 1 else f"{len(fields)} columns"
+        text = f"{number} instead of {len(columns)} in {','.join(fields)[:80]!r}"
+        return f"{text}: write {','.join(columns)}, no comma inside a name"
+    wrong = []
+    for column, field in zip(columns, fields, strict=True):
+        if column in is_name:
+            if not is_name[column](field.strip()):
+                wrong.append(f"{column} is {field!r}: write a name of visible characters")
+        elif not INTEGER.fullmatch(field):
+            wrong.append(f"{column} is {field.strip()!r}: write a whole number of at most 9 digits")
+    return "; ".join(wrong)
 
 
 def is_number_attribute(name: str, value: object) -> bool:

@@ -26,6 +26,8 @@ SEVERITIES = {
     "narrow box": "warning",
 }
 
+COLUMNS = ("dataset", "severity", "kind", "file", "line", "text")
+
 
 class Finding(NamedTuple):
     """A problem of a dataset.
@@ -45,14 +47,9 @@ class Finding(NamedTuple):
         return SEVERITIES[self.kind]
 
     def as_dict(self) -> dict[str, str | int | None]:
-        return {
-            "dataset": self.dataset,
-            "severity": self.severity,
-            "kind": self.kind,
-            "file": self.problem.path,
-            "line": self.problem.line,
-            "text": self.problem.text,
-        }
+        """With the keys of ``COLUMNS``."""
+        values = (self.dataset, self.severity, self.kind, *self.problem)
+        return dict(zip(COLUMNS, values, strict=True))
 
 
 class Dataset(NamedTuple):

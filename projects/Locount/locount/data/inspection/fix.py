@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import InputError
 from ...files import new_folder, to_csv
-from ..formats.named import source_of
+from ..formats.registry import source_of
 from ..mending import CHANGES_FILE, COLUMNS, Changes
 from .copying import Copy
 from .fix_coco import fix_coco

@@ -54,16 +54,15 @@ def _fix_text(source: str, target: str, size: tuple[int, int], changes: Changes)
         before_lines = read_lines(source)
     except TextError:  # stays wrong: what it was meant to say is anyone's guess
         before_lines = []
-    lines, changed = [], False
+    lines = []
     seen: set[tuple] = set()
     for number, before in enumerate(before_lines, 1):
         after, why = _mended_line(before, size, seen)
         if why:
             changes.add(source, number, before, after or "", why)
-            changed = True
         if after is not None:
             lines.append(after)
-    if changed:
+    if lines != before_lines:
         Path(target).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     else:
         shutil.copy2(source, target)

@@ -15,9 +15,9 @@ from tabulate import tabulate
 from ...errors import DatasetError, InputError, listing
 from ...files import to_csv, to_json, write_bytes
 from ..formats.base import Survey
-from ..formats.named import PREFIXES, source_of
+from ..formats.registry import PREFIXES, source_of
 from .boxes import BoxTable, box_problems, box_table
-from .findings import SEVERITIES, Dataset, Finding
+from .findings import COLUMNS, SEVERITIES, Dataset, Finding
 from .photos import image_findings
 from .statistics import Statistics, statistics
 
@@ -81,10 +81,9 @@ class Report:
         from .plots import categories, distributions
 
         findings = [finding.as_dict() for finding in self.findings]
-        columns = ["dataset", "severity", "kind", "file", "line", "text"]
         files = {
             "report.json": to_json(self.as_dict()),
-            "findings.csv": to_csv(findings, columns),
+            "findings.csv": to_csv(findings, COLUMNS),
             "distributions.png": distributions(self.statistics, self.tables),
             "categories.png": categories(self.statistics),
             "contact_sheet.jpg": contact_sheet(self.datasets),

@@ -6,19 +6,14 @@ import re
 from collections.abc import Iterable
 
 from ....errors import Problem
-from ..entries import Box, Entries
+from ..entries import INTEGER, Box, Entries, explain_fields
 from ..folders import lines_of
 from .categories import is_category_name
 
 COLUMNS = ("x1", "y1", "x2", "y2", "category", "count")
 
-# ASCII, so that \d is 0 to 9; nine digits fit into int32.
-_INTEGER = re.compile(r"\s*-?\d{1,9}\s*", re.ASCII)
-_LINE = re.compile(
-    rf"({_INTEGER.pattern}),({_INTEGER.pattern}),({_INTEGER.pattern}),({_INTEGER.pattern}),"
-    rf"([^,]+),({_INTEGER.pattern})",
-    re.ASCII,
-)
+_INTEGER = f"({INTEGER.pattern})"
+_LINE = re.compile(",".join([*[_INTEGER] * 4, "([^,]+)", _INTEGER]), re.ASCII)
 
 
 def parse_line(line: str) -> tuple[int, int, int, int, str, int] | None:
@@ -35,21 +30,7 @@ def parse_line(line: str) -> tuple[int, int, int, int, str, int] | None:
 
 def explain_line(line: str) -> str:
     """What is wrong with a line that :func:`parse_line` refuses, and how to mend it."""
-    fields = line.split(",")
-    if len(fields) != len(COLUMNS):
-        columns = "1 column" if len(fields) == 1 else f"{len(fields)} columns"
-        return (
-            f"{columns} instead of {len(COLUMNS)} in {line.strip()!r}: "
-            f"write {','.join(COLUMNS)}, no comma inside a category name"
-        )
-    wrong = []
-    for column, field in zip(COLUMNS, fields, strict=True):
-        if column == "category":
-            if not is_category_name(field.strip()):
-                wrong.append(f"{field!r} is not a category: write a name of visible characters")
-        elif not _INTEGER.fullmatch(field):
-            wrong.append(f"{column} is {field.strip()!r}: write a whole number of at most 9 digits")
-    return "; ".join(wrong)
+    return explain_fields(line.split(","), COLUMNS, {"category": is_category_name})
 
 
 def parse_files(paths: Iterable[str]) -> Entries:

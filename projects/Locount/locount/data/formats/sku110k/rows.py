@@ -7,18 +7,18 @@ where something among them is wrong.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from ....errors import Problem
 from ....texts import TextError, read_csv
+from ..entries import explain_fields
+from ..limits import is_plain_name
 from ..table import Table
 
 COLUMNS = ("image", "x1", "y1", "x2", "y2", "class", "width", "height")
 _NUMBERS = (1, 2, 3, 4, 6, 7)
-_INTEGER = re.compile(r"\s*-?\d{1,9}\s*", re.ASCII)  # nine digits fit into int32
 _CHUNK = 50_000  # rows; all of the file as Python objects would take a gigabyte
 
 
@@ -62,23 +62,10 @@ def parse_csv(path: str) -> tuple[Table, list[Problem]]:
 
 def explain_row(row: Sequence[str]) -> str:
     """What is wrong with a row and how to mend it; empty if nothing is."""
-    columns = ",".join(COLUMNS)
-    if len(row) != len(COLUMNS):
-        number = "1 column" if len(row) == 1 else f"{len(row)} columns"
-        return f"{number} instead of {len(COLUMNS)} in {','.join(row)[:80]!r}: write {columns}"
     if {field.strip().lower() for field in row} >= {"x1", "y1", "x2", "y2"}:
+        columns = ",".join(COLUMNS)
         return f"is a header line: delete it, and check that the columns are {columns}"
-    wrong = [
-        f"{COLUMNS[i]} is {row[i].strip()!r}: write a whole number of at most 9 digits"
-        for i in _NUMBERS
-        if not _INTEGER.fullmatch(row[i])
-    ]
-    wrong += [
-        f"{COLUMNS[i]} is {row[i]!r}: write a name of visible characters"
-        for i in (0, 5)
-        if not _is_name(row[i].strip())
-    ]
-    return f"{'; '.join(wrong)} (the columns are {columns})" if wrong else ""
+    return explain_fields(row, COLUMNS, {"image": is_plain_name, "class": is_plain_name})
 
 
 def _is_plain(rows: Sequence[Sequence[str]]) -> bool:
@@ -93,7 +80,7 @@ def _is_plain(rows: Sequence[Sequence[str]]) -> bool:
         digits, lengths = "".join(columns[i]), set(map(len, columns[i]))
         if not (digits.isascii() and digits.isdigit() and 0 < min(lengths) <= max(lengths) < 10):
             return False
-    return all(_is_name(name.strip()) for name in {*columns[0], *columns[5]})
+    return all(is_plain_name(name.strip()) for name in {*columns[0], *columns[5]})
 
 
 def _columns(
@@ -107,7 +94,3 @@ def _columns(
     names = ((columns[0], images), (columns[5], classes))
     ids = [[known.setdefault(name.strip(), len(known)) for name in n] for n, known in names]
     return np.array([*ids, lines, *(list(map(int, columns[i])) for i in _NUMBERS)], dtype=np.int32)
-
-
-def _is_name(text: str) -> bool:
-    return bool(text) and text.isprintable()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from locount.data.inspection.orientation import upright
+from locount.data.inspection.copying import upright
 
 ORIENTATION, MAKE = 274, 271
 
