@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Sequence, Sized
 from typing import NamedTuple
 
 MAX_LISTED = 20
@@ -46,6 +46,11 @@ def listing(items: Iterable[object], max_items: int = MAX_LISTED) -> str:
     if len(items) > max_items:
         lines.append(f"  ... and {len(items) - max_items} more")
     return "\n".join(lines)
+
+
+def some(values: Sequence[object], most: int = 10) -> str:
+    """The first values in one line."""
+    return ", ".join(map(str, values[:most])) + (", …" if len(values) > most else "")
 
 
 def require(extra: str, *modules: str) -> None:

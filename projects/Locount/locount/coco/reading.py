@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -15,8 +15,10 @@ from ..texts import JSON_ERRORS, TextError, read_arrays, read_utf8
 from .checks import (
     NO_AREA,
     check_ids,
+    check_known,
     check_names,
     check_objects,
+    check_references,
     check_sizes,
     check_visible,
     lookup,
@@ -155,7 +157,9 @@ def read_truth(
         sizes = np.where(image[:, None] < 0, 0, both[image])
     if mend is not None:
         mend(annotations, sizes)
-    check_objects(annotations, _all_ids(images), _all_ids(categories), count, faults)
+    check_references(annotations, "image_id", _all_ids(images), faults)
+    check_references(annotations, "category_id", _all_ids(categories), faults)
+    check_objects(annotations, count, faults)
     invisible = Faults(faults.path)
     check_visible(annotations, sizes, invisible)
     counts = annotations.columns.get(count, np.ones(len(annotations), np.int64))
@@ -163,39 +167,56 @@ def read_truth(
     return CocoFile(images, categories, annotations, *orders, counts, sizes, faults, invisible)
 
 
-def read_results(
-    source: Source | Table, image_ids: np.ndarray, category_ids: np.ndarray
-) -> tuple[Table, np.ndarray, np.ndarray, np.ndarray]:
-    """Read a list of detections of some images and categories, from a file or parsed.
+def read_results(source: Source) -> tuple[Table, Faults]:
+    """Read a list of detections, from a file or parsed.
 
     Each needs "image_id", "category_id", "bbox" (XYWH) and "score"; "count" is in all or in none,
-    which means 1. A file ``*.npz`` holds arrays of these names instead, (N,) and (N, 4) for boxes;
-    a table has them as columns. No detections at all are legal.
-
-    Args:
-        image_ids, category_ids: ascending.
+    which means 1. A file ``*.npz`` holds arrays of these names instead, (N,) and (N, 4) for boxes.
+    No detections at all are legal.
 
     Returns:
-        The table; of each detection the places of image and category in the ids, and the count.
+        Those whose form is right, and what is wrong with the others.
+
+    Raises:
+        DatasetError: for what is not such a list.
+    """
+    faults = Faults(_name(source, "detections"))
+    if isinstance(source, str | PathLike) and fspath(source).endswith(".npz"):
+        columns = _load_npz(source, faults)
+        return Table("detections", np.arange(len(columns["score"])), columns, []), faults
+    entries = _load(source, faults)
+    table = flat_table(entries, "detections", DETECTION)
+    if table is None:
+        table = read_table(entries, "detections", DETECTION, faults)
+    return table, faults
+
+
+def check_results(
+    table: Table,
+    faults: Faults,
+    image_ids: np.ndarray,
+    category_ids: np.ndarray,
+    category_names: Sequence[str],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Check detections of some images and categories.
+
+    Args:
+        faults: those that are known already.
+        image_ids, category_ids: ascending; and what the categories are called.
+
+    Returns:
+        Of each detection the places of image and category in the ids, and the count.
 
     Raises:
         DatasetError: listing all that is wrong.
     """
-    faults = Faults("detections" if isinstance(source, Table) else _name(source, "detections"))
-    table: Table | None
-    if isinstance(source, Table):
-        table = source
-    elif isinstance(source, str | PathLike) and fspath(source).endswith(".npz"):
-        columns = _load_npz(source, faults)
-        table = Table("detections", np.arange(len(columns["score"])), columns, [])
-    else:
-        entries = _load(source, faults)
-        table = flat_table(entries, "detections", DETECTION)
-        if table is None:
-            table = read_table(entries, "detections", DETECTION, faults)
-    places = check_objects(table, image_ids, category_ids, COUNT, faults)
+    image = check_known(table, "image_id", image_ids, image_ids.tolist(), faults)
+    names = zip(category_ids.tolist(), category_names, strict=True)
+    named = [f"{i} ({name})" for i, name in names]
+    category = check_known(table, "category_id", category_ids, named, faults)
+    check_objects(table, COUNT, faults)
     faults.raise_if_any()
-    return table, *places, table.columns.get(COUNT, np.ones(len(table), np.int64))
+    return image, category, table.columns.get(COUNT, np.ones(len(table), np.int64))
 
 
 def read_lists(source: Source, faults: Faults) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+from ..coco import Source
 
 
 def xyxy(boxes: np.ndarray) -> np.ndarray:
@@ -43,6 +45,7 @@ class GroundTruth(_Boxes):
     image_ids: np.ndarray  # ascending, int64 or str
     category_ids: np.ndarray  # ascending, int64
     category_names: tuple[str, ...]
+    source: Source | None = field(default=None, repr=False)  # the file, or what was parsed of it
 
     def take(self, order: np.ndarray) -> GroundTruth:
         return self._taken(order, ("image", "category", "boxes", "counts", "areas", "crowd"))
