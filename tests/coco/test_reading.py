@@ -151,6 +151,18 @@ def test_a_key_that_is_there_twice_is_named(write, key, tmp_path):
         assert f"the key '{key}' is there twice in {{'id'" in problem
 
 
+@pytest.mark.parametrize("key", ["iscrowd", "area"])
+def test_a_key_that_others_lack_is_there_once(write, key, tmp_path):
+    """The entry without the key must not make up for the one that has it twice."""
+    content = copy.deepcopy(SOUND)
+    content["annotations"][1] |= {key: 1, "twice": 0}
+    path = write(content)
+    path.write_text(path.read_text().replace("twice", key))
+    for read in (lambda: read_ground_truth(path), Coco(str(path), str(tmp_path), Reading()).load):
+        (problem,) = complaints(read)
+        assert f"the key '{key}' is there twice in {{'id'" in problem
+
+
 def test_a_name_like_a_key_is_a_name(write):
     content = copy.deepcopy(SOUND)
     content["categories"][0]["name"] = content["images"][0]["file_name"] = "name"
