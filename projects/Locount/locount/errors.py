@@ -94,6 +94,10 @@ class Problem(NamedTuple):
         return f"{place(self.path, self.line)}: {self.text}"
 
 
+class Misfit(Problem):
+    """A box or a written size that does not fit its image."""
+
+
 def place(path: str, line: int | None = None) -> str:
     """``path:line``, which terminals and editors open at the line."""
     return path if line is None else f"{path}:{line}"

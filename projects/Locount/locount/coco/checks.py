@@ -145,17 +145,23 @@ def check_visible(table: Table, sizes: np.ndarray, faults: Faults) -> None:
             "the image (?mend in a dataset's name, convert --mend, check-data --fix)"
         ),
         faults,
+        misfit=True,
     )
 
 
 def _complain(
-    bad: np.ndarray, table: Table, key: str, text: str | Callable[[int], str], faults: Faults
+    bad: np.ndarray,
+    table: Table,
+    key: str,
+    text: str | Callable[[int], str],
+    faults: Faults,
+    misfit: bool = False,
 ) -> None:
     def of(i: int) -> str:
         value = table[key][i].tolist()
         return f'"{key}" is {value!r}; {text if isinstance(text, str) else text(i)}'
 
-    faults.add_where(bad, table.name, table.places, of)
+    faults.add_where(bad, table.name, table.places, of, misfit)
 
 
 def _check_unique(table: Table, key: str, cure: str, faults: Faults) -> None:
