@@ -147,6 +147,9 @@ def read_truth(
     if annotations is None:
         entries = _with_counts(data["annotations"], count, faults)
         annotations = read_table(entries, "annotations", fields, faults)
+        if any(isinstance(e, dict) and "segments_info" in e for e in annotations.others):
+            text = "is of COCO panoptic, which has masks of whole images: use its file of instances"
+            Faults(faults.path).stop(None, text)
     if "id" in annotations.columns:
         check_ids(annotations, faults)
     image_order, image = _order_and_places(images, annotations["image_id"])
@@ -237,13 +240,36 @@ def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
         else:
             _check_once(bytes(loaded), data, faults)
     if not isinstance(data, dict):
-        faults.stop(None, f"has no object with {', '.join(LISTS)}")
-    for key in LISTS:
-        if key not in data:
-            text = f'has no "{key}": a COCO file is an object with the lists {", ".join(LISTS)}'
-            faults.add(None, None, text)
+        faults.stop(None, f"has no object with {', '.join(LISTS)}{_other_kind(data)}")
     faults.raise_if_any()
+    if lacking := " and no ".join(f'"{key}"' for key in LISTS if key not in data):
+        wanted = f"a COCO file is an object with the lists {', '.join(LISTS)}"
+        if isinstance(loaded, msgspec.Raw):
+            data = decode_json(loaded, faults)
+        faults.stop(None, f"has no {lacking}: {wanted}{_other_kind(data)}")
     return data
+
+
+def _other_kind(data: dict | list) -> str:
+    """What else a file is by keys that no COCO file has, and the cure; "" if that is not known."""
+    if isinstance(data, list):
+        entry = data[0] if data and isinstance(data[0], dict) else {}
+        if "score" in entry:
+            return "; this is a list of results, which has no photos: name predictions:DIR"
+        if "data" in entry:
+            return "; this is a file of Label Studio: --from label-studio"
+        return ""
+    inner = next((value for value in data.values() if isinstance(value, dict)), {})
+    signs = {
+        "LabelMe": "shapes" in data,
+        "VGG Image Annotator": "_via_img_metadata" in data or "regions" in inner,
+        "Supervisely": "objects" in data,
+    }
+    return "".join(
+        f"; this is a file of {n}: export or convert it to COCO json"
+        for n, yes in signs.items()
+        if yes
+    )
 
 
 def flat_table(
@@ -289,7 +315,10 @@ def _load(source: Source, faults: Faults) -> dict | list | msgspec.Raw:
 
 
 def _with_counts(entries: Any, count: str, faults: Faults) -> Any:
-    """The annotations with the counts that are among their attributes as keys."""
+    """The annotations with the counts that are among their attributes as keys.
+
+    CVAT writes the rotation of a box there, and the box as it was before.
+    """
     if isinstance(entries, msgspec.Raw):
         if b'"attributes"' not in bytes(entries):
             return entries
@@ -299,6 +328,9 @@ def _with_counts(entries: Any, count: str, faults: Faults) -> Any:
     result = []
     for i, entry in enumerate(entries):
         attributes = entry.get("attributes") if isinstance(entry, dict) else None
+        if isinstance(attributes, dict) and _whole(attributes.get("rotation", 0)) != 0:
+            text = "the box is rotated: draw an upright one in its place, or delete it"
+            faults.add("annotations", i, text)
         if isinstance(attributes, dict) and count in attributes:
             value = _whole(attributes[count])
             if count not in entry:
