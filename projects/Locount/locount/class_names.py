@@ -69,8 +69,8 @@ class Classes:
                 raise InputError(
                     f"{dataset} has {name!r} as category number {i}, and the model as number "
                     f"{self.names.index(name)}. The data has {some(data)}; the model "
-                    f"{some(self.names)}: give the data the model's order, with ?map=FILE.csv after "
-                    "its name, a file of lines NAME,NAME for each category of the model in order"
+                    f"{some(self.names)}: give the data the model's order, by ?map=FILE.csv after "
+                    "its name, a file with a line NAME,NAME for each of the model's in order"
                 )
 
     def state_dict(self) -> dict[str, list]:
