@@ -76,6 +76,14 @@ def test_results_of_an_evaluation_have_the_categories_of_the_ground_truth_beside
     assert own.category_ids[read_detections(path, own).category].tolist() == [2, 1]
 
 
+def test_results_of_an_evaluation_have_the_photos_of_a_converted_dataset_by_their_names(write):
+    photos = [photo | {"id": 1000 + photo["id"]} for photo in PHOTOS]
+    found = [entry | {"image_id": 1000 + entry["image_id"]} for entry in FOUND]
+    gt, folder = write(photos, found=found, legend="locount_ground_truth.json")
+    path = folder / "locount_instances_results.json"
+    assert evaluate_detections(gt, path).metrics["APlc"] == pytest.approx(100)
+
+
 @pytest.mark.parametrize("of_truth", [False, True])
 def test_without_names_of_categories_ids_decide(write, of_truth):
     bare = [{"id": i} for i in (1, 2, 3)]

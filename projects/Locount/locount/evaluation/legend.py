@@ -79,9 +79,7 @@ def legend_beside(path: str | PathLike) -> str | None:
     return beside if os.path.isfile(beside) else None
 
 
-def translated(
-    table: Table, legend: Legend, gt: GroundTruth, path: str, *, by_file_name: bool
-) -> Table:
+def translated(table: Table, legend: Legend, gt: GroundTruth, path: str, *, of_run: bool) -> Table:
     """Detections with the ids that their photos and categories have in the ground truth.
 
     A photo is the image whose "file_name" is its name, or the end of it from a "/" on. A category
@@ -90,7 +88,8 @@ def translated(
     Args:
         gt: that knows its source.
         path: of the detections, for messages.
-        by_file_name: else photos have their ids already.
+        of_run: the ids of photos are a run's own numbers; else they are those of the data, and
+            names decide only if the ground truth has others.
 
     Raises:
         InputError: for photos and categories that the ground truth lacks, and for ids that the
@@ -111,7 +110,7 @@ def translated(
             )
         columns[key] = np.array([meaning[i] for i in ids.tolist()], known.dtype)[place]
 
-    if by_file_name:
+    if of_run or not {p.id for p in legend.images} <= {p.id for p in truth.images}:
         translate("image_id", _image_ids(legend, truth, path, gt_path), gt.image_ids)
     used = np.unique(columns["category_id"]).tolist()
     translate("category_id", _category_ids(legend, truth, used, path, gt_path), gt.category_ids)
@@ -129,7 +128,7 @@ def _image_ids(legend: Legend, truth: Legend, path: str, gt_path: str) -> dict:
     used: dict[int | str, Photo] = {}
     problems, ids = [], {}
     for photo in legend.images:
-        name = photo.file_name or ""
+        name = photo.file_name or f"image {photo.id!r} without a file_name"
         found = next((known[end] for end in _ends(name) if end in known), None)
         if found is None:
             problems.append(f"{name} is not in the ground truth")

@@ -82,13 +82,13 @@ def _of_file(source: str | PathLike, path: str, gt: GroundTruth) -> tuple[coco.T
     """Detections with the ids of the ground truth, and what is wrong with others."""
     if are_parts(path):
         table, legend = read_parts(path)
-        return translated(table, legend, gt, path, by_file_name=True), coco.Faults(path)
+        return translated(table, legend, gt, path, of_run=True), coco.Faults(path)
     table, faults = coco.read_results(source)
     beside = None if gt.source is None else legend_beside(path)
     if beside is not None and not _is_file(gt.source, beside):
         faults.raise_if_any()
-        of_run = path.endswith(PREDICTIONS)
-        table = translated(table, read_legend(beside), gt, path, by_file_name=of_run)
+        legend = read_legend(beside)
+        table = translated(table, legend, gt, path, of_run=path.endswith(PREDICTIONS))
     return table, faults
 
 
