@@ -219,7 +219,8 @@ def typed_columns(
         with collector_paused():
             if not isinstance(entries, msgspec.Raw):
                 return _columns(msgspec.convert(entries, type=entry_list), fields, Counter())
-            decoder, text, num_with = msgspec.json.Decoder(entry_list), bytes(entries), Counter()
+            decoder, text = msgspec.json.Decoder(entry_list), bytes(entries)
+            num_with: Counter[str] = Counter()
             try:
                 pieces = map(decoder.decode, _pieces(text.strip(), piece_size))
                 columns = _joined([_columns(objects, fields, num_with) for objects in pieces])

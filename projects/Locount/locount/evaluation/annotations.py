@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
-
-from ..coco import Source
 
 
 def xyxy(boxes: np.ndarray) -> np.ndarray:
@@ -45,7 +44,8 @@ class GroundTruth(_Boxes):
     image_ids: np.ndarray  # ascending, int64 or str
     category_ids: np.ndarray  # ascending, int64
     category_names: tuple[str, ...]
-    source: Source | None = field(default=None, repr=False)  # the file, or what was parsed of it
+    # A Source: the file, or what was parsed of it; None of what was put together.
+    source: Any = field(default=None, repr=False)
 
     def take(self, order: np.ndarray) -> GroundTruth:
         return self._taken(order, ("image", "category", "boxes", "counts", "areas", "crowd"))

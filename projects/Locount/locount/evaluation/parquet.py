@@ -60,8 +60,8 @@ def read_parts(source: str | PathLike) -> tuple[Table, Legend]:
         try:
             part = pq.read_table(path, columns=[*_PHOTO, "detections", "error"])
             found = part["detections"].combine_chunks()
-            columns = (part[key].to_pylist() for key in _PHOTO)
-            photos += map(Photo, itertools.count(len(photos)), *columns)
+            of_photos = (part[key].to_pylist() for key in _PHOTO)
+            photos += map(Photo, itertools.count(len(photos)), *of_photos)
             numbers.append(pc.fill_null(pc.list_value_length(found), 0).to_numpy())
             failed += len(part) - part["error"].null_count
             found = found.flatten()
