@@ -3,6 +3,7 @@ import logging
 import pytest
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
+from detectron2.data import MetadataCatalog
 
 from locount.class_names import CHECKPOINT_KEY, Classes, find_classes
 from locount.config import load_config
@@ -41,6 +42,16 @@ def test_a_resumed_run_must_have_the_same_classes(weights, tmp_path):
         resume(Classes(("cup", "box"), ("", ""), (3, 7)))
     with pytest.raises(InputError, match="only the first has 'cup'"):
         resume(Classes(("box",), ("",), (3,)))
+
+
+def test_data_in_another_order_than_the_model_is_an_error():
+    """Files without a list of categories sort them: detections of one would be of another."""
+    for name, classes in (("same", ["box", "cup"]), ("new", ["carton", "cup"]), ("bad", ["cup"])):
+        MetadataCatalog.get(f"order_{name}").thing_classes = classes
+    CLASSES.check_data("order_same")
+    CLASSES.check_data("order_new")
+    with pytest.raises(InputError, match="order_bad has 'cup' as category number 0, and the model"):
+        CLASSES.check_data("order_bad")
 
 
 def test_a_checkpoint_of_another_number_of_classes_is_an_error(weights, cfg):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locount.coco.columns import typed_columns
-from locount.coco.flat import to_double
+from locount.coco.doubles import to_double
 from locount.coco.reading import ANNOTATION, DETECTION, flat_table
 
 slow_to_compile = settings(deadline=None)

@@ -77,6 +77,8 @@ def complaints(read):
         ("annotations", "attributes", {"count": "1"}, True),
         ("annotations", "attributes", {"count": 2}, False),  # and 1 as a key
         ("annotations", "attributes", None, True),
+        ("annotations", "attributes", {"rotation": 0.0}, True),
+        ("annotations", "attributes", {"rotation": 30.5}, False),  # CVAT's box before it is turned
     ],
 )
 def test_what_is_trained_on_can_be_evaluated_and_the_other_way_round(
@@ -149,6 +151,36 @@ def test_a_key_that_is_there_twice_is_named(write, key, tmp_path):
     for read in (lambda: read_ground_truth(path), Coco(str(path), str(tmp_path), Reading()).load):
         (problem,) = complaints(read)
         assert f"the key '{key}' is there twice in {{'id'" in problem
+
+
+@pytest.mark.parametrize("key", ["iscrowd", "area"])
+def test_a_key_that_others_lack_is_there_once(write, key, tmp_path):
+    """The entry without the key must not make up for the one that has it twice."""
+    content = copy.deepcopy(SOUND)
+    content["annotations"][1] |= {key: 1, "twice": 0}
+    path = write(content)
+    path.write_text(path.read_text().replace("twice", key))
+    for read in (lambda: read_ground_truth(path), Coco(str(path), str(tmp_path), Reading()).load):
+        (problem,) = complaints(read)
+        assert f"the key '{key}' is there twice in {{'id'" in problem
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        ({"shapes": [], "imagePath": "a.jpg"}, "file of LabelMe: export or convert it"),
+        ({"a.jpg9": {"filename": "a.jpg", "regions": []}}, "file of VGG Image Annotator"),
+        ({"size": {"height": 9, "width": 9}, "objects": []}, "file of Supervisely"),
+        ([{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}], "this is a list of results"),
+        ([{"data": {}, "annotations": []}], "file of Label Studio: --from label-studio"),
+        (SOUND | {"annotations": [{"image_id": 7, "segments_info": []}]}, "is of COCO panoptic"),
+    ],
+)
+def test_files_of_another_kind_are_one_problem_with_a_cure(write, tmp_path, content, word):
+    path = write(content)
+    for read in (lambda: read_ground_truth(path), Coco(str(path), str(tmp_path), Reading()).load):
+        (problem,) = complaints(read)
+        assert word in problem
 
 
 def test_a_name_like_a_key_is_a_name(write):

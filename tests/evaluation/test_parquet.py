@@ -76,6 +76,22 @@ def test_photos_that_do_not_fit_are_named(files, capsys, name, problem):
     assert problem in errors
 
 
+def test_categories_with_names_are_matched_by_them(files, capsys):
+    rows = [
+        {"file_name": "b.jpg", "detections": [box | {"category_id": 0, "category": "cup"}]}
+        for box in [{"bbox": BOXES["b.jpg"][0], "score": 0.9, "count": 4}]
+    ]
+    write(files / "named/part-1.parquet", rows)
+    status, out, _ = evaluate(capsys, files / "GT.json", files / "named", "--json")
+    assert status == 0
+    assert json.loads(out)["metrics"]["AR150"] == pytest.approx(100 / 3)
+    rows[0]["detections"][0]["category"] = "mug"
+    write(files / "named/part-2.parquet", [rows[0] | {"file_name": "c.jpg"}])
+    status, _, errors = evaluate(capsys, files / "GT.json", files / "named")
+    assert status == 2
+    assert "category 0 is called 'mug', and 'cup' in another part" in errors
+
+
 def test_what_is_not_a_part_is_named(files, capsys):
     (files / "parts/part-3.parquet").write_text("PAR1")
     status, _, errors = evaluate(capsys, files / "GT.json", files / "parts")

@@ -11,7 +11,7 @@ from detectron2.data import MetadataCatalog
 from .config.checks import get
 from .data.catalog import register_datasets
 from .data.config_checks import difference, num_classes_option
-from .errors import InputError, listing
+from .errors import InputError, listing, some
 from .model_file import stored
 
 # Under which a checkpoint holds the classes, beside "model" and "optimizer".
@@ -55,6 +55,23 @@ class Classes:
         if classes and not len(classes.names) == len(classes.groups) == len(classes.ids):
             raise InputError(f"{path} is damaged: not every class in it has a name and an id.")
         return classes
+
+    def check_data(self, dataset: str) -> None:
+        """Check that a registered dataset has no class in another place than the model; names that
+        the model lacks may be other words for its classes.
+
+        Raises:
+            InputError: naming the first one.
+        """
+        data = list(MetadataCatalog.get(dataset).get("thing_classes", ()))
+        for i, name in enumerate(data):
+            if name in self.names and self.names.index(name) != i:
+                raise InputError(
+                    f"{dataset} has {name!r} as category number {i}, and the model as number "
+                    f"{self.names.index(name)}. The data has {some(data)}; the model "
+                    f"{some(self.names)}: give the data the model's order, by ?map=FILE.csv after "
+                    "its name, a file with a line NAME,NAME for each of the model's in order"
+                )
 
     def state_dict(self) -> dict[str, list]:
         return {key: list(values) for key, values in asdict(self).items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Sequence, Sized
 from typing import NamedTuple
 
 MAX_LISTED = 20
@@ -46,6 +46,11 @@ def listing(items: Iterable[object], max_items: int = MAX_LISTED) -> str:
     if len(items) > max_items:
         lines.append(f"  ... and {len(items) - max_items} more")
     return "\n".join(lines)
+
+
+def some(values: Sequence[object], most: int = 10) -> str:
+    """The first values in one line."""
+    return ", ".join(map(str, values[:most])) + (", …" if len(values) > most else "")
 
 
 def require(extra: str, *modules: str) -> None:
@@ -89,6 +94,10 @@ class Problem(NamedTuple):
         # Terminals and editors open path:line at the line.
         place = self.path if self.line is None else f"{self.path}:{self.line}"
         return f"{place}: {self.text}"
+
+
+class Misfit(Problem):
+    """A box or a written size that does not fit its image."""
 
 
 class DatasetError(InputError):

@@ -73,6 +73,33 @@ def test_one_split_has_the_categories_of_all(shelf, tmp_path):
         convert(tmp_path / "voc", tmp_path / "other", to="locount", split="val")
 
 
+@pytest.mark.parametrize("form", ["locount", "coco"])
+def test_what_does_not_fit_a_turned_photo_is_told_from_what_is_only_named_so(shelf, tmp_path, form):
+    """Its box may be one of the photo as it is seen; a category "5 pixels" is not known either."""
+    source = shelf if form == "locount" else write(SHELF, form, tmp_path / form)
+    photo = next(source.glob("*[tT]est/1.jpg"))
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (100, 80)).save(photo, exif=exif)
+    if form == "locount":
+        path = source / "Locount_GtTxtsTest" / "1.txt"
+        path.write_text("0,0,80,100,cup,2\n0,0,9,9,5 pixels,1\n")
+        other = "unknown category '5 pixels'"
+    else:
+        path = source / "test.json"
+        data = json.loads(path.read_text())
+        data["annotations"][0]["bbox"] = [0, 0, 80, 100]
+        data["images"].append({"id": 2, "file_name": "5 pixels.jpg", "height": 80, "width": 100})
+        path.write_text(json.dumps(data))
+        other = "there is no file"
+    with pytest.raises(InputError) as error:
+        convert(source, tmp_path / "out", to="yolo", from_=form)
+    turned, summary, rest = (problem.text for problem in error.value.problems)
+    assert turned.startswith("has the EXIF orientation 6")
+    assert summary.startswith("1 boxes or sizes do not fit")
+    assert other in rest
+
+
 def test_a_list_of_categories_gives_the_ids(shelf, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("plate\nbowl\ncup\n")

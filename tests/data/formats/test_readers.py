@@ -49,12 +49,19 @@ FAULTS = [
     fault("voc", "Annotations/a.xml", "<count>3<", "<count>4</count><count>3<", "(4, 3)"),
     fault("voc", "Annotations/a.xml", "<bndbox>", "<bndbox /><bndbox>", "bndbox is there more"),
     fault("voc", "Annotations/a.xml", "<name>cup<", "<name><", "no category"),
+    fault(
+        *("voc", "Annotations/a.xml", "<count>3<"),
+        "<attributes><attribute><name>rotation</name><value>9.5</value></attribute></attributes>"
+        "<count>3<",
+        "the box is rotated",
+    ),
     fault("yolo", "labels/train/a.txt", "0 0.155", "2 0.155", "class is '2'"),
     fault("yolo", "labels/train/a.txt", "0 0.155", "0 x", "x is 'x'"),
     fault("yolo", "labels/train/a.txt", "0 0.155", "0 0.9", "outside its image"),
     fault("yolo", "labels/train/a.txt", " 1 3\n", " 0.7 3\n", "this is a prediction"),
     fault("yolo", "labels/train/a.txt", " 1 3\n", " 1\n", "this is a prediction"),
-    fault("yolo", "labels/train/a.txt", " 1 3\n", " 1 3 4\n", "8 columns"),
+    fault("yolo", "labels/train/a.txt", " 1 3\n", " 1 3 4\n", "8 columns, as outlines"),
+    fault("yolo", "labels/train/a.txt", " 1 3\n", " .5 .5 .1 .5\n", "9 columns, as outlines"),
     fault("yolo", "labels/train/a.txt", " 1 3\n", "\n", "count is missing"),
     fault("yolo", "labels/train/a.txt", " 1 3\n", " 1 1.5\n", "count is '1.5'"),
 ]
@@ -89,6 +96,32 @@ def test_a_task_of_label_studio_says_each_thing_once(tmp_path, old, new, word):
     path = write(SHELF, "label-studio", tmp_path) / "train.json"
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(DatasetError, match=rf"task \[0\]: {word}"):
+        read("label-studio", tmp_path)
+
+
+def test_an_object_of_pascal_voc_that_has_no_upright_box_is_named(tmp_path):
+    path = write(SHELF, "voc", tmp_path) / "Annotations" / "a.xml"
+    path.write_text(path.read_text().replace("bndbox>", "robndbox>"))
+    with pytest.raises(DatasetError, match="the object has no bndbox, only robndbox: draw"):
+        read("voc", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("task", "word"),
+    [
+        ({"image": "a.jpg", "label": [], "count": 3}, "but maybe its JSON-MIN"),
+        ({"data": {"image": "a.jpg"}, "predictions": [{"result": []}]}, "has only predictions"),
+        (
+            {"data": {"image": "a.jpg"}, "annotations": [], "predictions": [{"result": []}]},
+            "has only predictions, which nobody has checked",
+        ),
+        ({"data": {"image": "a.jpg"}, "annotations": []}, "has 0 annotations: leave one"),
+    ],
+)
+def test_other_exports_of_label_studio_are_named_with_a_cure(tmp_path, task, word):
+    path = write(SHELF, "label-studio", tmp_path) / "train.json"
+    path.write_text(json.dumps([task]))
+    with pytest.raises(DatasetError, match=word):
         read("label-studio", tmp_path)
 
 

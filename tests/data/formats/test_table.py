@@ -40,8 +40,8 @@ def test_faults_are_those_of_the_obvious_check(rows, tolerance):
         for fault in faults(box, count, *sizes[image], tolerance)
     ]
     found = box_faults(table(rows), np.array(sizes), tolerance, num_counts=1)
-    assert [row for row, _ in found] == [row for row, _ in expected]
-    assert all(word in text for (_, text), (_, word) in zip(found, expected, strict=True))
+    assert [fault.row for fault in found] == [row for row, _ in expected]
+    assert all(word in text for (_, text, _), (_, word) in zip(found, expected, strict=True))
 
 
 @given(NUMBERS, st.sampled_from([0.0, 1.0]))
@@ -59,7 +59,7 @@ def test_a_mended_box_has_no_fault(box, tolerance):
 def test_a_count_is_missing_only_where_others_have_one():
     rows, sizes = [(0, 0, 0, 1, 1, NO_COUNT)], np.array([(2, 3)])
     assert not box_faults(table(rows), sizes, 0, num_counts=0)
-    ((row, text),) = box_faults(table(rows), sizes, 0, num_counts=7)
+    ((row, text, _),) = box_faults(table(rows), sizes, 0, num_counts=7)
     assert row == 0
     assert "7 box(es) have one" in text
 

@@ -120,6 +120,7 @@ def _predicted(weights: str, datasets: Sequence[str]) -> tuple[GroundTruth, Dete
         opts = ("DATASETS.TEST", tuple(datasets), "OUTPUT_DIR", folder)
         cfg = changed(predictor.cfg, *opts)
         check_datasets(cfg, datasets)
+        predictor.classes.check_data(datasets[0])
         Trainer.test(cfg, predictor.model)
         found = sorted(path.parent for path in Path(folder, "inference").glob(f"*/{GROUND_TRUTH}"))
         files = [str(path / name) for path in found for name in (GROUND_TRUTH, DETECTIONS)]

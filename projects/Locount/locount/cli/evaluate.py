@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DT",
         type=Path,
         nargs="?",
-        help='COCO results json with "count", an .npz of the same columns, or a folder or quoted '
-        "pattern of the Parquet parts of `locount predict --cluster`",
+        help='COCO results json with "count", an .npz of the same columns, the folder of a run of '
+        "`locount predict`, or a folder or quoted pattern of the Parquet parts of its --cluster",
     )
     parser.add_argument(
         "--max-dets",

@@ -3,12 +3,13 @@
 from .checks import EDGE_TOLERANCE, outside
 from .columns import BOX, Table
 from .faults import Faults
-from .reading import COUNT, Ahead, CocoFile, Source, read_results, read_truth
+from .reading import COUNT, Ahead, CocoFile, Source, check_results, read_results, read_truth
 from .writing import dataset_to_coco, result, results, xywh
 
 __all__ = [
     "read_truth",
     "read_results",
+    "check_results",
     "Ahead",
     "CocoFile",
     "Table",

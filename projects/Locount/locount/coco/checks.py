@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ..counting import MAX_COUNT
+from ..errors import some
 from .columns import Table
 from .faults import Faults
 
@@ -50,19 +51,41 @@ def lookup(ids: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return place, known[place] == ids
 
 
-def check_objects(
-    table: Table, image_ids: np.ndarray, category_ids: np.ndarray, count: str, faults: Faults
-) -> tuple[np.ndarray, np.ndarray]:
-    """What annotations and detections share: references, boxes, counts; and areas and scores.
+def check_references(table: Table, key: str, known: np.ndarray, faults: Faults) -> None:
+    """The images or categories of annotations, each by itself."""
+    _, found = lookup(table[key], known)
+    text = f"no {key.removesuffix('_id')} of the ground truth has it: correct or delete it"
+    _complain(~found, table, key, text, faults)
+
+
+def check_known(
+    table: Table, key: str, known: np.ndarray, shown: Sequence[object], faults: Faults
+) -> np.ndarray:
+    """The images or categories of detections; one fault for all that are unknown, for files of
+    different datasets have them by the thousand.
+
+    Args:
+        shown: the known ones, for the message.
 
     Returns:
-        The places of image and category in the ascending ids.
+        Their places among the ascending known ones.
     """
-    image, known_image = lookup(table["image_id"], image_ids)
-    category, known_category = lookup(table["category_id"], category_ids)
-    one_dataset = "of the ground truth has it: use files of one dataset, or correct or delete it"
-    _complain(~known_image, table, "image_id", f"no image {one_dataset}", faults)
-    _complain(~known_category, table, "category_id", f"no category {one_dataset}", faults)
+    place, found = lookup(table[key], known)
+    if len(unknown := np.flatnonzero(~found)):
+        value, number = table[key][unknown[0]].tolist(), len(unknown) - 1
+        more = f", nor those of {number} more detections" if number else ""
+        text = (
+            f'"{key}" is {value!r}; no {key.removesuffix("_id")} of the ground truth has it{more}. '
+            f"The detections have {some(np.unique(table[key]).tolist())}; the ground truth "
+            f"{some(shown)}: use files of one dataset, number them alike (`locount predict` "
+            "writes names: give its folder), or correct or delete it"
+        )
+        faults.add(table.name, int(table.places[unknown[0]]), text)
+    return place
+
+
+def check_objects(table: Table, count: str, faults: Faults) -> None:
+    """What annotations and detections share: boxes and counts; and areas and scores."""
     width, height = table["bbox"].T[2:]
     with np.errstate(over="ignore", invalid="ignore"):
         box_areas = width * height
@@ -84,7 +107,6 @@ def check_objects(
         areas[areas == NO_AREA] = box_areas[areas == NO_AREA]
         good = (np.isfinite(areas) & (areas >= 0)) | negative | ~finite
         _complain(~good, table, "area", "it must be finite and 0 or more", faults)
-    return image, category
 
 
 def outside(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -123,17 +145,23 @@ def check_visible(table: Table, sizes: np.ndarray, faults: Faults) -> None:
             "the image (?mend in a dataset's name, convert --mend, check-data --fix)"
         ),
         faults,
+        misfit=True,
     )
 
 
 def _complain(
-    bad: np.ndarray, table: Table, key: str, text: str | Callable[[int], str], faults: Faults
+    bad: np.ndarray,
+    table: Table,
+    key: str,
+    text: str | Callable[[int], str],
+    faults: Faults,
+    misfit: bool = False,
 ) -> None:
     def of(i: int) -> str:
         value = table[key][i].tolist()
         return f'"{key}" is {value!r}; {text if isinstance(text, str) else text(i)}'
 
-    faults.add_where(bad, table.name, table.places, of)
+    faults.add_where(bad, table.name, table.places, of, misfit)
 
 
 def _check_unique(table: Table, key: str, cure: str, faults: Faults) -> None:

@@ -8,6 +8,7 @@ and reports every problem.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -130,9 +131,8 @@ def read_table(entries: Any, name: str, fields: dict[str, Field], faults: Faults
         entries: the list, or its JSON as :class:`msgspec.Raw`.
     """
     columns = typed_columns(entries, fields)
-    number = 0 if columns is None else len(next(iter(columns.values())))
-    if columns is not None and not _may_repeat(entries, fields, number):
-        return Table(name, np.arange(number), columns, [])
+    if columns is not None:
+        return Table(name, np.arange(len(next(iter(columns.values())))), columns, [])
     if isinstance(entries, msgspec.Raw):
         entries = decode_json(entries, faults)
     if not isinstance(entries, list | tuple):
@@ -160,15 +160,6 @@ def read_table(entries: Any, name: str, fields: dict[str, Field], faults: Faults
             )
         columns[key] = field.kind.column(values, len(values))
     return Table(name, places, columns, [e for e, ok in zip(entries, good, strict=True) if not ok])
-
-
-def _may_repeat(entries: Any, keys: Iterable[str], number: int) -> bool:
-    """Whether one of so many objects may have a key twice, of which the typed decoder takes the
-    last."""
-    if not isinstance(entries, msgspec.Raw):
-        return False
-    text = bytes(entries)
-    return any(text.count(f'"{key}"'.encode()) > number for key in keys)
 
 
 def decode_json(raw: msgspec.Raw, faults: Faults) -> Any:
@@ -218,10 +209,8 @@ def typed_columns(
     """
     members: list[tuple] = []
     for key, field in fields.items():
-        if field.optional:
+        if field.optional or not field.required:
             members.append((key, field.kind.type | msgspec.UnsetType, msgspec.UNSET))
-        elif not field.required:
-            members.append((key, field.kind.type, field.default))
         else:
             members.append((key, field.kind.type))
     entry = msgspec.defstruct("Entry", members, kw_only=True, gc=False)
@@ -229,14 +218,19 @@ def typed_columns(
     try:
         with collector_paused():
             if not isinstance(entries, msgspec.Raw):
-                return _columns(msgspec.convert(entries, type=entry_list), fields)
-            decoder = msgspec.json.Decoder(entry_list)
+                return _columns(msgspec.convert(entries, type=entry_list), fields, Counter())
+            decoder, text = msgspec.json.Decoder(entry_list), bytes(entries)
+            num_with: Counter[str] = Counter()
             try:
-                pieces = map(decoder.decode, _pieces(bytes(entries).strip(), piece_size))
-                return _joined([_columns(objects, fields) for objects in pieces])
+                pieces = map(decoder.decode, _pieces(text.strip(), piece_size))
+                columns = _joined([_columns(objects, fields, num_with) for objects in pieces])
             except JSON_ERRORS:
                 # "}," also occurs within entries that hold objects: then not piece by piece
-                return _columns(decoder.decode(entries), fields)
+                num_with.clear()
+                columns = _columns(decoder.decode(entries), fields, num_with)
+            # Of a key that an object has twice the decoder takes the last.
+            repeats = any(text.count(f'"{key}"'.encode()) > n for key, n in num_with.items())
+            return None if repeats else columns
     except (*JSON_ERRORS, TypeError, OverflowError):
         return None
 
@@ -253,17 +247,30 @@ def _pieces(text: bytes, size: int) -> Iterator[bytes]:
     yield (b"[" if start else b"") + text[start:]
 
 
-def _columns(objects: list, fields: dict[str, Field]) -> dict[str, np.ndarray] | None:
-    """The columns of typed objects; None if some have an optional key and others don't."""
+def _columns(
+    objects: list, fields: dict[str, Field], num_with: Counter[str]
+) -> dict[str, np.ndarray] | None:
+    """The columns of typed objects; None if some have an optional key and others don't.
+
+    Args:
+        num_with: gets how many objects have each key that any has.
+    """
     columns = {}
     for key, field in fields.items():
-        if field.optional:
-            num_unset = list(map(attrgetter(key), objects)).count(msgspec.UNSET)
-            if num_unset == len(objects):
-                continue
-            if num_unset:
-                return None
-        columns[key] = field.kind.column(map(attrgetter(key), objects), len(objects))
+        values: Iterable = map(attrgetter(key), objects)
+        num_unset = 0
+        if field.optional or not field.required:
+            values = list(values)
+            num_unset = values.count(msgspec.UNSET)
+        if num_unset < len(objects):
+            num_with[key] += len(objects) - num_unset
+        if field.optional and num_unset == len(objects):
+            continue
+        if field.optional and num_unset:
+            return None
+        if num_unset:
+            values = (field.default if value is msgspec.UNSET else value for value in values)
+        columns[key] = field.kind.column(values, len(objects))
         if field.kind is FLAG and not np.isin(columns[key], (0, 1)).all():
             return None
     return columns

@@ -7,7 +7,7 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from ..errors import DatasetError, Problem, number_of
+from ..errors import DatasetError, Misfit, Problem, number_of
 
 
 class Fault(NamedTuple):
@@ -17,11 +17,13 @@ class Fault(NamedTuple):
         entries: the list of the entry, such as ``annotations``; None for the file as a whole.
         index: position in that list; None for the list as a whole.
         text: what is wrong and how to mend it.
+        misfit: the problem is a :class:`locount.errors.Misfit`.
     """
 
     entries: str | None
     index: int | None  # type: ignore[assignment]  # hides tuple's method
     text: str
+    misfit: bool = False
 
     def __str__(self) -> str:
         if self.entries is None:
@@ -45,15 +47,21 @@ class Faults(list[Fault]):
         self.append(Fault(entries, index, text))
 
     def add_where(
-        self, bad: np.ndarray, entries: str, places: np.ndarray, text: Callable[[int], str]
+        self,
+        bad: np.ndarray,
+        entries: str,
+        places: np.ndarray,
+        text: Callable[[int], str],
+        misfit: bool = False,
     ) -> None:
         """A fault for each i with ``bad[i]``, of the entry ``places[i]``."""
         bad = np.flatnonzero(bad)
         places = places[bad].tolist()
-        self += (Fault(entries, k, text(i)) for i, k in zip(bad.tolist(), places, strict=True))
+        numbers = zip(bad.tolist(), places, strict=True)
+        self += (Fault(entries, k, text(i), misfit) for i, k in numbers)
 
     def problems(self) -> list[Problem]:
-        return [Problem(self.path, None, str(fault)) for fault in self]
+        return [(Misfit if f.misfit else Problem)(self.path, None, str(f)) for f in self]
 
     def stop(self, entries: str | None, text: str) -> NoReturn:
         """Add a fault after which nothing more can be read.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -15,8 +15,10 @@ from ..texts import JSON_ERRORS, TextError, read_arrays, read_utf8
 from .checks import (
     NO_AREA,
     check_ids,
+    check_known,
     check_names,
     check_objects,
+    check_references,
     check_sizes,
     check_visible,
     lookup,
@@ -145,6 +147,9 @@ def read_truth(
     if annotations is None:
         entries = _with_counts(data["annotations"], count, faults)
         annotations = read_table(entries, "annotations", fields, faults)
+        if any(isinstance(e, dict) and "segments_info" in e for e in annotations.others):
+            text = "is of COCO panoptic, which has masks of whole images: use its file of instances"
+            Faults(faults.path).stop(None, text)
     if "id" in annotations.columns:
         check_ids(annotations, faults)
     image_order, image = _order_and_places(images, annotations["image_id"])
@@ -155,7 +160,9 @@ def read_truth(
         sizes = np.where(image[:, None] < 0, 0, both[image])
     if mend is not None:
         mend(annotations, sizes)
-    check_objects(annotations, _all_ids(images), _all_ids(categories), count, faults)
+    check_references(annotations, "image_id", _all_ids(images), faults)
+    check_references(annotations, "category_id", _all_ids(categories), faults)
+    check_objects(annotations, count, faults)
     invisible = Faults(faults.path)
     check_visible(annotations, sizes, invisible)
     counts = annotations.columns.get(count, np.ones(len(annotations), np.int64))
@@ -163,39 +170,56 @@ def read_truth(
     return CocoFile(images, categories, annotations, *orders, counts, sizes, faults, invisible)
 
 
-def read_results(
-    source: Source | Table, image_ids: np.ndarray, category_ids: np.ndarray
-) -> tuple[Table, np.ndarray, np.ndarray, np.ndarray]:
-    """Read a list of detections of some images and categories, from a file or parsed.
+def read_results(source: Source) -> tuple[Table, Faults]:
+    """Read a list of detections, from a file or parsed.
 
     Each needs "image_id", "category_id", "bbox" (XYWH) and "score"; "count" is in all or in none,
-    which means 1. A file ``*.npz`` holds arrays of these names instead, (N,) and (N, 4) for boxes;
-    a table has them as columns. No detections at all are legal.
-
-    Args:
-        image_ids, category_ids: ascending.
+    which means 1. A file ``*.npz`` holds arrays of these names instead, (N,) and (N, 4) for boxes.
+    No detections at all are legal.
 
     Returns:
-        The table; of each detection the places of image and category in the ids, and the count.
+        Those whose form is right, and what is wrong with the others.
+
+    Raises:
+        DatasetError: for what is not such a list.
+    """
+    faults = Faults(_name(source, "detections"))
+    if isinstance(source, str | PathLike) and fspath(source).endswith(".npz"):
+        columns = _load_npz(source, faults)
+        return Table("detections", np.arange(len(columns["score"])), columns, []), faults
+    entries = _load(source, faults)
+    table = flat_table(entries, "detections", DETECTION)
+    if table is None:
+        table = read_table(entries, "detections", DETECTION, faults)
+    return table, faults
+
+
+def check_results(
+    table: Table,
+    faults: Faults,
+    image_ids: np.ndarray,
+    category_ids: np.ndarray,
+    category_names: Sequence[str],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Check detections of some images and categories.
+
+    Args:
+        faults: those that are known already.
+        image_ids, category_ids: ascending; and what the categories are called.
+
+    Returns:
+        Of each detection the places of image and category in the ids, and the count.
 
     Raises:
         DatasetError: listing all that is wrong.
     """
-    faults = Faults("detections" if isinstance(source, Table) else _name(source, "detections"))
-    table: Table | None
-    if isinstance(source, Table):
-        table = source
-    elif isinstance(source, str | PathLike) and fspath(source).endswith(".npz"):
-        columns = _load_npz(source, faults)
-        table = Table("detections", np.arange(len(columns["score"])), columns, [])
-    else:
-        entries = _load(source, faults)
-        table = flat_table(entries, "detections", DETECTION)
-        if table is None:
-            table = read_table(entries, "detections", DETECTION, faults)
-    places = check_objects(table, image_ids, category_ids, COUNT, faults)
+    image = check_known(table, "image_id", image_ids, image_ids.tolist(), faults)
+    names = zip(category_ids.tolist(), category_names, strict=True)
+    named = [f"{i} ({name})" for i, name in names]
+    category = check_known(table, "category_id", category_ids, named, faults)
+    check_objects(table, COUNT, faults)
     faults.raise_if_any()
-    return table, *places, table.columns.get(COUNT, np.ones(len(table), np.int64))
+    return image, category, table.columns.get(COUNT, np.ones(len(table), np.int64))
 
 
 def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
@@ -216,13 +240,36 @@ def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
         else:
             _check_once(bytes(loaded), data, faults)
     if not isinstance(data, dict):
-        faults.stop(None, f"has no object with {', '.join(LISTS)}")
-    for key in LISTS:
-        if key not in data:
-            text = f'has no "{key}": a COCO file is an object with the lists {", ".join(LISTS)}'
-            faults.add(None, None, text)
+        faults.stop(None, f"has no object with {', '.join(LISTS)}{_other_kind(data)}")
     faults.raise_if_any()
+    if lacking := " and no ".join(f'"{key}"' for key in LISTS if key not in data):
+        wanted = f"a COCO file is an object with the lists {', '.join(LISTS)}"
+        if isinstance(loaded, msgspec.Raw):
+            data = decode_json(loaded, faults)
+        faults.stop(None, f"has no {lacking}: {wanted}{_other_kind(data)}")
     return data
+
+
+def _other_kind(data: dict | list) -> str:
+    """What else a file is by keys that no COCO file has, and the cure; "" if that is not known."""
+    if isinstance(data, list):
+        entry = data[0] if data and isinstance(data[0], dict) else {}
+        if "score" in entry:
+            return "; this is a list of results, which has no photos: name predictions:DIR"
+        if "data" in entry:
+            return "; this is a file of Label Studio: --from label-studio"
+        return ""
+    inner = next((value for value in data.values() if isinstance(value, dict)), {})
+    signs = {
+        "LabelMe": "shapes" in data,
+        "VGG Image Annotator": "_via_img_metadata" in data or "regions" in inner,
+        "Supervisely": "objects" in data,
+    }
+    return "".join(
+        f"; this is a file of {n}: export or convert it to COCO json"
+        for n, yes in signs.items()
+        if yes
+    )
 
 
 def flat_table(
@@ -268,7 +315,10 @@ def _load(source: Source, faults: Faults) -> dict | list | msgspec.Raw:
 
 
 def _with_counts(entries: Any, count: str, faults: Faults) -> Any:
-    """The annotations with the counts that are among their attributes as keys."""
+    """The annotations with the counts that are among their attributes as keys.
+
+    CVAT writes the rotation of a box there, and the box as it was before.
+    """
     if isinstance(entries, msgspec.Raw):
         if b'"attributes"' not in bytes(entries):
             return entries
@@ -278,6 +328,9 @@ def _with_counts(entries: Any, count: str, faults: Faults) -> Any:
     result = []
     for i, entry in enumerate(entries):
         attributes = entry.get("attributes") if isinstance(entry, dict) else None
+        if isinstance(attributes, dict) and _whole(attributes.get("rotation", 0)) != 0:
+            text = "the box is rotated: draw an upright one in its place, or delete it"
+            faults.add("annotations", i, text)
         if isinstance(attributes, dict) and count in attributes:
             value = _whole(attributes[count])
             if count not in entry:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,8 @@ class GroundTruth(_Boxes):
     image_ids: np.ndarray  # ascending, int64 or str
     category_ids: np.ndarray  # ascending, int64
     category_names: tuple[str, ...]
+    # A Source: the file, or what was parsed of it; None of what was put together.
+    source: Any = field(default=None, repr=False)
 
     def take(self, order: np.ndarray) -> GroundTruth:
         return self._taken(order, ("image", "category", "boxes", "counts", "areas", "crowd"))

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from os import PathLike, fspath
+from os import PathLike
 
 import numpy as np
 
-from ..coco import Ahead, Table
+from ..coco import Ahead
 from .annotations import Detections, GroundTruth
 from .matching.engine import Matcher, SubsetScores
+from .parquet import are_parts
 from .protocol import COCO_SIZES, LOCOUNT_SUBSETS, WHOLE, Subset
-from .reading import EvaluationInputError, Source, read_detections, read_ground_truth
+from .reading import (
+    EvaluationInputError,
+    Source,
+    read_detections,
+    read_ground_truth,
+    results_file,
+)
 from .result import EvaluationResult, summarize
 
 logger = logging.getLogger(__name__)
@@ -31,7 +38,8 @@ def evaluate_detections(
     Args:
         gt: COCO dictionary with "count" on every annotation (on none: every count is 1), as a path,
             parsed or read.
-        dt: COCO results list with "count" likewise; or a path to an ``.npz`` of the same columns.
+        dt: COCO results list with "count" likewise; or a path to an ``.npz`` of the same columns,
+            or as for :func:`.reading.read_detections`.
         max_dets: detections per image and category that count, those of highest score.
         coco_sizes: also report COCO's own ``APs APm APl ARs ARm ARl``, blind to counts.
 
@@ -41,7 +49,7 @@ def evaluate_detections(
     return score_matches(match(gt, dt, max_dets), max_dets, coco_sizes=coco_sizes)
 
 
-def match(gt: Source | GroundTruth, dt: Source | Table | Detections, max_dets: int) -> Matcher:
+def match(gt: Source | GroundTruth, dt: Source | Detections, max_dets: int) -> Matcher:
     """Read, sort and pair boxes, once for all that is asked of them: up to ``max_dets`` detections
     per image and category for :func:`score_matches` and the analyses.
 
@@ -50,8 +58,9 @@ def match(gt: Source | GroundTruth, dt: Source | Table | Detections, max_dets: i
     """
     if max_dets < 1:
         raise EvaluationInputError(f"max_dets must be 1 or more, not {max_dets}")
-    if isinstance(dt, str | PathLike) and not fspath(dt).endswith(".npz"):
-        dt = Ahead(dt)
+    if isinstance(dt, str | PathLike):
+        dt = results_file(dt)
+        dt = dt if dt.endswith(".npz") or are_parts(dt) else Ahead(dt)
     if not isinstance(gt, GroundTruth):
         gt = read_ground_truth(gt)
     if not isinstance(dt, Detections):

@@ -18,6 +18,7 @@ from ..coco import dataset_to_coco, results
 from ..files import write_json
 from .analysis.image_counts import ImageCounts
 from .api import match, score_matches
+from .legend import DETECTIONS, GROUND_TRUTH
 from .result import merge_metrics
 from .tables import count_errors_table, metrics_table, per_category_table
 
@@ -108,8 +109,8 @@ class LocountEvaluator(DatasetEvaluator):
         ground_truth = dataset_to_coco(dataset, category_ids, names)
         detections = _to_coco_results(self._one_per_image(predictions, dataset), category_ids)
         if self._output_dir:
-            write_json(self._output_dir / "locount_ground_truth.json", ground_truth)
-            write_json(self._output_dir / "locount_instances_results.json", detections)
+            write_json(self._output_dir / GROUND_TRUTH, ground_truth)
+            write_json(self._output_dir / DETECTIONS, detections)
         matcher = match(ground_truth, detections, self._max_dets[-1])
         scored = [score_matches(matcher, n) for n in self._max_dets]
         logger.info("%s, jointly in IoU and count:\n%s", self._dataset_name, metrics_table(scored))

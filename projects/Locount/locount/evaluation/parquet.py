@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import logging
 import os
-from collections.abc import Iterator, Mapping
 from os import PathLike
 
 import numpy as np
 
 from ..coco import Table
-from ..errors import InputError, listing, require
-from .reading import read_photos
+from ..errors import InputError, require
+from .legend import PREDICTIONS, Category, Legend, Photo
 
 logger = logging.getLogger(__name__)
 
+_PHOTO = ("file_name", "height", "width")
 _COLUMNS = {
     "category_id": np.int64,
     "bbox": np.float64,
@@ -29,18 +30,14 @@ def are_parts(source: str | PathLike) -> bool:
     return os.path.isdir(source) or os.fspath(source).endswith(".parquet")
 
 
-def read_parts(source: str | PathLike, gt: str | PathLike) -> Table:
-    """The detections of all parts, with the ids that their photos have in the ground truth.
-
-    A photo belongs to the image whose "file_name" is its name, or the end of it from a "/" on.
+def read_parts(source: str | PathLike) -> tuple[Table, Legend]:
+    """The detections of all parts, their photos numbered as they come, and what ids mean.
 
     Args:
         source: as for :func:`are_parts`.
-        gt: a sound COCO file.
 
     Raises:
-        InputError: for photos that the ground truth lacks or that are there twice, for damaged
-            parts, and without pyarrow.
+        InputError: for damaged parts, parts of several models, and without pyarrow.
     """
     require("ray", "pyarrow")
     import pyarrow as pa
@@ -50,31 +47,39 @@ def read_parts(source: str | PathLike, gt: str | PathLike) -> Table:
     pattern = os.path.join(source, "*.parquet") if os.path.isdir(source) else os.fspath(source)
     paths = sorted(glob.glob(pattern))
     if not paths:
-        raise InputError(f"{source} contains no Parquet files: name the folder of the parts")
-    ids = {photo.file_name: photo.id for photo in read_photos(gt)}
-    if None in ids:
         raise InputError(
-            f'{gt}: photos are found in it by the "file_name" of its images, and image '
-            f"{ids[None]!r} has none"
+            f"{source} contains no Parquet files and no {PREDICTIONS}: name a folder that `locount "
+            "predict` wrote"
         )
-    names: list[str] = []
+    photos: list[Photo] = []
+    categories: dict[int, str | None] = {}
     pieces: list[dict[str, np.ndarray]] = []
     numbers: list[np.ndarray] = []
     failed = 0
     for path in paths:
         try:
-            part = pq.read_table(path, columns=["file_name", "detections", "error"])
+            part = pq.read_table(path, columns=[*_PHOTO, "detections", "error"])
             found = part["detections"].combine_chunks()
-            names += part["file_name"].to_pylist()
+            of_photos = (part[key].to_pylist() for key in _PHOTO)
+            photos += map(Photo, itertools.count(len(photos)), *of_photos)
             numbers.append(pc.fill_null(pc.list_value_length(found), 0).to_numpy())
             failed += len(part) - part["error"].null_count
-            fields = {key: found.flatten().field(key) for key in _COLUMNS}
+            found = found.flatten()
+            fields = {key: found.field(key) for key in _COLUMNS}
+            names = found.field("category")
         except (pa.ArrowException, KeyError) as error:
             raise InputError(
                 f"{path} is not a part of `locount predict --cluster`, or damaged ({error})"
             ) from error
         fields["bbox"] = fields["bbox"].flatten()
         pieces.append({key: field.to_numpy(False) for key, field in fields.items()})
+        ids, first = np.unique(pieces[-1]["category_id"], return_index=True)
+        for i, name in zip(ids.tolist(), names.take(first).to_pylist(), strict=True):
+            if categories.setdefault(i, name) != name:
+                raise InputError(
+                    f"{path}: category {i} is called {name!r}, and {categories[i]!r} in another "
+                    "part: name the parts of one model"
+                )
     if failed:
         logger.warning("%d photos could not be read, and have no detections", failed)
     columns = {
@@ -82,34 +87,6 @@ def read_parts(source: str | PathLike, gt: str | PathLike) -> Table:
         for key, dtype in _COLUMNS.items()
     }
     columns["bbox"] = columns["bbox"].reshape(-1, 4)
-    columns["image_id"] = np.repeat(_matched(names, ids, source), np.concatenate(numbers))
-    return Table("detections", np.arange(len(columns["score"])), columns, [])
-
-
-def _matched(
-    names: list[str], ids: Mapping[str | None, int | str], source: str | PathLike
-) -> np.ndarray:
-    """The ids of photos by their names."""
-    used: dict[int | str, str] = {}
-    problems = []
-    result = []
-    for name in names:
-        image = next((ids[end] for end in _ends(name) if end in ids), None)
-        if image is None:
-            problems.append(f"{name} is not in the ground truth")
-        elif image in used:
-            problems.append(f"{name} is the same image as {used[image]}")
-        else:
-            used[image] = name
-            result.append(image)
-    if problems:
-        raise InputError(f"{source} doesn't fit the ground truth:\n{listing(problems)}")
-    return np.array(result)
-
-
-def _ends(name: str) -> Iterator[str]:
-    """``a/b.jpg`` and ``b.jpg``."""
-    yield name
-    while "/" in name:
-        name = name.split("/", 1)[1]
-        yield name
+    columns["image_id"] = np.repeat(np.arange(len(photos)), np.concatenate(numbers))
+    table = Table("detections", np.arange(len(columns["score"])), columns, [])
+    return table, Legend(photos, list(itertools.starmap(Category, categories.items())))

@@ -3,49 +3,20 @@
 from __future__ import annotations
 
 import logging
-from os import PathLike
-
-import msgspec
+import os
+from os import PathLike, fspath
 
 from .. import coco
 from ..coco import Source
-from ..errors import DatasetError, InputError, listing
-from ..texts import JSON_ERRORS, read_utf8
+from ..errors import DatasetError, listing
 from .annotations import Detections, GroundTruth
+from .legend import PREDICTIONS, legend_beside, read_legend, translated
+from .parquet import are_parts, read_parts
 
 logger = logging.getLogger(__name__)
 
 # What can't be evaluated can't be trained on either, and the other way round.
 EvaluationInputError = DatasetError
-
-
-class Photo(msgspec.Struct, frozen=True):
-    """An image of the ground truth."""
-
-    id: int | str
-    file_name: str | None = None
-    height: int | None = None
-    width: int | None = None
-
-
-class _Photos(msgspec.Struct):
-    images: list[Photo]
-
-
-def read_photos(path: str | PathLike) -> list[Photo]:
-    """The images of a COCO file of ground truth, and nothing else of it.
-
-    Raises:
-        InputError: if they can't be read.
-    """
-    data = read_utf8(path)
-    try:
-        return msgspec.json.decode(data, type=_Photos).images
-    except (msgspec.MsgspecError, *JSON_ERRORS) as error:
-        raise InputError(
-            f"{path}: {error}; an image needs an id, and file_name, height and width are a text "
-            "and two integers"
-        ) from error
 
 
 def read_ground_truth(source: Source) -> GroundTruth:
@@ -73,16 +44,53 @@ def read_ground_truth(source: Source) -> GroundTruth:
         image_ids=file.images["id"][file.image_order],
         category_ids=file.categories["id"][file.category_order],
         category_names=tuple(file.category_names),
+        source=source,
     )
 
 
-def read_detections(source: Source | coco.Table, gt: GroundTruth) -> Detections:
-    """Read a list of detections of the images and categories of ``gt``, from a file or parsed:
-    :func:`locount.coco.read_results`.
+def read_detections(source: Source, gt: GroundTruth) -> Detections:
+    """Read detections of the images and categories of ``gt``.
+
+    Args:
+        source: a list of results, from a file or parsed: :func:`locount.coco.read_results`; parts
+            as for :func:`.parquet.are_parts`; or the folder of a run of `locount predict`. What
+            says how its photos or categories are called is matched by these names.
+        gt: by names only if it was read itself.
 
     Raises:
         EvaluationInputError: listing every problem found.
+        InputError: for names that ``gt`` lacks.
     """
-    table, image, category, counts = coco.read_results(source, gt.image_ids, gt.category_ids)
+    if isinstance(source, str | PathLike):
+        path = results_file(source)
+        table, faults = _of_file(source if path == fspath(source) else path, path, gt)
+    else:
+        table, faults = coco.read_results(source)
+    known = (gt.image_ids, gt.category_ids, gt.category_names)
+    image, category, counts = coco.check_results(table, faults, *known)
     boxes, scores = table["bbox"], table["score"]
     return Detections(image=image, category=category, boxes=boxes, counts=counts, scores=scores)
+
+
+def results_file(source: str | PathLike) -> str:
+    """The results in the folder of a run of `locount predict`; anything else as it is."""
+    inside = os.path.join(source, PREDICTIONS)
+    return inside if os.path.isfile(inside) else fspath(source)
+
+
+def _of_file(source: str | PathLike, path: str, gt: GroundTruth) -> tuple[coco.Table, coco.Faults]:
+    """Detections with the ids of the ground truth, and what is wrong with others."""
+    if are_parts(path):
+        table, legend = read_parts(path)
+        return translated(table, legend, gt, path, of_run=True), coco.Faults(path)
+    table, faults = coco.read_results(source)
+    beside = None if gt.source is None else legend_beside(path)
+    if beside is not None and not _is_file(gt.source, beside):
+        faults.raise_if_any()
+        legend = read_legend(beside)
+        table = translated(table, legend, gt, path, of_run=path.endswith(PREDICTIONS))
+    return table, faults
+
+
+def _is_file(source: Source | None, path: str) -> bool:
+    return isinstance(source, str | PathLike) and os.path.samefile(source, path)

@@ -12,13 +12,11 @@ import numpy as np
 
 from locount.files import to_csv, to_json, write_bytes
 
-from ..coco import Table
 from .analysis.image_counts import ImageCounts
-from .annotations import Detections, GroundTruth
+from .annotations import Detections
 from .api import match, score_matches
 from .matching.engine import Matcher
-from .parquet import are_parts, read_parts
-from .reading import EvaluationInputError, Source, read_ground_truth
+from .reading import EvaluationInputError, read_ground_truth
 from .result import EvaluationResult, merge_metrics
 
 if TYPE_CHECKING:
@@ -101,10 +99,6 @@ class Report:
         return "\n\n".join(parts)
 
 
-def _source(dt: str | PathLike, gt: str | PathLike) -> Source | Table:
-    return read_parts(dt, gt) if are_parts(dt) else dt
-
-
 def evaluate_files(
     gt: str | PathLike,
     dt: str | PathLike,
@@ -120,7 +114,7 @@ def evaluate_files(
     """Evaluate at several ``max_dets``.
 
     Args:
-        dt: COCO results, an ``.npz``, or parts as for :func:`.parquet.read_parts`; so is ``other``.
+        dt: as for :func:`.api.evaluate_detections`; so is ``other``.
         with_errors: add the analyses of errors and counts.
         score: add the errors of the number of products per image when this score or more counts.
         other: add the differences from these detections, by :func:`.bootstrap.compare_systems`.
@@ -133,10 +127,7 @@ def evaluate_files(
     max_dets = sorted(set(max_dets))
     if max_dets[0] < 1:
         raise EvaluationInputError(f"max_dets must be 1 or more, not {max_dets[0]}")
-    truth: Source | GroundTruth = gt
-    if any(path is not None and are_parts(path) for path in (dt, other)):
-        truth = read_ground_truth(gt)  # says what is wrong with it
-    matcher = match(truth, _source(dt, gt), max_dets[-1])
+    matcher = match(gt, dt, max_dets[-1])
     errors = counts = None
     if with_errors:
         # Only here: each compiled loop takes time to load.
@@ -151,7 +142,7 @@ def evaluate_files(
 
         differences = bootstrap.compare_systems(
             matcher,
-            match(matcher.gt, _source(other, gt), max_dets[-1]),
+            match(matcher.gt, other, max_dets[-1]),
             draws=bootstrap.DRAWS if draws is None else draws,
         )
     if with_suspects:

@@ -17,8 +17,8 @@ from PIL import Image
 from ..data import read_image
 from ..errors import InputError
 from ..evaluation.annotations import Detections, GroundTruth, xyxy
+from ..evaluation.legend import Photo
 from ..evaluation.matching.engine import Matcher
-from ..evaluation.reading import Photo
 from ..visualization.drawing import count_texts, draw_boxes, to_picture
 from .cases import Case
 

@@ -11,11 +11,8 @@ from detectron2.config import CfgNode, get_cfg
 from ..config import add_locount_config
 from ..config.merging import file_keys, merge
 from ..errors import InputError, listing
-from ..evaluation.reading import Photo, read_photos
+from ..evaluation.legend import DETECTIONS, GROUND_TRUTH, Photo, read_legend
 from ..texts import TextError, parse_json, read_lines
-
-GROUND_TRUTH = "locount_ground_truth.json"
-DETECTIONS = "locount_instances_results.json"
 
 # Folder of the evaluations in a run's, and what to say of them.
 _KINDS = {"inference": "", "inference_TTA": " with test-time augmentation"}
@@ -48,7 +45,7 @@ class Evaluation:
 
     def photos(self) -> dict[int | str, Photo]:
         """The images of the ground truth by their ids."""
-        return {photo.id: photo for photo in read_photos(self.ground_truth)}
+        return {photo.id: photo for photo in read_legend(self.ground_truth).images}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from detectron2.utils.logger import setup_logger
 from torch.multiprocessing import ProcessExitedException
 
 from ..checkpoint import Checkpointer, load_weights
+from ..class_names import Classes
 from ..config import named_keys
 from ..data import check_datasets, fill_num_classes
 from ..errors import InputError, printable
@@ -117,7 +118,10 @@ def _run(args: Namespace, cfg: CfgNode) -> dict | None:
     model = Trainer.build_model(cfg)
     checkpointer = Checkpointer(model, save_dir=cfg.OUTPUT_DIR)
     resumed = args.resume and checkpointer.has_checkpoint()
-    load_weights(model, checkpointer.get_checkpoint_file() if resumed else cfg.MODEL.WEIGHTS)
+    weights = checkpointer.get_checkpoint_file() if resumed else cfg.MODEL.WEIGHTS
+    load_weights(model, weights)
+    if classes := Classes.of_checkpoint(weights):
+        classes.check_data(cfg.DATASETS.TEST[0])  # the others have the same ones
     results = Trainer.test(cfg, model)
     if cfg.TEST.AUG.ENABLED:
         results.update(Trainer.test_with_TTA(cfg, model))

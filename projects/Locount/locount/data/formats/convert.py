@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ...coco import COUNT
-from ...errors import DatasetError, InputError, Problem, listing
+from ...errors import DatasetError, InputError, Misfit, Problem, listing
 from ...files import new_folder, to_csv
 from ..images import IMAGE_SUFFIXES, orientation_text, read_orientations
 from ..mending import CHANGES_FILE, COLUMNS, Changes
@@ -75,7 +75,7 @@ def convert(
         dataset = read(sources, skip_invalid)
     except DatasetError as error:
         # Boxes that don't fit because of a tag are not to be "corrected" one by one.
-        unfit = [problem for problem in error.problems if " pixels" in problem.text]
+        unfit = [problem for problem in error.problems if isinstance(problem, Misfit)]
         photos = (path for part in sources.values() for path in part.photos()) if unfit else ()
         turned = list(_turned(dict.fromkeys(photos)))
         if not turned:

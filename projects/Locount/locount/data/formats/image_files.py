@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import Problem
+from ...errors import Misfit, Problem
 from ..images import read_image_sizes
 from .index_cache import FileStamp, cached_sizes, file_stamp
 from .records import Paths
@@ -125,7 +125,8 @@ def find_images(
     usable = sizes[:, 0] > 0
     differs = usable & ~np.isnan(written).any(axis=1) & (written != sizes).any(axis=1)
     for i in np.flatnonzero(differs).tolist():
-        problems.append(problem(i, _size_fault(paths[i], sizes[i], written[i])))
+        text = _size_fault(paths[i], sizes[i], written[i])
+        problems.append(Misfit(*problem(i, text)))
     return ImageFiles(paths, sizes, usable & ~differs, problems, list(faults))
 
 

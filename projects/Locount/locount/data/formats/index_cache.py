@@ -20,7 +20,7 @@ from ..images import read_image_sizes
 logger = logging.getLogger(__name__)
 
 # To be raised whenever the arrays of an index, or the rules by which they are read, change.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 _SIGNATURE = "signature"
 
 

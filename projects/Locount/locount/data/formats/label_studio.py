@@ -65,7 +65,8 @@ class _Annotation(msgspec.Struct):
 
 class _Task(msgspec.Struct):
     data: dict[str, msgspec.Raw]
-    annotations: list[_Annotation]
+    annotations: list[_Annotation] = []
+    predictions: list[msgspec.Raw] = []
 
 
 class LabelStudio(TablePlace):
@@ -100,13 +101,20 @@ class LabelStudio(TablePlace):
 
 def _raw_tasks(path: str) -> list[msgspec.Raw]:
     try:
-        return msgspec.json.decode(read_utf8(path), type=list[msgspec.Raw])
+        tasks = msgspec.json.decode(read_utf8(path), type=list[msgspec.Raw])
+        keys = msgspec.json.decode(tasks[0], type=dict[str, msgspec.Raw]) if tasks else {}
     except TextError:
         raise
     except JSON_ERRORS as error:
         raise DatasetError(
             f"{path} can't be read as a list of tasks ({error}): export the project as JSON"
         ) from error
+    if tasks and "data" not in keys:
+        raise DatasetError(
+            f"{path} is not Label Studio's JSON, whose tasks have 'data', but maybe its JSON-MIN, "
+            "which does not say which count is that of which box: export the project as JSON"
+        )
+    return tasks
 
 
 @dataclass
@@ -140,10 +148,15 @@ class _Reader:
     def _read_task(self, number: int, raw: msgspec.Raw) -> None:
         """A ValueError says that all of it is wrong."""
         element = f"task [{number}]"
-        task = _decode(raw, _Task, "{}: export the project again, as JSON (not JSON-MIN)")
+        task = _decode(raw, _Task, "{}: export the project again, as JSON")
         parse_json(bytes(raw))  # refuses a key that is there twice
         name = _image_name(_reference(task), self.folder)
         finished = [annotation for annotation in task.annotations if not annotation.was_cancelled]
+        if not finished and task.predictions:
+            raise ValueError(
+                "has only predictions, which nobody has checked: submit it in Label Studio, and "
+                "export the project again"
+            )
         if len(finished) != 1:
             text = "annotations: leave one; it may be submitted without a box"
             raise ValueError(f"has {len(finished)} {text}")

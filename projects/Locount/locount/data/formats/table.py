@@ -137,10 +137,20 @@ def _is_outside(table: Table, sizes: np.ndarray, tolerance: float) -> np.ndarray
     return ((table.box < -tolerance).any(axis=1) | over) & (width > 0)
 
 
-def box_faults(
-    table: Table, sizes: np.ndarray, tolerance: float, num_counts: int
-) -> list[tuple[int, str]]:
-    """Impossible boxes and counts: row and text of each, in the order of rows.
+class Fault(NamedTuple):
+    """What is wrong with a box.
+
+    Attributes:
+        misfit: the problem is a :class:`locount.errors.Misfit`.
+    """
+
+    row: int
+    text: str
+    misfit: bool = False
+
+
+def box_faults(table: Table, sizes: np.ndarray, tolerance: float, num_counts: int) -> list[Fault]:
+    """Impossible boxes and counts, in the order of rows.
 
     Args:
         sizes: (F, 2) height and width of each image, 0 where unknown.
@@ -149,6 +159,7 @@ def box_faults(
     """
     x1, y1, x2, y2 = table.box.T
     mend = "(?mend in a dataset's name, convert --mend)"
+    outside = _is_outside(table, sizes, tolerance)
     reversed_ = (x1 > x2) | (y1 > y2)
     found = {
         "the box {box} (left, top, right, bottom) is reversed, as one that was dragged over its "
@@ -158,7 +169,7 @@ def box_faults(
         ),
         "the box {box} (left, top, right, bottom) reaches outside its image of {width}x{height} "
         "pixels: check whether it belongs to another image, or cut it to this one "
-        f"{mend}": _is_outside(table, sizes, tolerance),
+        f"{mend}": outside,
         f"the count is {{count}}: write a whole number from 1 to {MAX_COUNT}": (
             (table.count != NO_COUNT) & ((table.count < 1) | (table.count > MAX_COUNT))
         ),
@@ -170,16 +181,17 @@ def box_faults(
         for i in np.flatnonzero(mask).tolist():
             height, width = sizes[table.image[i]].tolist()
             values = {"height": height, "width": width, "count": table.count[i]}
-            faults.append((i, text.format(box=box_text(table.box[i].tolist()), **values)))
-    return sorted(faults, key=lambda fault: fault[0])
+            text_of_box = text.format(box=box_text(table.box[i].tolist()), **values)
+            faults.append(Fault(i, text_of_box, mask is outside))
+    return sorted(faults, key=lambda fault: fault.row)
 
 
 def box_text(box: Sequence[float], separator: str = ", ") -> str:
     return separator.join(f"{v:.0f}" if v == int(v) else f"{v:g}" for v in box)
 
 
-def name_faults(table: Table, classes: Sequence[str], cure: str) -> list[tuple[int, str]]:
-    """Boxes of an unknown category: row and text of each; it asks for the nearest name."""
+def name_faults(table: Table, classes: Sequence[str], cure: str) -> list[Fault]:
+    """Boxes of an unknown category; the text asks for the nearest name."""
     known = set(classes)
     texts = {}
     for i, name in enumerate(table.names.tolist()):
@@ -190,7 +202,7 @@ def name_faults(table: Table, classes: Sequence[str], cure: str) -> list[tuple[i
             hint = f" (is it {near[0]!r}?)" if near else ""
             texts[i] = f"unknown category {name!r}{hint}: {cure}"
     rows = np.flatnonzero(np.isin(table.category, list(texts)))
-    return [(row, texts[int(table.category[row])]) for row in rows.tolist()]
+    return [Fault(row, texts[int(table.category[row])]) for row in rows.tolist()]
 
 
 def class_ids(table: Table, classes: Sequence[str]) -> np.ndarray:

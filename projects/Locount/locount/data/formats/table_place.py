@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import DatasetError, Problem, listing, number_of
+from ...errors import DatasetError, Misfit, Problem, listing, number_of
 from ..images import read_image_sizes
 from ..mending import Changes
 from .base import Place, Reading, Source, Survey
@@ -211,14 +211,19 @@ class TableSource(Source):
         faults = box_faults(table, images.sizes, place.tolerance, num_counts)
         if not problems:
             faults += name_faults(table, classes, place.cure_of_names)
-        rows = [place.row_problem(annotations, row, text) for row, text in faults]
+        rows = [
+            (Misfit if fault.misfit else Problem)(
+                *place.row_problem(annotations, fault.row, fault.text)
+            )
+            for fault in faults
+        ]
         hints = self._hints(annotations)
         if place.numbers_are_counts:
             problems, hints = [*problems, *hints], []
         # Categories may be unknown because of a file that can't be read, and say so as well.
         found = [*dict.fromkeys([*annotations.problems, *images.problems, *rows, *problems])]
         sound = images.usable[table.image] & (class_ids(table, classes) >= 0)
-        sound[[row for row, _ in faults]] = False
+        sound[[fault.row for fault in faults]] = False
         return Survey(
             self._records(annotations, table.boxes_at(np.flatnonzero(sound)), images, classes),
             place.metadata_of(classes),

@@ -16,7 +16,7 @@ from ...errors import InputError, Problem, listing
 from ...texts import read_lines
 from ..images import IMAGE_SUFFIXES
 from .dataset import Dataset, corners
-from .entries import Box, Entries, count_of, is_number_attribute, number, numbers_of
+from .entries import Box, Entries, count_of, is_number_attribute, number, numbers_of, parse_number
 from .image_files import image_path
 from .index_cache import file_stamp
 from .table_place import Annotations, TablePlace
@@ -180,6 +180,10 @@ def _check_once(element: etree._Element, *tags: str) -> None:
 
 def _box(element: etree._Element, count_name: str) -> Box:
     _check_once(element, "name", "bndbox")
+    if element.find("bndbox") is None:
+        found = [tag for tag in ("robndbox", "polygon", "mask") if element.find(tag) is not None]
+        kind = f", only {found[0]}" if found else ""
+        raise ValueError(f"the object has no bndbox{kind}: draw an upright box, or delete it")
     x1, y1, x2, y2 = numbers_of({key: element.findtext(f"bndbox/{key}") for key in _CORNERS})
     # CVAT writes attributes as <attributes><attribute><name>count</name><value>3</value>...
     texts = [
@@ -187,6 +191,8 @@ def _box(element: etree._Element, count_name: str) -> Box:
         for a in element.iterfind("attributes/attribute")
     ]
     texts += [(child.tag, child.text or "") for child in element if child.tag not in _ELEMENTS]
+    if any(parse_number(text) for name, text in texts if name == "rotation"):
+        raise ValueError("the box is rotated: draw an upright one in its place, or delete it")
     count = count_of([text for name, text in texts if name == count_name])
     category = (element.findtext("name") or "").strip()
     numbers = tuple(

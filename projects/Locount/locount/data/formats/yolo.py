@@ -273,9 +273,11 @@ def _read(texts: Sequence[str], classes: Sequence[str]) -> Entries:
 
 def _box(line: int, fields: list[str], classes: Sequence[str]) -> Box:
     if len(fields) == 6 or (len(fields) == 7 and parse_number(fields[5]) != 1):
-        raise ValueError(f"confidence is {fields[5]!r}: this is a prediction; write {_COLUMNS}")
+        kind = "a prediction, or a turned box or outline"
+        raise ValueError(f"confidence is {fields[5]!r}: this is {kind}; write {_COLUMNS}")
     if len(fields) not in (5, 7):
-        raise ValueError(f"{len(fields)} columns: write {_COLUMNS}")
+        kind = ", as outlines, turned boxes and key points have" if len(fields) > 7 else ""
+        raise ValueError(f"{len(fields)} columns{kind}: write {_COLUMNS}")
     category = parse_whole(fields[0])
     if category is None or not 0 <= category < len(classes):
         raise ValueError(f"class is {fields[0]!r}: write a number from 0 to {len(classes) - 1}")

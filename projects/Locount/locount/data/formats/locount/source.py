@@ -135,7 +135,7 @@ class LocountFolder(TablePlace):
             paths = [stamp.path for stamp in files.values()]
             problems += [
                 Problem(paths[table.image[row]], int(table.line[row]), text)
-                for row, text in name_faults(table, LOCOUNT_CLASSES, cure)
+                for row, text, _ in name_faults(table, LOCOUNT_CLASSES, cure)
             ]
         return LOCOUNT_CLASSES, problems
 
