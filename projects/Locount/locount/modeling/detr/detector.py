@@ -20,7 +20,7 @@ from ...config.checks import check_config
 from ...errors import InputError
 from ..backbone.pretrained import check_images
 from ..counting.build import build_counting
-from ..counting.counters import init_count_layer
+from ..counting.counters import Counter
 from ..counting.decoding import CountDecoder
 from ..counting.dense import head_inputs
 from ..counting.loss import CountLoss, check_counts_given
@@ -75,7 +75,7 @@ class CountingDETR(nn.Module):
         # The stage of each layer.
         self.stages = [max(0, self.num_stages - num_layers + i) for i in range(num_layers)]
         self.count_pred = nn.ModuleList(
-            init_count_layer(nn.Linear(network.config.d_model, loss.counter.num_outputs))
+            _count_layer(network.config.d_model, loss.counter)
             for loss in [count_losses[s] for s in (self.stages if count_losses else [])]
         )
         self.pixel_mean: Tensor
@@ -185,18 +185,23 @@ class CountingDETR(nn.Module):
         losses = SetLosses(criterion, targets, count_cost=self.count_cost)
         # The number of the first query that is not denoised.
         first = found.denoised["dn_num_split"][0] if found.denoised else 0
-        if found.denoised:
-            for layer in (*found.before, *found.layers):
-                losses.add_denoised(_part(layer, 0, first), repaired, found.denoised)
         for layer in found.before:
+            if found.denoised:
+                losses.add_denoised(_part(layer, 0, first), repaired, found.denoised)
             losses.add_layer(_part(layer, first))
         for i, (layer, states) in enumerate(zip(found.layers, found.states, strict=True)):
             stage = self.stages[i]
             counting: tuple = ()
+            denoised: tuple = ()
             if counts:
-                counting = self.count_pred[i](states[:, first:]), self.count_losses[stage]
+                outputs, loss = self.count_pred[i](states), self.count_losses[stage]
+                counting, denoised = (outputs[:, first:], loss), (outputs[:, :first], loss)
             with get_event_storage().name_scope(f"stage{stage}"):
                 losses.add_layer(_part(layer, first), *counting)
+            if found.denoised:
+                part = _part(layer, 0, first)
+                with get_event_storage().name_scope(f"stage{stage}/denoised"):
+                    losses.add_denoised(part, repaired, found.denoised, *denoised)
         if self.name == "deformable_detr":  # its encoder tells objects from what is none
             losses.targets = [{**t, "class_labels": 0 * t["class_labels"]} for t in targets]
         losses.add_layer(found.proposals, suffix="_enc")
@@ -245,6 +250,18 @@ def _library() -> ModuleType:
             'pip install "locount[detr]"'
         ) from error
     return library
+
+
+def _count_layer(channels: int, counter: Counter) -> nn.Linear:
+    """A counting layer that starts as the class layers do, and from counts as they are on shelves.
+
+    AdamW moves each weight by the learning rate at most, however large the loss is: from weights
+    near zero a layer hardly told counts apart after some hundred steps.
+    """
+    layer = nn.Linear(channels, counter.num_outputs)
+    nn.init.xavier_uniform_(layer.weight)
+    layer.bias.data = counter.prior()
+    return layer
 
 
 def _target(objects: Instances, frame: Tensor, counts: bool) -> dict[str, Tensor]:
