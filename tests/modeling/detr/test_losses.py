@@ -106,20 +106,6 @@ def test_counts_are_trained_at_matched_queries_whose_count_is_known():
     assert (outputs.grad[0].abs().sum(dim=1) > 0).tolist() == [True, False]
 
 
-def test_denoised_queries_are_taught_the_counts_of_their_objects():
-    # Two groups of two queries near the objects and two that are to find nothing.
-    near = {"dn_positive_idx": [torch.tensor([0, 1, 4, 5])], "dn_num_group": 2}
-    outputs = count_outputs(3, 5, 9, 9, 3, 4, 9, 9)
-    losses, objects = of("rtdetr_v2", [target(3, 4)]), [target(3, 4)]
-    queries = layer([[0.0, 0.0]] * 8, BOXES.repeat(4, 1))
-    with EventStorage():
-        losses.add_denoised(queries, objects, near, outputs, CountLoss(NINES, weight=0.1))
-    # One of four is sure of a wrong count: cross-entropy 50.
-    torch.testing.assert_close(losses.sums["loss_count_dn"], torch.tensor(0.1 * 50 / 4))
-    losses.sums["loss_count_dn"].backward()
-    assert not outputs.grad[0, [2, 3, 6, 7]].any()
-
-
 @pytest.mark.parametrize(("cost", "trained"), [(0.0, 4), (0.1, 3)])
 def test_the_count_has_a_say_in_the_matching_by_its_cost(cost, trained):
     # Two queries at one object of 3; the one that counts 4 is a little more sure of the class.

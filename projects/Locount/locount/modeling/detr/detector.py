@@ -185,23 +185,18 @@ class CountingDETR(nn.Module):
         losses = SetLosses(criterion, targets, count_cost=self.count_cost)
         # The number of the first query that is not denoised.
         first = found.denoised["dn_num_split"][0] if found.denoised else 0
-        for layer in found.before:
-            if found.denoised:
+        if found.denoised:
+            for layer in (*found.before, *found.layers):
                 losses.add_denoised(_part(layer, 0, first), repaired, found.denoised)
+        for layer in found.before:
             losses.add_layer(_part(layer, first))
         for i, (layer, states) in enumerate(zip(found.layers, found.states, strict=True)):
             stage = self.stages[i]
             counting: tuple = ()
-            denoised: tuple = ()
             if counts:
-                outputs, loss = self.count_pred[i](states), self.count_losses[stage]
-                counting, denoised = (outputs[:, first:], loss), (outputs[:, :first], loss)
+                counting = self.count_pred[i](states[:, first:]), self.count_losses[stage]
             with get_event_storage().name_scope(f"stage{stage}"):
                 losses.add_layer(_part(layer, first), *counting)
-            if found.denoised:
-                part = _part(layer, 0, first)
-                with get_event_storage().name_scope(f"stage{stage}/denoised"):
-                    losses.add_denoised(part, repaired, found.denoised, *denoised)
         if self.name == "deformable_detr":  # its encoder tells objects from what is none
             losses.targets = [{**t, "class_labels": 0 * t["class_labels"]} for t in targets]
         losses.add_layer(found.proposals, suffix="_enc")

@@ -63,16 +63,14 @@ class SetLosses:
                 discount = self.count_cost * (agreement * known[:, None]).T
             indices.append(match(layer["logits"][i], layer["pred_boxes"][i], objects, discount))
         self._add(layer, self.targets, indices, self.num_objects, suffix)
-        self._add_counts(self.targets, indices, count_outputs, count_loss, suffix)
+        if count_loss is not None and count_outputs is not None:
+            pairs = list(zip(count_outputs, self.targets, indices, strict=True))
+            outputs = torch.cat([o[queries] for o, _, (queries, _) in pairs])
+            counts = torch.cat([t["counts"][objects] for _, t, (_, objects) in pairs])
+            known = counts != IGNORED_COUNT
+            self.sums["loss_count"] += count_loss(outputs[known], counts[known])
 
-    def add_denoised(
-        self,
-        layer: Layer,
-        targets: Targets,
-        about: dict,
-        count_outputs: Tensor | None = None,
-        count_loss: CountLoss | None = None,
-    ) -> None:
+    def add_denoised(self, layer: Layer, targets: Targets, about: dict) -> None:
         """Add the losses of queries that each know which object they are to repair.
 
         Args:
@@ -82,22 +80,6 @@ class SetLosses:
         indices = self.criterion.get_cdn_matched_indices(about, targets)
         share = _number(targets) / max(_number(self.targets), 1)
         self._add(layer, targets, indices, share * self.num_objects * about["dn_num_group"], "_dn")
-        self._add_counts(targets, indices, count_outputs, count_loss, "_dn")
-
-    def _add_counts(
-        self,
-        targets: Targets,
-        indices: Indices,
-        outputs: Tensor | None,
-        loss: CountLoss | None,
-        suffix: str,
-    ) -> None:
-        if loss is not None and outputs is not None:
-            pairs = list(zip(outputs, targets, indices, strict=True))
-            found = torch.cat([o[queries] for o, _, (queries, _) in pairs])
-            counts = torch.cat([t["counts"][objects] for _, t, (_, objects) in pairs])
-            known = counts != IGNORED_COUNT
-            self.sums[f"loss_count{suffix}"] += loss(found[known], counts[known])
 
     def _add(
         self, layer: Layer, targets: Targets, indices: Indices, number: float, suffix: str
