@@ -250,8 +250,8 @@ def _library() -> ModuleType:
 def _count_layer(channels: int, counter: Counter) -> nn.Linear:
     """A counting layer that starts as the class layers do, and from counts as they are on shelves.
 
-    AdamW moves each weight by the learning rate at most, however large the loss is: from weights
-    near zero a layer hardly told counts apart after some hundred steps.
+    AdamW moves a weight by about the learning rate in a step, however large the loss is: from
+    weights near zero a layer hardly told counts apart after some hundred steps.
     """
     layer = nn.Linear(channels, counter.num_outputs)
     nn.init.xavier_uniform_(layer.weight)
