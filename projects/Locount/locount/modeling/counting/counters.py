@@ -114,7 +114,7 @@ class CountClassifier:
         return outputs
 
     def prior(self) -> Tensor:
-        """Logarithms of the sums of 1 / c over the counts of each bin, 0.001 where there are none."""
+        """Logarithms of the sums of 1 / c over each bin's counts, of 0.001 where it has none."""
         counts = torch.arange(1, self.partition.max_count + 1)
         sums = torch.zeros(self.num_bins).index_add(0, self.encode(counts), 1 / counts)
         return sums.clamp(min=1e-3).log()
