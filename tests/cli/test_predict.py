@@ -129,6 +129,13 @@ def test_a_bad_photo_does_not_stop_the_others(predict, shelf, tmp_path, capsys):
     assert len(list((tmp_path / "out" / "pictures").iterdir())) == 3
 
 
+def test_status_2_where_every_input_is_bad(predict, tmp_path, capsys):
+    for name in ("a.jpg", "b.mp4"):
+        (tmp_path / name).write_bytes(b"nothing")
+    assert predict(tmp_path / "a.jpg", tmp_path / "b.mp4") == 2
+    assert "not used, or only in part: 2" in capsys.readouterr().err
+
+
 def test_photos_of_every_kind(predict, tmp_path):
     kinds = tmp_path / "kinds"
     kinds.mkdir()
@@ -182,8 +189,11 @@ def test_weights_without_config_ask_for_one(untrained, shelf, capsys):
 
 def test_usage_errors_say_what_to_do(predict, shelf, tmp_path, capsys):
     (tmp_path / "file").touch()
+    (tmp_path / "photos.zip").touch()
     for arguments, output, cure in (
         (["none.jpg"], "out", "none.jpg: no such file"),
+        (["https://shop/a.jpg"], "out", "is an address: download"),
+        ([tmp_path / "photos.zip"], "out", "is an archive: unpack it"),
         ([shelf, "--score", "50"], "out", "from 0 to 1"),
         ([shelf, "--every", "0"], "out", "1 or more"),
         ([shelf], "file", "name another place with --output"),

@@ -52,4 +52,4 @@ def test_a_photo_that_can_not_be_read_is_named(select, shelf, tmp_path, capsys):
     assert [json.loads(line)["file_name"] for line in captured.out.splitlines()] == [
         str(shelf / "1.jpg")
     ]
-    assert f"1 photos could not be looked at:\n  {broken}: " in captured.err
+    assert f"not used, or only in part: 1\n  {broken}: " in captured.err

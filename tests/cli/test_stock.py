@@ -1,7 +1,10 @@
 """The commands about shelves: rows, planogram, diff, stock."""
 
 import csv
+import io
 import json
+import os
+import shutil
 
 import pytest
 from PIL import Image
@@ -122,10 +125,15 @@ def test_piled_items_are_one_facing(shelf, tmp_path):
     assert not (out / "pictures").exists()
 
 
-def test_a_photo_is_predicted(photos, untrained, tmp_path):
+@pytest.fixture
+def model(untrained):
+    """The options of a model that was never trained."""
+    config, weights = untrained / "config.yaml", untrained / "model.pth"
+    return ["--config-file", str(config), "--weights", str(weights)]
+
+
+def test_a_photo_is_predicted(photos, model, tmp_path):
     photo = str(photos / "Locount_ImagesTest" / "0.jpg")
-    model = ["--config-file", str(untrained / "config.yaml")]
-    model += ["--weights", str(untrained / "model.pth")]
     out = tmp_path / "out"
     assert main(["rows", photo, *model, "--output", str(out)]) == 0
     assert read(out / "boxes.csv")
@@ -138,6 +146,84 @@ def test_a_photo_is_predicted(photos, untrained, tmp_path):
         assert main(["rows", photo, *model, *opts]) == 0
         rows[score] = len(read(out / "boxes.csv"))
     assert rows["0.9"] < rows["0.0"]
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """A photo, a video and one of a format that can't be read."""
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for name in ("a.jpg", "b.mp4", "c.heic"):
+        (folder / name).write_bytes(b"nothing")
+    return folder
+
+
+def test_what_cannot_be_used_does_not_stop_the_others(
+    damaged, photos, model, tmp_path, capsys, monkeypatch
+):
+    minimums = tmp_path / "minimums.csv"
+    minimums.write_text("category,minimum\ncup,0\n")
+    monkeypatch.chdir(tmp_path)
+    photo = str(photos / "Locount_ImagesTest" / "0.jpg")
+    for command in (["rows"], ["planogram", "make"], ["stock", str(minimums)]):
+        assert main([*command, str(damaged), photo, *model]) == 1
+        said = capsys.readouterr().err
+        assert "not used, or only in part: 3" in said
+        for problem in ("a.jpg: can't be read", "b.mp4: has no frame", "c.heic: is in a format"):
+            assert problem in said
+    assert {row["photo"] for row in read("output/rows/boxes.csv")} == {photo}
+
+
+@pytest.mark.parametrize("command", [["rows"], ["planogram", "make"], ["diff", "BEFORE"]])
+def test_nothing_is_written_where_nothing_can_be_used(
+    command, damaged, shelf, model, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    command = [shelf("before", "c") if word == "BEFORE" else word for word in command]
+    assert main([*command, str(damaged), *model]) == 2
+    assert "a.jpg: can't be read" in capsys.readouterr().err
+    assert not (tmp_path / "plan.csv").exists()
+    assert not list(tmp_path.glob("output/*/*"))
+
+
+def test_paths_come_from_stdin(photos, model, tmp_path, monkeypatch):
+    path = photos / "Locount_ImagesTest" / "0.jpg"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{path}\n{path}\n".encode())))
+    out = tmp_path / "out"
+    assert main(["rows", "-", *model, "--no-pictures", "--output", str(out)]) == 0
+    assert [p["photo"] for p in json.loads((out / "rows.json").read_text())["photos"]] == [
+        str(path)
+    ]
+
+
+def test_names_that_cannot_be_printed(photos, model, tmp_path, capsys):
+    name = os.fsdecode(b"caf\xe9\n1.jpg")
+    shutil.copy(photos / "Locount_ImagesTest" / "0.jpg", tmp_path / name)
+    out = tmp_path / "out"
+    assert main(["rows", str(tmp_path / name), *model, "--output", str(out)]) == 0
+    assert r"caf\xe9\x0a1.jpg" in capsys.readouterr().out
+    assert (out / "pictures" / r"000001_caf\xe9\x0a1.jpg").is_file()
+    assert read(out / "rows.csv")[0]["photo"].endswith(r"caf\xe9\x0a1.jpg")
+
+
+def test_tables_need_no_photo(results, tmp_path, capsys):
+    (tmp_path / "photo.jpg").unlink()
+    out = tmp_path / "out"
+    assert main(["rows", str(results), "--output", str(out)]) == 1
+    assert "photo.jpg: can't be read" in capsys.readouterr().err
+    assert len(read(out / "boxes.csv")) == 2
+
+
+def test_a_plan_is_not_overwritten(shelf, tmp_path, capsys):
+    plan = tmp_path / "plan.csv"
+    make = ["planogram", "make", shelf("planned", "ccbb"), "--output", str(plan)]
+    assert main(make) == 0
+    assert main(make) == 0  # the same again
+    plan.write_text(plan.read_text().replace("2,0", "2,1"))
+    before = plan.read_text()
+    assert main(make) == 2
+    assert "name another file with --output" in capsys.readouterr().err
+    assert plan.read_text() == before
 
 
 def test_intervals_of_a_prediction_are_kept(photos, calibrated, tmp_path):

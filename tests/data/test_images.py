@@ -1,10 +1,13 @@
+import struct
+
+import cv2
 import numpy as np
 import pytest
 from detectron2.data import detection_utils
 from PIL import Image
 
 from locount.data import DatasetError, read_image
-from locount.data.images import read_image_sizes
+from locount.data.images import open_picture, read_image_sizes
 
 ORIENTATION = 274  # EXIF tag
 STALE = ["C1_P03_N1_S2_1.JPG", "C1_P03_N3_S2_1.JPG"]
@@ -78,13 +81,63 @@ def test_other_pictures_become_three_channels_without_transparency(tmp_path, mod
     np.testing.assert_array_equal(read_image(path, "BGR"), expected[..., ::-1])
 
 
-def test_over_8_bits_a_channel_are_refused(tmp_path):
-    path = tmp_path / "deep.png"
-    Image.fromarray(wavy(1)[..., 0].astype(np.uint16) * 257).save(path)
-    with pytest.raises(DatasetError, match=r"deep\.png .*8 bits"):
+@pytest.mark.parametrize("kind", ["png", "tif"])
+def test_of_16_bits_the_upper_8_are_read(tmp_path, kind):
+    gray = wavy(1)[..., 0]
+    path = tmp_path / f"gray.{kind}"
+    Image.fromarray(gray.astype(np.uint16) * 256 + 255).save(path)
+    np.testing.assert_array_equal(read_image(path), np.stack([gray] * 3, -1))
+    Image.fromarray(gray.astype(np.uint16) * 256).save(tmp_path / "0.tif", tiffinfo={262: 0})
+    np.testing.assert_array_equal(read_image(tmp_path / "0.tif")[..., 0], 255 - gray)
+    colors = tmp_path / f"colors.{kind}"
+    cv2.imwrite(str(colors), wavy(3).astype(np.uint16) * 256 + 255)
+    np.testing.assert_array_equal(read_image(colors), wavy(3))
+
+
+def test_of_12_bits_the_upper_8_are_read(tmp_path):
+    # Two pixels of 0xabc and 0x123 in three bytes.
+    numbers = {256: 2, 257: 1, 258: 12, 259: 1, 262: 1, 277: 1, 278: 1, 279: 3}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, n) for tag, n in numbers.items())
+    at = 8 + 2 + 12 * 9 + 4
+    entries += struct.pack("<HHII", 273, 4, 1, at)
+    entries = b"".join(sorted(entries[i : i + 12] for i in range(0, len(entries), 12)))
+    content = b"II*\0\x08\0\0\0" + struct.pack("<H", 9) + entries + bytes(4) + b"\xab\xc1\x23"
+    assert open_picture(content).pixels[0, :, 0].tolist() == [0xAB, 0x12]
+
+
+def test_over_16_bits_a_channel_are_refused(tmp_path):
+    path = tmp_path / "deep.tif"
+    Image.fromarray(wavy(1)[..., 0] / np.float32(255)).save(path)
+    with pytest.raises(DatasetError, match=r"deep\.tif .*16 bits"):
         read_image(path)
     _, errors = read_image_sizes([str(path)])
-    assert "8 bits" in errors[0]
+    assert "16 bits" in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "tags"),
+    [("IMG.NEF", {}), ("preview.tif", {254: 1}), ("raw.tif", {50706: b"\1\4\0\0"})],
+)
+def test_the_preview_in_a_raw_file_is_not_taken_for_the_photo(tmp_path, name, tags):
+    path = tmp_path / name
+    Image.fromarray(wavy(3)).save(path, "TIFF", tiffinfo=tags)
+    with pytest.raises(DatasetError, match="RAW file of a camera: export it as JPEG"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp", "tif"])
+def test_of_several_pictures_the_first_is_read(tmp_path, kind):
+    path = tmp_path / f"several.{kind}"
+    first, second = (Image.new("RGB", (8, 6), color) for color in ("red", "blue"))
+    first.save(path, save_all=True, append_images=[second], lossless=True)
+    assert read_image(path, "RGB").tolist() == [[[255, 0, 0]] * 8] * 6
+
+
+def test_a_whole_progressive_photo_gives_no_complaints(tmp_path, capfd):
+    path = tmp_path / "progressive.jpg"
+    Image.fromarray(wavy(3)).save(path, progressive=True)
+    read_image(path)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", None])

@@ -1,4 +1,6 @@
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from locount.stock import Place, ShelfPhoto, check_plan, runs_of, typical
 from locount.stock.compliance import MISPLACED, MISSING, NUMBER, RIGHT, SURPLUS
@@ -62,9 +64,39 @@ def test_what_stands_elsewhere_is_misplaced():
     assert statuses(plan_of("abcd", "aaaa"), check.photo) == [(MISPLACED, "b", 1), (NUMBER, "a", 3)]
 
 
-def test_more_than_was_planned_of_the_misplaced_is_surplus():
-    found = statuses(plan_of("bacd"), photo_of("acdbbb"))
-    assert found == [(MISPLACED, "b", 1), (SURPLUS, "b", 2)]
+def test_a_run_in_the_wrong_place_is_one_finding():
+    check = check_plan(plan_of("bacd"), photo_of("acdbbb"))
+    assert statuses(plan_of("bacd"), check.photo) == [(MISPLACED, "b", 3)]
+    assert check.marked[-1] == (MISPLACED, [3, 4, 5])
+
+
+def test_one_run_stands_in_for_two_places():
+    # Of bbbb two are for each place of two, and what is over goes to the first.
+    plan = plan_of("bbacd", "bb")
+    assert statuses(plan, photo_of("acdbbbb")) == [(MISPLACED, "b", 2), (MISPLACED, "b", 2)]
+    assert statuses(plan, photo_of("acdbbbbb")) == [(MISPLACED, "b", 3), (MISPLACED, "b", 2)]
+    assert statuses(plan, photo_of("acdbb")) == [(MISPLACED, "b", 2), (MISSING, "b", 0)]
+
+
+def test_a_place_of_two_runs_has_the_facings_of_both():
+    # The x between them is in no place, but all three a are.
+    check = check_plan(plan_of("aaab"), photo_of("axaab"))
+    assert [(f.status, f.found) for f in check.findings] == [(RIGHT, 3), (RIGHT, 1), (SURPLUS, 1)]
+    assert [status for status, _ in check.marked] == [RIGHT, SURPLUS, RIGHT, RIGHT]
+
+
+@given(*[st.lists(st.text("abc ", max_size=6), min_size=1, max_size=2)] * 2)
+def test_each_facing_is_in_one_finding(planned, shown):
+    check = check_plan(plan_of(*planned), photo_of(*shown))
+    assert sum(finding.found for finding in check.findings) == sum(map(len, shown)) - sum(
+        row.count(" ") for row in shown
+    )
+    # The picture calls surplus what the table does.
+    surplus = [f.seen for f in check.findings if f.status == SURPLUS]
+    runs = [place for place, _ in runs_of(check.photo)]
+    marks = [status for status, _ in check.marked]
+    assert surplus == [p for p, status in zip(runs, marks, strict=True) if status == SURPLUS]
+    assert not {f.seen for f in check.findings if f.status == MISPLACED} & set(surplus)
 
 
 def test_exchanged_places_are_misplaced():
@@ -86,7 +118,7 @@ def test_an_empty_shelf_and_an_empty_plan():
 
 def test_places_of_the_photo_are_marked_with_what_they_are():
     check = check_plan(plan_of("aab"), photo_of("axb"))
-    assert check.marked() == [(NUMBER, [0]), (SURPLUS, [1]), (RIGHT, [2])]
+    assert check.marked == [(NUMBER, [0]), (SURPLUS, [1]), (RIGHT, [2])]
 
 
 def test_the_table_tells_where():

@@ -84,10 +84,12 @@ def test_dense_detectors_score_and_place_in_float32(name, batch):
     key = num_classes_option(cfg).replace("NUM_CLASSES", "SCORE_THRESH_TEST")
     cfg.merge_from_list([key, 0.0])
     model = build_model(cfg).eval()
-    prepare(model)
-    with torch.no_grad(), autocast(model.device, True):
-        detections = model(batch)[0]["instances"]
-    assert len(detections) > 0
-    scores = detections.scores
-    assert scores.dtype == detections.pred_boxes.tensor.dtype == torch.float32
-    assert not torch.equal(scores, scores.bfloat16().float())
+    for prepared in (False, True):
+        if prepared:
+            prepare(model)
+        with torch.no_grad(), autocast(model.device, True):
+            detections = model(batch)[0]["instances"]
+        assert len(detections) > 0
+        scores = detections.scores
+        assert scores.dtype == detections.pred_boxes.tensor.dtype == torch.float32
+        assert not torch.equal(scores, scores.bfloat16().float())

@@ -23,6 +23,8 @@ def set_up_messages() -> None:
     logging.getLogger("locount").setLevel(logging.INFO)
     # It says where no CUDA toolkit is, which only those need who compile.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    # What FFmpeg says of damaged videos, which commands name themselves.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     if sys.warnoptions in ([], [OF_IMPORTS]):
         warnings.filterwarnings("ignore", module=r"(?!locount\b)")
         os.environ.setdefault("PYTHONWARNINGS", OF_IMPORTS)

@@ -75,7 +75,7 @@ def randomize(block):
 
 
 def test_non_local_block_equals_the_definition():
-    block = NonLocalBlock(4, 2)
+    block = NonLocalBlock(4)
     randomize(block)
     x = torch.randn(2, 4, 3, 5)
     with torch.no_grad():
@@ -93,13 +93,13 @@ def test_attention_gets_tensors_that_its_fused_kernels_accept(monkeypatch):
         return attention(*tensors, **options)
 
     monkeypatch.setattr(F, "scaled_dot_product_attention", record)
-    NonLocalBlock(4, 2)(torch.randn(2, 4, 3, 5))
-    assert [(tuple(t.shape), t.stride(-1)) for t in given] == [((2, 15, 2), 1)] * 3
+    NonLocalBlock(4)(torch.randn(2, 4, 3, 5))
+    assert [(tuple(t.shape), t.stride(-1)) for t in given] == [((2, 15, 4), 1)] * 3
 
 
 def test_non_local_block_starts_as_the_identity():
     x = torch.randn(1, 8, 4, 4)
-    assert torch.equal(NonLocalBlock(8, 8)(x), x)
+    assert torch.equal(NonLocalBlock(8)(x), x)
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
@@ -122,7 +122,7 @@ def test_constant_levels_get_their_mean(level):
 )
 def test_pyramid_equals_a_slow_reference(level, sizes):
     levels = [torch.randn(1, 4, *size) for size in sizes]
-    bfp = BalancedFeaturePyramid(fpn=Pyramid(4, 5), level=level, reduction=2)
+    bfp = BalancedFeaturePyramid(fpn=Pyramid(4, 5), level=level)
     randomize(bfp.refine)
     with torch.no_grad():
         gathered = [slow_resize(x[0], *sizes[level]) for x in levels]
@@ -187,7 +187,6 @@ def test_any_fpn_can_be_wrapped(fpn):
         ({"FPN": "build_bfp_backbone"}, 'MODEL.BFP.FPN is "build_bfp_backbone"'),
         ({"FPN": "build_resnet_backbone"}, "name an FPN in MODEL.BFP.FPN"),
         ({"LEVEL": 5}, r"MODEL.BFP.LEVEL is 5; .* \[0, 4\]"),
-        ({"REDUCTION": 9}, r"MODEL.BFP.REDUCTION is 9; .* \[1, 8\]"),
     ],
 )
 def test_bad_config_names_the_key(bfp, message):

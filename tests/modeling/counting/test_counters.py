@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 
 from locount.counting import CountPartition
@@ -8,6 +9,7 @@ from locount.modeling import CountClassifier, CountRegressor
 # Counts up to 56 as two decimal digits: stage 0 has 10 bins of 10 numbers, stage 1 has 100 bins of
 # one number.
 COARSE, FINE = (CountClassifier(CountPartition(56, 10, 2), stage) for stage in range(2))
+REGRESSOR = CountRegressor()
 
 
 def logits_for(classifier, bin_logits):
@@ -43,12 +45,13 @@ def test_loss_looks_at_the_bin_of_the_count():
     assert FINE.loss(logits_for(FINE, {17: 50.0}), torch.tensor([17])) < 1e-6
 
 
-def test_loss_of_no_object_is_zero_and_keeps_the_graph():
-    logits = torch.zeros(0, 10, requires_grad=True)
-    loss = COARSE.loss(logits, torch.zeros(0, dtype=torch.int64)).sum()
+@pytest.mark.parametrize("counter", [COARSE, REGRESSOR])
+def test_loss_of_no_object_is_zero_and_keeps_the_graph(counter):
+    outputs = torch.zeros(0, counter.num_outputs, requires_grad=True)
+    loss = counter.loss(outputs, torch.zeros(0, dtype=torch.int64)).sum()
     loss.backward()
     assert loss == 0
-    assert logits.grad is not None
+    assert outputs.grad is not None
 
 
 def test_decoded_count_is_the_most_probable_one_with_its_probability():
@@ -101,21 +104,10 @@ def test_distribution_spreads_a_bin_over_its_counts():
     torch.testing.assert_close(probabilities, expected)
 
 
-REGRESSOR = CountRegressor()
-
-
 def test_regression_loss_is_smooth_l1():
     # Errors of 0.5 and 3: 0.5 * 0.5^2 and 3 - 0.5.
     loss = REGRESSOR.loss(torch.tensor([[2.5], [9.0]]), torch.tensor([2, 12]))
     torch.testing.assert_close(loss, torch.tensor([0.125, 2.5]))
-
-
-def test_regression_loss_of_no_object_is_zero_and_keeps_the_graph():
-    outputs = torch.zeros(0, 1, requires_grad=True)
-    loss = REGRESSOR.loss(outputs, torch.zeros(0, dtype=torch.int64)).sum()
-    loss.backward()
-    assert loss == 0
-    assert outputs.grad is not None
 
 
 def test_regressed_numbers_are_rounded_half_up_and_at_least_one():

@@ -178,6 +178,15 @@ def test_an_image_may_be_smaller_than_the_queries_are_many(name, detr_cfg):
     assert output["instances"].image_size == (128, 128)
 
 
+def test_one_feature_is_enough(detr_cfg):
+    model = build_model(detr_cfg("d_fine", "MODEL.DETR.IN_FEATURES", ("res4",))).eval()
+    # 64 x 64 has 16 locations of stride 16 for 20 queries: rows are added.
+    image = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
+    assert model._batch([{"image": image}])[0].tensor.shape[-2:] == (80, 64)
+    with torch.no_grad():
+        assert len(model([{"image": image}])[0]["instances"]) > 0
+
+
 def test_of_many_objects_some_are_denoised_and_all_are_found(detr_cfg, batch):
     model = build_model(detr_cfg("d_fine", "MODEL.DETR.NUM_DENOISING", 4))
     objects = batch[0]["instances"]
@@ -244,7 +253,7 @@ def test_without_the_extra_it_is_named(detr_cfg, monkeypatch):
     monkeypatch.delitem(sys.modules, "locount.modeling.detr.library", raising=False)
     monkeypatch.delattr(detr, "library", raising=False)
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(InputError, match=r'pip install "locount\[detr\]"'):
+    with pytest.raises(InputError, match=r"pip install 'locount\[detr\]'"):
         build_model(cfg)
 
 

@@ -6,7 +6,7 @@ from detectron2.modeling import build_backbone, build_model
 from torch import nn
 
 from locount.errors import InputError
-from locount.modeling.detr.library import NETWORKS, build_network, predictions
+from locount.modeling.detr.library import NETWORKS, build_network, keep, predictions
 
 LAYERS = 3
 
@@ -57,30 +57,27 @@ def test_each_layer_of_dfine_has_its_own_scores_boxes_and_distributions():
     # The first scores and boxes are those that the layers move; number i is of layer i.
     numbers = torch.arange(-1, LAYERS).float().view(1, -1, 1, 1)
     of_layers = numbers[:, 1:]
-    output = {
-        "loss_dict": {
-            "logits": numbers,
-            "boxes": numbers / 10,
-            "predicted_corners": of_layers,
-            "initial_reference_points": of_layers,
-        },
-        "intermediate_hidden_states": of_layers.transpose(0, 1),
-        "enc_topk_logits": torch.zeros(1),
-        "enc_topk_bboxes": torch.zeros(1),
-    }
-    found = predictions("d_fine", Output(output))
-    assert [layer["logits"].item() for layer in found.before] == [-1]
-    for i, layer in enumerate(found.layers):
+    _, given, _ = keep(
+        *[None] * 5,
+        numbers,
+        numbers / 10,
+        predicted_corners=of_layers,
+        initial_reference_points=of_layers,
+        enc_topk_logits=torch.zeros(1),
+    )
+    output = SimpleNamespace(
+        loss_dict=given,
+        intermediate_hidden_states=of_layers.transpose(0, 1),
+        enc_topk_logits=torch.zeros(1),
+        enc_topk_bboxes=torch.zeros(1),
+    )
+    layers, before, _ = predictions("d_fine", output)
+    assert [layer["logits"].item() for layer in before] == [-1]
+    for i, layer in enumerate(layers):
         assert layer["logits"] == layer["pred_corners"] == layer["ref_points"] == i
         assert layer["pred_boxes"].item() == pytest.approx(i / 10)
         assert layer["teacher_corners"] == layer["teacher_logits"] == LAYERS - 1
-        assert found.states[i] == i
-
-
-class Output(SimpleNamespace):
-    def __init__(self, values):
-        super().__init__(**values)
-        self.get = values.get
+        assert layer["states"] == i
 
 
 @pytest.fixture

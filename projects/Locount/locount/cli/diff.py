@@ -15,12 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if the same is there, 1 if not."""
+    """0 if the same is there, 1 if not, or if an input was not used."""
     from ..stock import runs_of
 
-    before = open_shots(args, [args.before], without_model=True).photos()
-    if len(before) != 1:
-        raise InputError(f"{args.before} holds {len(before)} photos: name one")
-    plan = [place for place, _ in runs_of(before[0])]
+    before = open_shots(args, [args.before], without_model=True)
+    photos = before.photos()
+    if len(photos) != 1:
+        raise InputError(f"{args.before} holds {len(photos)} photos: name one")
+    plan = [place for place, _ in runs_of(photos[0])]
     shots = open_shots(args, [args.after], not args.no_pictures, without_model=True)
+    shots.failures.extend(before.failures)
     return report_checks(plan, shots, args)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import InputError, listing
 
 if TYPE_CHECKING:
     from ..inference import Predictor
+    from ..inference.inputs import Failure
 
 ENGINES = ("torch", "onnx", "openvino")  # of export/engines.py, which imports torch
 
@@ -217,6 +218,30 @@ def renamed(parser: argparse._ActionsContainer, old: str, new: str) -> None:
 def remark(text: str) -> None:
     """Say something besides the results, on standard error."""
     print(text, file=sys.stderr)
+
+
+def listed_paths(inputs: Collection[str]) -> Iterator[str]:
+    """The paths that come from standard input, if "-" is among the inputs."""
+    from ..texts import listed_lines
+
+    if "-" in inputs:
+        yield from listed_lines(sys.stdin.buffer, "the list of paths")
+
+
+def report_failures(failures: Sequence[Failure], num_used: int) -> int:
+    """Say which inputs could not be used.
+
+    Args:
+        num_used: photos that could.
+
+    Returns:
+        The exit status: 0 if all could, 1 if some could, 2 if none could.
+    """
+    if not failures:
+        return 0
+    remark(f"locount: inputs that were not used, or only in part: {len(failures)}")
+    remark(listing(failures))
+    return 1 if num_used else 2
 
 
 def open_predictor(args: argparse.Namespace, **options: Any) -> Predictor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Of make 0; of check 0 if all is as planned, 1 if not."""
+    """Of make 0; of check 0 if all is as planned, 1 if not. Of both 1 if an input was not used."""
     from ..stock import read_plan
 
     if args.action == "make":
@@ -60,13 +62,21 @@ def _make(args: argparse.Namespace) -> int:
 
     if args.tolerance < 0:
         raise InputError(f"--tolerance is {args.tolerance}; it must be 0 or more")
-    photo = typical(open_shots(args, args.inputs).photos())
+    plan_bytes([], args.output)  # refuses other endings before the work
+    shots = open_shots(args, args.inputs)
+    photo = typical(shots.photos())
     if photo.rows.note:
         print(f"note: {photo.rows.note}")
     plan = [place._replace(tolerance=args.tolerance) for place, _ in runs_of(photo)]
-    write_files(args.output.parent, {args.output.name: plan_bytes(plan, args.output)})
+    content = plan_bytes(plan, args.output)
+    if os.path.lexists(args.output) and args.output.read_bytes() != content:
+        raise InputError(
+            f"{args.output} is there already, with other content: name another file with --output, "
+            "or remove that one"
+        )
+    write_files(args.output.parent, {args.output.name: content})
     print(f"{args.output}: {len(plan)} positions in {len(photo.rows)} rows, from {photo.name}")
-    return 0
+    return shots.status()
 
 
 def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> int:
@@ -81,16 +91,15 @@ def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> 
     from ..stock.pictures import draw_check
 
     table, photos, cards = [], [], []
-    if not args.no_pictures:
-        clear_pictures(args.output)
+    clear_pictures(args)
     for number, shot in enumerate(shots.each, 1):
-        check, picture = check_plan(plan, shot.photo), None
+        check = check_plan(plan, shot.photo)
         rows = check.table()
         table += rows
         facts = {"share right": round(check.share, 4), **check.numbers}
         photos.append(shot.photo.facts() | facts)
-        if not args.no_pictures:
-            picture = write_picture(args.output, number, shot, draw_check(check, shot.pixels()))
+        draw = functools.partial(draw_check, check)
+        picture = write_picture(args, number, shot, draw, shots.failures)
         wrong = [row for row in rows if row["status"] != RIGHT]
         cards.append(ShelfCard.of(shot.photo, picture, facts, {"Not as planned": wrong}))
     files = {
@@ -106,4 +115,4 @@ def report_checks(plan: list[Place], shots: Shots, args: argparse.Namespace) -> 
         )
     print(tabulate([said(facts) for facts in photos], "keys", tablefmt="github"))
     print(f"results: {args.output}")
-    return 1 if wrong else 0
+    return shots.status(bool(wrong))

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import MAX_LISTED, InputError, listing, printable
+from ..errors import MAX_LISTED, InputError, printable
 from .options import (
     add_output,
     add_prediction,
     at_least_1,
     interval_level,
     least_score,
+    listed_paths,
     open_predictor,
     predictor_options,
     remark,
+    report_failures,
     writing,
 )
 
@@ -64,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if all inputs were used, 1 if not, 2 if nothing could be done."""
+    """0 if all inputs were used, 1 if not, 2 if none was."""
     if args.cluster is not None:
         return _run_on_cluster(args)
     import msgspec
@@ -95,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
 
     def everything() -> Iterator[str]:
         yield from inputs.paths
-        yield from _listed(args)
+        yield from listed_paths(args.inputs)
 
     with writing(args.output):
         job = Run(
@@ -150,12 +151,7 @@ def run(args: argparse.Namespace) -> int:
     others = sorted(set(inputs.passed_over) - {failure.name for failure in unused})
     if others:
         _remark(f"{len(others)} other files were passed over: {summarize(others)}")
-    if summary.failures:
-        _remark(
-            f"{len(summary.failures)} inputs were not used, or only in part:\n"
-            f"{listing(summary.failures)}"
-        )
-    return 1 if summary.failures else 0
+    return report_failures(summary.failures, summary.new + summary.kept)
 
 
 def _run_on_cluster(args: argparse.Namespace) -> int:
@@ -178,7 +174,7 @@ def _run_on_cluster(args: argparse.Namespace) -> int:
     with tqdm(unit="photo", disable=None) as bar:
         summary = predict_on_cluster(
             predictor,
-            [*inputs, *_listed(args)],
+            [*inputs, *listed_paths(args.inputs)],
             str(args.output),
             address=args.cluster,
             score=least_score(args, predictor),
@@ -186,22 +182,14 @@ def _run_on_cluster(args: argparse.Namespace) -> int:
             on_progress=bar.update,
         )
     _print_sums(summary, summary.boxes, summary.instances, time.perf_counter() - start, args)
-    if summary.failures:
-        _remark(f"{len(summary.failures)} inputs were not used:\n{listing(summary.failures)}")
+    status = report_failures(summary.failures, summary.new + summary.kept)
     if summary.lost:
         _remark(
             f"{summary.lost} photos have no row, because workers died with them; the same command "
             "tries them again"
         )
-    return 1 if summary.failures or summary.lost else 0
-
-
-def _listed(args: argparse.Namespace) -> Iterator[str]:
-    """The paths that come from stdin, if it is an input."""
-    from ..texts import listed_lines
-
-    if "-" in args.inputs:
-        yield from listed_lines(sys.stdin.buffer, "the list of paths")
+        return 1
+    return status
 
 
 def _remark(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 
 from .shelf_photos import (
     PAGE,
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """0 if all inputs were used, 1 if some were."""
     from tabulate import tabulate
 
     from ..files import to_csv, to_json
@@ -36,16 +38,16 @@ def run(args: argparse.Namespace) -> int:
     }
     tables: dict[str, list[dict]] = {name: [] for name in columns}
     photos, cards = [], []
-    if not args.no_pictures:
-        clear_pictures(args.output)
-    for number, shot in enumerate(open_shots(args, args.inputs, not args.no_pictures).each, 1):
-        photo, picture = shot.photo, None
+    shots = open_shots(args, args.inputs, not args.no_pictures)
+    clear_pictures(args)
+    for number, shot in enumerate(shots.each, 1):
+        photo = shot.photo
         photos.append(photo.facts())
         own = (photo.boxes_table(), photo.rows_table(), photo.shares_table(), photo.gaps_table())
         for table, rows in zip(tables.values(), own, strict=True):
             table += rows
-        if not args.no_pictures:
-            picture = write_picture(args.output, number, shot, draw_rows(photo, shot.pixels()))
+        draw = functools.partial(draw_rows, photo)
+        picture = write_picture(args, number, shot, draw, shots.failures)
         cards.append(ShelfCard.of(photo, picture))
     files = {f"{name}.csv": to_csv(rows, columns[name]) for name, rows in tables.items()}
     files["rows.json"] = to_json({"photos": photos, **tables})
@@ -53,4 +55,4 @@ def run(args: argparse.Namespace) -> int:
     write_files(args.output, files)
     print(tabulate([said(facts) for facts in photos], "keys", tablefmt="github"))
     print(f"results: {args.output}")
-    return 0
+    return shots.status()

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from ..errors import InputError, listing
+from ..errors import InputError
 from .options import (
     add_device,
     add_model,
@@ -15,7 +15,7 @@ from .options import (
     at_least_1,
     least_score,
     open_predictor,
-    remark,
+    report_failures,
 )
 
 
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if all photos could be looked at, else 1."""
+    """0 if all photos could be looked at, 1 if some could, 2 if none could."""
     from ..inference.acquisition import rank
     from ..inference.inputs import expand_inputs, is_video, unreadable
 
@@ -65,13 +65,10 @@ def run(args: argparse.Namespace) -> int:
     predictor = open_predictor(args)
     failures = unreadable(inputs.passed_over)
     score = least_score(args, predictor)
-    for row in rank(predictor, paths, known, args.number, score, failures.append):
+    rows = rank(predictor, paths, known, args.number, score, failures.append)
+    for row in rows:
         if args.json:
             print(json.dumps(row))
         else:  # as it is called on the disk, for the next command
             sys.stdout.buffer.write(os.fsencode(row["file_name"]) + b"\n")
-    if failures:
-        remark(
-            f"locount select: {len(failures)} photos could not be looked at:\n{listing(failures)}"
-        )
-    return 1 if failures else 0
+    return report_failures(failures, len(rows))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError, listing
+from ..errors import InputError, listing, printable
 from ..stock import ShelfPhoto
 from .options import (
     ENGINES,
@@ -19,14 +19,16 @@ from .options import (
     add_prediction,
     interval_level,
     least_score,
+    listed_paths,
     open_predictor,
-    remark,
+    report_failures,
     writing,
 )
 
 if TYPE_CHECKING:
     from ..calibration import Totals
     from ..data.formats.base import Source
+    from ..inference.inputs import Failure
 
 RESULTS = ("images.json", "predictions.json")
 PAGE = "shelf.html"  # of the results of rows, planogram check and diff
@@ -43,25 +45,39 @@ class Shot(NamedTuple):
 
 
 class Shots(NamedTuple):
-    """Photos as they come, and the names of all categories that can be on them."""
+    """
+    Attributes:
+        known: names of all categories that can be on the photos.
+        each: the photos as they come; raises :class:`InputError` at the end if there was none.
+        failures: gets the inputs that could not be used on the way.
+    """
 
     known: frozenset[str]
     each: Iterator[Shot]
+    failures: list[Failure]
 
     def photos(self) -> list[ShelfPhoto]:
+        return [shot.photo for shot in self.each]
+
+    def status(self, found: bool = False) -> int:
+        """Say which inputs were not used.
+
+        Args:
+            found: whether a check found something.
+
+        Returns:
+            The exit status, when some photo was used.
         """
-        Raises:
-            InputError: if there is none.
-        """
-        photos = [shot.photo for shot in self.each]
-        if not photos:
-            raise InputError("the inputs hold no photo: name at least one")
-        return photos
+        return max(report_failures(self.failures, 1), int(found))
+
+
+_Part = tuple[frozenset[str], Iterator[Shot]]  # known categories, and photos
 
 
 def add_input_arguments(parser: argparse.ArgumentParser, *names: str) -> None:
     """The options of :func:`open_shots`; ``names`` are those of single inputs, by default many."""
-    text = "photo, folder of photos, video, dataset, or output folder of `locount predict`"
+    text = "photo, folder of photos, pattern, video, dataset, output folder of `locount predict`, "
+    text += "or - for a list of paths on stdin"
     for name in names:
         parser.add_argument(name, metavar=name.upper(), help=text)
     if not names:
@@ -88,18 +104,19 @@ def open_shots(
     *,
     without_model: bool = False,
 ) -> Shots:
-    """The photos that the inputs name, in their order.
+    """The photos that the inputs name, those to predict on last.
 
     Args:
         pixels: whether they will be asked for.
         without_model: don't refuse options of prediction where none of the inputs needs it.
 
     Raises:
-        InputError: if an input can't be used; on the way for a photo that can't.
+        InputError: if an input leads to no photo.
     """
     from ..data.formats.named import source_of
 
-    parts: list[Shots] = []
+    failures: list[Failure] = []
+    parts: list[_Part] = []
     names: list[str] = []
     for name in inputs:
         if all(Path(name, file).is_file() for file in RESULTS):
@@ -109,11 +126,21 @@ def open_shots(
         else:
             names.append(name)
     if names:
-        parts.append(_predicted(args, names, pixels))
+        parts.append(_predicted(args, names, pixels, failures))
     elif not without_model:
         _refuse_options_of_prediction(args)
-    known = frozenset().union(*(part.known for part in parts))
-    return Shots(known, (shot for part in parts for shot in part.each))
+    known = frozenset().union(*(names for names, _ in parts))
+
+    def each() -> Iterator[Shot]:
+        shot = None
+        for _, shots in parts:
+            for shot in shots:
+                yield shot
+        if shot is None:
+            why = f" that can be used:\n{listing(failures)}" if failures else ": name at least one"
+            raise InputError(f"the inputs hold no photo{why}")
+
+    return Shots(known, each(), failures)
 
 
 def _refuse_options_of_prediction(args: argparse.Namespace) -> None:
@@ -133,7 +160,7 @@ def _pixels_of(path: str, upright: bool) -> np.ndarray:
     return open_picture(path, upright=upright).pixels
 
 
-def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
+def _of_results(folder: Path, args: argparse.Namespace) -> _Part:
     from ..evaluation.annotations import xyxy
     from ..evaluation.reading import read_detections, read_ground_truth
     from ..texts import read_json
@@ -163,7 +190,7 @@ def _of_results(folder: Path, args: argparse.Namespace) -> Shots:
             upright = image.get("orientation", 1) != 1
             yield Shot(photo, functools.partial(_pixels_of, path, upright))
 
-    return Shots(known, shots())
+    return known, shots()
 
 
 def _refuse_lower_score(folder: Path, score: float | None) -> None:
@@ -215,7 +242,7 @@ def _stored_intervals(
     return totals if args.score is None else None
 
 
-def _of_dataset(source: Source, args: argparse.Namespace) -> Shots:
+def _of_dataset(source: Source, args: argparse.Namespace) -> _Part:
     from detectron2.structures import BoxMode
 
     if args.level is not None:
@@ -235,36 +262,38 @@ def _of_dataset(source: Source, args: argparse.Namespace) -> Shots:
             counts = np.array([a["count"] for a in annotations], int)
             size = record["width"], record["height"]
             array = np.array(boxes, float).reshape(-1, 4)
-            photo = ShelfPhoto(path, *size, array, names, counts, known, args.piled)
+            photo = ShelfPhoto(printable(path), *size, array, names, counts, known, args.piled)
             yield Shot(photo, functools.partial(_pixels_of, path, False))
 
-    return Shots(known, shots())
+    return known, shots()
 
 
-def _predicted(args: argparse.Namespace, names: Iterable[str], pixels: bool) -> Shots:
-    from ..inference.inputs import expand_inputs, is_video, unreadable, video_frames
+def _predicted(
+    args: argparse.Namespace, names: Sequence[str], pixels: bool, failures: list[Failure]
+) -> _Part:
+    from tqdm import tqdm
 
-    inputs = expand_inputs(names)
-    if failures := unreadable(inputs.passed_over):
-        remark(f"locount: {len(failures)} pictures were not used:\n{listing(failures)}")
+    from ..inference.inputs import expand_inputs, images_of, unreadable
+
+    inputs = expand_inputs(name for name in names if name != "-")
+    failures += unreadable(inputs.passed_over)
+    paths = dict.fromkeys([*inputs.paths, *listed_paths(names)])
     predictor = open_predictor(args)
     counting = least_score(args, predictor), predictor.cfg.PREDICT.MAX_OVERLAP
     level = interval_level(args, predictor)
     known = frozenset(predictor.classes.names)
 
     def images() -> Iterator[Any]:
-        for path in inputs.paths:
-            if is_video(path):
-                yield from video_frames(path, args.every)
-            else:
-                yield path
+        for path in paths:
+            yield from images_of(path, args.every, failures.append)
 
     def shots() -> Iterator[Shot]:
-        for prediction in predictor.stream(images(), keep_pixels=pixels):
+        stream = predictor.stream(images(), on_failure=failures.append, keep_pixels=pixels)
+        for prediction in tqdm(stream, unit="photo", disable=None):
             photo = ShelfPhoto.of(prediction.counting(*counting), level, args.piled)
             yield Shot(photo, functools.partial(getattr, prediction, "pixels"))
 
-    return Shots(known, shots())
+    return known, shots()
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -282,14 +311,17 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
             write_bytes(folder / name, data)
 
 
-def clear_pictures(folder: Path) -> None:
-    """Remove the pictures that an earlier command about shelves has left.
+def clear_pictures(args: argparse.Namespace) -> None:
+    """Remove the pictures that an earlier command about shelves has left, if there will be others.
 
     Raises:
         InputError: for the folder of `locount predict`, whose pictures these would replace.
     """
     from ..inference.inputs import JOURNAL, PICTURES
 
+    folder = args.output
+    if args.no_pictures:
+        return
     if (folder / JOURNAL).is_file():
         raise InputError(
             f"--output {folder} is a folder of `locount predict`, whose pictures would be "
@@ -301,11 +333,31 @@ def clear_pictures(folder: Path) -> None:
                 path.unlink()
 
 
-def write_picture(folder: Path, number: int, shot: Shot, pixels: np.ndarray) -> str:
-    """Write the annotated photo, H x W x 3, uint8, BGR, and return its path from the folder."""
+def write_picture(
+    args: argparse.Namespace,
+    number: int,
+    shot: Shot,
+    draw: Callable[[np.ndarray], np.ndarray],
+    failures: list[Failure],
+) -> str | None:
+    """Write the annotated photo, and return its path from the folder; None where there is none.
+
+    Args:
+        draw: on pixels, H x W x 3, uint8, BGR.
+        failures: gets a photo that is not there any more.
+    """
     import cv2
 
-    jpeg = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, 90))[1].tobytes()
-    path = f"pictures/{number:06d}_{Path(shot.photo.name).stem[:50]}.jpg"
-    write_files(folder, {path: jpeg})
+    from ..inference.inputs import PICTURES, Failure, picture_name
+
+    if args.no_pictures:
+        return None
+    try:
+        pixels = shot.pixels()
+    except InputError as error:
+        failures.append(Failure.of(shot.photo.name, error))
+        return None
+    jpeg = cv2.imencode(".jpg", draw(pixels), (cv2.IMWRITE_JPEG_QUALITY, 90))[1].tobytes()
+    path = f"{PICTURES}/{picture_name(number, shot.photo.name)}"
+    write_files(args.output, {path: jpeg})
     return path

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if there is enough of all, 1 if something is short or may be."""
+    """0 if there is enough of all, 1 if something is short or may be, or an input was not used."""
     from tabulate import tabulate
 
     from ..files import to_csv
@@ -55,4 +55,4 @@ def run(args: argparse.Namespace) -> int:
         f"short: {numbers[SHORT]}, maybe: {numbers[MAYBE]} of {len(table)} categories; results: "
         f"{args.output}"
     )
-    return 1 if numbers[SHORT] or (numbers[MAYBE] and not args.sure) else 0
+    return shots.status(bool(numbers[SHORT] or (numbers[MAYBE] and not args.sure)))

@@ -25,6 +25,8 @@ GONE = {
     "MODEL.BOX_LOSS": "delete it. Its TERMS are a value of MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_TYPE "
     '("balanced_l1" or "ciou") now, its WEIGHTS is MODEL.ROI_BOX_HEAD.BBOX_REG_LOSS_WEIGHT',
     "MODEL.BOX_SAMPLING": "delete it. Background is drawn at random, as Detectron2 does",
+    "MODEL.BFP.REDUCTION": "delete it. The non-local block has the channels of the FPN",
+    "MODEL.YOLO.LABEL_SMOOTH": "delete it. Targets of a class are 0 and 1",
     "MODEL.REPPOINTS.TRANSFORM": "delete it. Boxes are spanned by the points' moments",
 }
 # The values, as a config.yaml has them, with which they did nothing, or what is done now.
@@ -38,6 +40,8 @@ GONE_DEFAULTS = {
     "MODEL.BOX_SAMPLING.STRATEGY": "random",
     "MODEL.BOX_SAMPLING.BINS": 3,
     "MODEL.BOX_SAMPLING.FLOOR": 0.0,
+    "MODEL.BFP.REDUCTION": 1,
+    "MODEL.YOLO.LABEL_SMOOTH": 0.0,
     "MODEL.REPPOINTS.TRANSFORM": "moment",
 }
 

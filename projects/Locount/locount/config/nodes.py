@@ -94,8 +94,6 @@ class BFP(Struct):
     """What builds the FPN: a name that MODEL.BACKBONE.NAME could have."""
     LEVEL: Number = 2
     """Level to whose size all others are resized; 0 is the finest."""
-    REDUCTION: AtLeast1 = 1
-    """Channels of the FPN divided by those inside the non-local block."""
 
 
 class RepPoints(Struct):
@@ -221,8 +219,6 @@ class YOLO(Struct):
     """Within each class; matrix lowers scores and has no IoU threshold."""
     IGNORE_THRESH: Share = 0.7
     """Unmatched predictions whose IoU with an object is higher are not trained as background."""
-    LABEL_SMOOTH: Annotated[float, Meta(ge=0, le=0.5)] = 0.0
-    """Share of a target moved to the wrong answer."""
     SCORE_THRESH_TEST: Share = 0.01
     """Lowest score, before and after suppression."""
     TOPK_CANDIDATES_TEST: AtLeast1 = 3000

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from detectron2.data.detection_utils import convert_PIL_to_numpy
 from detectron2.utils.file_io import PathManager
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 from tqdm import tqdm
 
 from ..errors import DatasetError
@@ -35,6 +35,8 @@ FORMATS = tuple(
 )
 # How files in these formats are called, in lower case.
 PICTURE_SUFFIXES = tuple(sorted(k for k, name in Image.EXTENSION.items() if name in FORMATS))
+# Files of cameras that are TIFF files, with a small picture of the photo in place of the first one.
+RAW_SUFFIXES = (".arw", ".cr2", ".dng", ".nef", ".nrw", ".pef", ".srw")
 # Of a picture: a small file can unpack to gigabytes.
 MAX_PIXELS = 110_000_000
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # of half of it
@@ -50,6 +52,9 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
     8: lambda pixels: pixels[:, ::-1].swapaxes(0, 1),
 }
+
+# Tags of TIFF files.
+_SUBFILE_TYPE, _BITS, _COLORS, _DNG_VERSION = 254, 258, 262, 50706
 
 _JPEG_END = b"\xff\xd9"
 _GREY = 128  # what JPEG decoders fill missing parts with
@@ -88,6 +93,8 @@ def open_picture(
 ) -> Picture:
     """Read a picture; gray, palette and CMYK are converted, and transparency is left out.
 
+    Of 16 bits a channel the upper 8 are taken.
+
     Args:
         source: a path or URI, or the file's content.
         format: one of Detectron2's ``INPUT.FORMAT``.
@@ -97,8 +104,8 @@ def open_picture(
         admit: whether so many pixels may be decoded now.
 
     Raises:
-        DatasetError: if it is missing, truncated, too large, of over 8 bits a channel, or no
-            picture in one of the formats. Its cause is what the decoder said.
+        DatasetError: if it is missing, truncated, too large, of over 16 bits a channel, a camera's
+            RAW file, or no picture in one of the formats. Its cause is what the decoder said.
         NotAdmittedError: if ``admit`` says so.
     """
     open_file: Callable[[], BinaryIO]
@@ -204,10 +211,10 @@ def _named_faults(name: str) -> Iterator[None]:
     except Exception as error:  # decoders raise whatever they come across
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         if isinstance(error, UnidentifiedImageError):
-            said = f"its content is not one of {', '.join(FORMATS)}"
+            said = f"its content is not one of {', '.join(FORMATS)}: save it as JPEG"
         raise DatasetError(
             f"{name} can't be read as an image ({said or type(error).__name__}): replace it, or "
-            "remove it and its annotations"
+            "leave it out"
         ) from error
 
 
@@ -232,13 +239,23 @@ def _open(
         raise TooManyPixelsError(
             f"it has {image.width}x{image.height} pixels, over {max_pixels / 1e6:.0f} million"
         )
-    # Pillow would cut such numbers at 255, which makes most of the picture white.
-    if image.mode.startswith(("I", "F")):
-        raise ValueError("it has more than 8 bits a channel: save it with 8")
+    if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
+        raise ValueError("it has more than 16 bits a channel: save it with 8")
+    if _is_raw(image, getattr(file, "name", "")):
+        raise ValueError("it is a RAW file of a camera: export it as JPEG")
     if image.format == "TIFF" and not upright and _orientation(image) != UPRIGHT:
         # Pillow turns these while it decodes.
         raise ValueError("it is a TIFF file with an orientation tag: save it without")
     return image
+
+
+def _is_raw(image: Image.Image, name: str) -> bool:
+    """Whether Pillow sees only the preview in it."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return False
+    tags = image.tag_v2
+    is_preview = tags.get(_SUBFILE_TYPE, 0) & 1
+    return bool(is_preview or _DNG_VERSION in tags or name.lower().endswith(RAW_SUFFIXES))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -257,30 +274,46 @@ def _orientation(image: Image.Image) -> int:
 
 def _decode(image: Image.Image, file: BinaryIO, format: str) -> np.ndarray:
     if image.format != "JPEG":
+        if image.mode.startswith("I"):
+            image = _to_8_bits(image)
         if image.mode == "RGB" and format in ("BGR", "RGB"):  # without a copy of large pictures
             return np.asarray(image)[:, :, :: -1 if format == "BGR" else 1]
         return convert_PIL_to_numpy(image, format)
     file.seek(0)
     data = file.read()
+    progressive, ends = image.info.get("progressive"), data.endswith(_JPEG_END)
     # Older versions of OpenCV fill up a photo that was cut short and say nothing; Pillow says so.
-    use_opencv = image.mode == "RGB" and format in ("BGR", "RGB") and data.endswith(_JPEG_END)
-
-    def decode(data: bytes) -> np.ndarray:
-        pixels = _decode_by_opencv(data, format) if use_opencv else None
-        if pixels is None:
-            pixels = convert_PIL_to_numpy(Image.open(io.BytesIO(data), formats=["JPEG"]), format)
-        return pixels
-
-    pixels = decode(data)
+    if ends and not progressive and image.mode == "RGB" and format in ("BGR", "RGB"):
+        pixels = _decode_by_opencv(data, format)
+        if pixels is not None and not _is_grey(pixels[-1, -1]):
+            return pixels
+    pixels = _decode_by_pillow(data, format)
     # A photo that was cut and given an end mark is filled up without a word. Where it may be one,
-    # bytes are put before the mark: only a decoder that lacks some takes them.
-    last = pixels[-1, -1]
-    suspicious = image.info.get("progressive") or (last == _GREY).all()
-    if suspicious and data.endswith(_JPEG_END):
-        filled = decode(data[: -len(_JPEG_END)] + _FILLING + _JPEG_END)
-        if not np.array_equal(pixels, filled):
+    # bytes are put before the mark: only a decoder that lacks some takes them. OpenCV would
+    # complain about them on standard error.
+    if ends and (progressive or _is_grey(pixels[-1, -1])):
+        filled = data[: -len(_JPEG_END)] + _FILLING + _JPEG_END
+        if not np.array_equal(pixels, _decode_by_pillow(filled, format)):
             raise ValueError("it is truncated, though it has an end mark")
     return pixels
+
+
+def _is_grey(pixel: np.ndarray) -> bool:
+    """Whether it may be a missing one."""
+    return bool((pixel == _GREY).all())
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """A gray picture of more; Pillow would cut its numbers at 255."""
+    bits, white_is_0 = 16, False
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        (bits,), white_is_0 = image.tag_v2[_BITS], image.tag_v2[_COLORS] == 0
+    gray = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
+    return Image.fromarray(~gray if white_is_0 else gray)
+
+
+def _decode_by_pillow(data: bytes, format: str) -> np.ndarray:
+    return convert_PIL_to_numpy(Image.open(io.BytesIO(data), formats=["JPEG"]), format)
 
 
 def _decode_by_opencv(data: bytes, format: str) -> np.ndarray | None:

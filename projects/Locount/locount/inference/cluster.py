@@ -22,7 +22,7 @@ import msgspec
 
 from ..data.images import PICTURE_SUFFIXES
 from ..errors import InputError
-from .inputs import Failure, StoredImage, expand_inputs, is_video
+from .inputs import Failure, StoredImage, expand_inputs, is_video, unreadable
 from .journal import Entry, file_stamp, recorded_name
 from .parts import keep_current, locked_parts, settle, write_part
 from .predictor import Predictor
@@ -261,9 +261,10 @@ def _find(inputs: Iterable[str], summary: Summary) -> dict[str, dict[str, str]]:
     """Name, address and stamp of each photo, by its name; others are among the failures."""
     inputs = list(inputs)
     remote = [name for name in inputs if "://" in name]
-    local = expand_inputs(name for name in inputs if "://" not in name).paths
+    local = expand_inputs(name for name in inputs if "://" not in name)
+    summary.failures += unreadable(local.passed_over)
     photos: dict[str, dict[str, str]] = {}
-    for path, address, stamp in (*_local(local, summary), *_remote(remote)):
+    for path, address, stamp in (*_local(local.paths, summary), *_remote(remote)):
         name = recorded_name(path)
         photo = {"name": name, "address": address, "stamp": stamp}
         if photos.setdefault(name, photo)["address"] != address:

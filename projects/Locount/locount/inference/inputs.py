@@ -12,17 +12,21 @@ from typing import Self
 import cv2
 import numpy as np
 
-from ..data.images import PICTURE_SUFFIXES, is_picture
+from ..data.images import PICTURE_SUFFIXES, RAW_SUFFIXES, is_picture
 from ..errors import InputError, listing, printable
 
 # In the folder of a run: what it has done, and the pictures that it drew.
 JOURNAL, PICTURES = "predictions.jsonl", "pictures"
+# What the name of a picture keeps of its photo's name.
+STEM_LETTERS = 50
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 # Suffixes of pictures that can't be opened.
 _OTHER_PICTURES = (
-    *(".arw", ".cr2", ".cr3", ".dng", ".eps", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".nef"),
-    *(".orf", ".pdf", ".psd", ".raf", ".raw", ".rw2", ".tga"),
+    *RAW_SUFFIXES,
+    *(".cr3", ".eps", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".orf", ".pdf", ".psd", ".raf"),
+    *(".raw", ".rw2", ".tga"),
 )
+_ARCHIVES = (".7z", ".gz", ".rar", ".tar", ".tgz", ".zip")
 # Of the frames that a video says it has, how many may be missing: some formats only estimate.
 _MISSING_FRAMES = 0.05
 
@@ -108,12 +112,16 @@ def expand_inputs(inputs: Iterable[str]) -> Inputs:
             if others:
                 problem += f", but {summarize(others)}"
         elif os.path.lexists(name):
-            found, others, problem = [name], [], ""
+            is_archive = name.lower().endswith(_ARCHIVES)
+            found, others = [] if is_archive else [name], []
+            problem = "is an archive: unpack it and name the folder"
         else:
             matches = sorted(filter(os.path.isfile, glob.glob(name, recursive=True)))
             others = list(filter(is_result, matches))
             found = [path for path in matches if path not in set(others)]
             problem = "matches no file" if glob.has_magic(name) else "no such file or folder"
+            if "://" in name:
+                problem = "is an address: download what is there, or add --cluster to `predict`"
         if not found:
             problems.append(f"{name}: {problem}")
         paths |= dict.fromkeys(found)
@@ -170,6 +178,11 @@ def is_result(path: str | os.PathLike) -> bool:
     return folder.name == PICTURES and (folder.parent / JOURNAL).is_file()
 
 
+def picture_name(number: int, photo: str) -> str:
+    """What the annotated picture of a photo is called."""
+    return f"{number:06d}_{Path(printable(photo)).stem[:STEM_LETTERS]}.jpg"
+
+
 def unreadable(paths: Iterable[str]) -> list[Failure]:
     """Of files that were passed over, the pictures: they were meant to be seen."""
     return [
@@ -192,6 +205,26 @@ def summarize(paths: Sequence[str]) -> str:
 
 def is_video(path: str) -> bool:
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+def images_of(
+    path: str,
+    every: int,
+    on_failure: Callable[[Failure], None],
+    skip: Callable[[str], bool] = lambda name: False,
+) -> Iterator[str | NamedImage]:
+    """What a predictor takes for a photo or video: the path, or the frames of
+    :func:`video_frames`."""
+    if is_result(path):
+        problem = "is a picture that `locount predict` drew: name the photo itself"
+        on_failure(Failure(path, problem))
+    elif is_video(path):
+        try:
+            yield from video_frames(path, every, skip)
+        except InputError as error:
+            on_failure(Failure(path, str(error)))
+    elif not skip(path):
+        yield path
 
 
 def video_frames(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +19,10 @@ from detectron2.utils.file_io import PathManager
 
 from ..config import changed
 from ..data.images import UPRIGHT
-from ..errors import InputError
 from ..files import remove_unfinished_files, write_bytes
 from ..visualization.drawing import draw_prediction
 from .ahead import run_ahead
-from .inputs import JOURNAL, PICTURES, Failure, NamedImage, is_result, is_video, video_frames
+from .inputs import JOURNAL, PICTURES, Failure, NamedImage, images_of, picture_name
 from .inventory import write_tables
 from .journal import Entry, Journal, file_stamp, recorded_name
 from .prediction import Prediction
@@ -31,8 +31,6 @@ from .predictor import Predictor
 JPEG_QUALITY = 90
 # Larger ones are drawn one at a time, and in so many pixels.
 LARGE_PICTURE = 30_000_000
-# What the name of a picture keeps of its photo's name.
-STEM_LETTERS = 50
 # Of a digest; enough to tell runs apart.
 DIGITS = 12
 
@@ -137,7 +135,7 @@ class Run:
 
     def _images(self, paths: Iterable[str]) -> Iterator[str | NamedImage]:
         """What is left to do."""
-        seen = set()
+        seen, fail = set(), self.summary.failures.append
         for path in paths:
             if path in seen:
                 continue
@@ -145,27 +143,15 @@ class Run:
             try:
                 stamp = file_stamp(path)
             except (OSError, ValueError) as error:  # ValueError of a name with a NUL
-                self._fail(path, getattr(error, "strerror", None) or str(error))
+                fail(Failure(path, getattr(error, "strerror", None) or str(error)))
                 continue
             if self._names.setdefault(recorded_name(path), path) != path:
-                self._fail(path, "another one is called the same in Unicode: rename it")
-            elif is_result(path):
-                self._fail(path, "is a picture that `locount predict` drew: name the photo itself")
-            elif is_video(path):
-                yield from self._frames(path, stamp)
-            elif not self._is_kept(path, stamp):
-                yield path
+                fail(Failure(path, "another one is called the same in Unicode: rename it"))
+            else:
+                is_kept = functools.partial(self._is_kept, stamp)
+                yield from images_of(path, self._every, fail, is_kept)
 
-    def _fail(self, path: str, problem: str) -> None:
-        self.summary.failures.append(Failure(path, problem))
-
-    def _frames(self, path: str, stamp: tuple[int, int]) -> Iterator[NamedImage]:
-        try:
-            yield from video_frames(path, self._every, lambda name: self._is_kept(name, stamp))
-        except InputError as error:
-            self._fail(path, str(error))
-
-    def _is_kept(self, name: str, stamp: tuple[int, int]) -> bool:
+    def _is_kept(self, stamp: tuple[int, int], name: str) -> bool:
         # As it is before it is read: if it changes meanwhile, the next run sees that.
         self._stamps[name] = stamp
         name = recorded_name(name)
@@ -185,8 +171,7 @@ class Run:
         stamp = self._stamps.pop(prediction.name)
         picture = None
         if self._pictures and prediction.pixels is not None:
-            stem = Path(recorded_name(prediction.name)).stem[:STEM_LETTERS]
-            picture = f"{image_id:06d}_{stem}.jpg"
+            picture = picture_name(image_id, prediction.name)
             try:
                 small = _for_drawing(prediction, prediction.pixels)
                 drawn = draw_prediction(*small, self._level)

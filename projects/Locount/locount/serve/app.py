@@ -161,8 +161,7 @@ def answer(predictor: Predictor, photo: bytes, level: float | None = None) -> di
             ) from error
         raise HTTPException(
             422,
-            "This can't be read as a picture. It may be cut short, or have more than 8 bits a "
-            "channel. Give a JPEG, PNG, WebP or BMP.",
+            "This can't be read as a picture; it may be cut short. Give a JPEG, PNG, WebP or BMP.",
         ) from error
     except InputError as error:
         raise HTTPException(422, f"The {error}") from error

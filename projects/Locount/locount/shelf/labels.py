@@ -62,13 +62,7 @@ def blank(width: float, height: float, color: Color) -> np.ndarray:
 
 
 def write(
-    image: np.ndarray,
-    rng: Generator,
-    x: float,
-    y: float,
-    w: float,
-    h: float,
-    ink: Color,
+    image: np.ndarray, rng: Generator, x: float, y: float, w: float, h: float, ink: Color
 ) -> None:
     """Letters of no alphabet, ``h`` high, from (x, y) to the right until ``w`` is full."""
     if h < 4:

@@ -65,11 +65,13 @@ class Check(NamedTuple):
         photo: what was checked.
         findings: of each place of the plan, in its order, then what is surplus.
         distance: facings of plan and photo that match none of the other.
+        marked: the status of each place of the photo, and its boxes.
     """
 
     photo: ShelfPhoto
     findings: list[Finding]
     distance: int
+    marked: list[tuple[str, list[int]]]
 
     @property
     def share(self) -> float:
@@ -88,13 +90,6 @@ class Check(NamedTuple):
         """COLUMNS."""
         return [finding.row(self.photo.name) for finding in self.findings]
 
-    def marked(self) -> list[tuple[str, list[int]]]:
-        """The status of each place of the photo, and its boxes."""
-        # Of places that one run is, what is wrong is shown.
-        by_status = sorted(self.findings, key=lambda finding: finding.status != RIGHT)
-        status = {finding.seen: finding.status for finding in by_status}
-        return [(status.get(place, SURPLUS), boxes) for place, boxes in runs_of(self.photo)]
-
 
 def check_plan(plan: Sequence[Place], photo: ShelfPhoto) -> Check:
     """Compare a photo with a plan.
@@ -102,37 +97,47 @@ def check_plan(plan: Sequence[Place], photo: ShelfPhoto) -> Check:
     * right: the planned facings are there, give or take the tolerance;
     * wrong number: some are there, too few or too many;
     * missing: none is there;
-    * misplaced: none is there, but as a surplus somewhere else, the nearest row and position first;
-    * surplus: facings in no planned place.
+    * misplaced: none is there, but as a run that matches no place, the nearest row and position
+      first;
+    * surplus: a run that is in no planned place.
 
-    Facings of a run that match none belong to the place that most of the run match, so that a run
-    which is too long is a wrong number.
+    Each facing is in one finding. Those of a run that match none belong to the place that most of
+    the run match, so that a run which is too long is a wrong number; and those of a run that stands
+    in for misplaced ones, to the one that takes most of it.
     """
-    seen = [place for place, _ in runs_of(photo)]
+    runs = runs_of(photo)
+    seen = [place for place, _ in runs]
+    lengths = np.array([place.facings for place in seen], int)
     matches, distance = _match(plan, seen)
-    found = matches.sum(axis=1)
-    at = np.where(found > 0, matches.argmax(axis=1) if len(seen) else 0, -1)
-    surplus = {}
-    for j, place in enumerate(seen):
-        if matches[:, j].any():
-            found[matches[:, j].argmax()] += place.facings - matches[:, j].sum()
-        else:
-            surplus[j] = place.facings
+    found = matches.copy()  # plan's places x photo's places
+    statuses = []
+    for place, own in zip(plan, found, strict=True):
+        if own.any() or place.facings <= place.tolerance:
+            statuses.append(RIGHT)
+            continue
+        free = np.where(matches.any(axis=0), 0, lengths - found.sum(axis=0))
+        others = [j for j in np.flatnonzero(free) if seen[j].category == place.category]
+        if others:
+            nearest = min(others, key=lambda j: (*_apart(place, seen[j]), j))
+            own[nearest] = min(place.facings, free[nearest])
+        statuses.append(MISPLACED if others else MISSING)
+    for of_run, length in zip(found.T, lengths, strict=True):
+        if of_run.any():
+            of_run[of_run.argmax()] += length - of_run.sum()
     findings = []
-    for i, place in enumerate(plan):
-        status, where = RIGHT, int(at[i])
-        if abs(place.facings - found[i]) > place.tolerance:
-            status = NUMBER if found[i] else MISSING
-        if status == MISSING:
-            others = [j for j, n in surplus.items() if n and seen[j].category == place.category]
-            if others:
-                where = min(others, key=lambda j: (*_apart(place, seen[j]), j))
-                found[i] = min(place.facings, surplus[where])
-                surplus[where] -= found[i]
-                status = MISPLACED
-        findings.append(Finding(status, place, int(found[i]), seen[where] if where >= 0 else None))
-    findings += [Finding(SURPLUS, None, int(n), seen[j]) for j, n in surplus.items() if n]
-    return Check(photo, findings, distance)
+    for i, (place, own) in enumerate(zip(plan, found, strict=True)):
+        if statuses[i] == RIGHT and abs(place.facings - own.sum()) > place.tolerance:
+            statuses[i] = NUMBER
+        where = seen[own.argmax()] if own.any() else None
+        findings.append(Finding(statuses[i], place, int(own.sum()), where))
+    marked = []
+    for (place, boxes), of_run in zip(runs, found.T, strict=True):
+        of_places = {statuses[i] for i in np.flatnonzero(of_run)}
+        if not of_places:
+            findings.append(Finding(SURPLUS, None, place.facings, place))
+        # Of places that one run is, what is wrong is shown.
+        marked.append((max(of_places or {SURPLUS}, key=STATUSES.index), boxes))
+    return Check(photo, findings, distance, marked)
 
 
 def typical(photos: Sequence[ShelfPhoto]) -> ShelfPhoto:

@@ -35,7 +35,7 @@ def draw_check(check: Check, pixels: np.ndarray) -> np.ndarray:
 
     Args, Returns: as for :func:`draw_rows`.
     """
-    marks = [(i, status) for status, boxes in check.marked() for i in boxes]
+    marks = [(i, status) for status, boxes in check.marked for i in boxes]
     texts = [status if status != STATUSES[0] else "" for _, status in marks]
     colors = [_COLORS[status] for _, status in marks]
     return _drawn(check.photo, pixels, [i for i, _ in marks], colors, texts)

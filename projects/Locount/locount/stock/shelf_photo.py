@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, printable
 from .facings import Gap, count_facings, find_gaps, occupied_lengths
 from .rows import Rows, checked, find_rows
 
@@ -26,7 +26,7 @@ class ShelfPhoto:
     """What is on a photo of a shelf.
 
     Attributes:
-        name: of the photo, its path as a rule.
+        name: of the photo, its path as a rule, as it can be printed.
         width, height: in pixels.
         boxes: N x 4, absolute XYXY.
         categories: N names.
@@ -61,7 +61,8 @@ class ShelfPhoto:
             intervals = found.intervals(level).named(by_id)
         size, boxes = (found.width, found.height), found.boxes.astype(float)
         names, known = tuple(found.names), frozenset(classes.names)
-        return cls(found.name, *size, boxes, names, found.counts, known, piled, intervals)
+        name = printable(found.name)
+        return cls(name, *size, boxes, names, found.counts, known, piled, intervals)
 
     def __post_init__(self) -> None:
         try:

@@ -6,6 +6,7 @@ from types import MethodType
 from typing import Any
 
 import torch
+from detectron2.modeling.meta_arch.retinanet import RetinaNetHead
 from detectron2.modeling.poolers import ROIPooler
 from detectron2.modeling.proposal_generator.rpn import StandardRPNHead
 from detectron2.modeling.roi_heads import FastRCNNOutputLayers
@@ -42,11 +43,8 @@ def prepare(model: nn.Module) -> None:
         if isinstance(module, ROIPooler):
             # Detectron2's ROIAlign takes boxes in the type of the features.
             module.register_forward_pre_hook(_features_to_float32)
-        elif isinstance(module, StandardRPNHead | FastRCNNOutputLayers):
+        elif isinstance(module, StandardRPNHead | FastRCNNOutputLayers | RetinaNetHead):
             module.register_forward_hook(outputs_to_float32)
-    head = getattr(model, "head", None)  # of a detector of one stage
-    if head is not None:
-        head.register_forward_hook(outputs_to_float32)
 
 
 def train_in_mixed_precision(model: nn.Module) -> None:

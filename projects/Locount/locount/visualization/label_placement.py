@@ -23,9 +23,7 @@ class Place(NamedTuple):
 
 
 def place_labels(
-    boxes: Sequence[Box],
-    sizes: Sequence[Sequence[tuple[int, int]]],
-    photo_size: tuple[int, int],
+    boxes: Sequence[Box], sizes: Sequence[Sequence[tuple[int, int]]], photo_size: tuple[int, int]
 ) -> list[Place | None]:
     """Places for labels that hide neither each other nor the goods.
 

@@ -12,14 +12,16 @@ from locount.modeling.one_stage.reppoints.losses import (
 )
 
 # Two images of three locations; the first has two boxes, the second none.
-MATCHES = [torch.tensor([1, BACKGROUND, IGNORED]), torch.full((3,), BACKGROUND)]
+MATCHES = torch.tensor([[1, BACKGROUND, IGNORED], [BACKGROUND] * 3])
 GT_BOXES = [Boxes(torch.tensor([[0.0, 0, 8, 8], [0, 0, 64, 64]])), Boxes(torch.zeros(0, 4))]
-NOTHING = [torch.full((3,), BACKGROUND)] * 2
+NOTHING = torch.full((2, 3), BACKGROUND)
 
 
-def test_each_location_gets_the_value_of_its_match():
+def test_each_foreground_location_gets_the_value_of_its_match():
     values = [torch.tensor([7, 5]), torch.tensor([], dtype=torch.int64)]
-    assert of_matches(values, MATCHES, 9).tolist() == [[5, 9, 9], [9, 9, 9]]
+    assert of_matches(values, MATCHES).tolist() == [5]
+    matches = torch.tensor([[BACKGROUND, 0, 1], [1, IGNORED, 0]])
+    assert of_matches([values[0], values[0] + 1], matches).tolist() == [7, 5, 6, 8]
 
 
 def test_box_loss_is_smooth_l1_in_units_of_the_scale():
@@ -36,7 +38,7 @@ def test_box_loss_is_smooth_l1_in_units_of_the_scale():
 def test_box_loss_is_a_mean_over_the_foreground_of_all_images():
     # Three foreground locations, each off by 1 in each of four coordinates; beta 0: 12 / 3.
     gt_boxes = [Boxes(torch.tensor([[1.0, 1, 2, 2]]))] * 2
-    matches = [torch.tensor([0, BACKGROUND, IGNORED]), torch.tensor([0, 0, BACKGROUND])]
+    matches = torch.tensor([[0, BACKGROUND, IGNORED], [0, 0, BACKGROUND]])
     boxes = torch.tensor([0.0, 0, 1, 1]).expand(2, 3, 4)
     assert num_foreground(matches) == 3
     assert box_loss(boxes, gt_boxes, matches, torch.ones(3), 0.0).item() == 4.0

@@ -7,7 +7,7 @@ import torch
 from detectron2.structures import Boxes, Instances
 
 from locount.modeling.one_stage.yolo.anchors import Levels
-from locount.modeling.one_stage.yolo.losses import Predictions, YOLOLoss, class_loss
+from locount.modeling.one_stage.yolo.losses import Predictions, YOLOLoss
 
 LN2, LN3 = math.log(2), math.log(3)
 
@@ -87,13 +87,6 @@ def test_losses_are_averaged_over_images():
     assert {k: v.item() for k, v in two.items()} == pytest.approx(
         {k: v.item() for k, v in one.items()}
     )
-
-
-def test_smoothed_classes():
-    # Targets 0.1 and 0.9 in the place of 0 and 1.
-    loss = class_loss(torch.tensor([[0.0, LN3]]), torch.tensor([1]), 0.1)
-    expected = LN2 - (0.9 * math.log(0.75) + 0.1 * math.log(0.25))
-    assert loss.item() == pytest.approx(expected)
 
 
 def test_without_objects_only_objectness_is_lost_but_all_has_a_gradient():

@@ -21,16 +21,11 @@ class NonLocalBlock(nn.Module):
     W_z is zero at first, as in its source: the block starts as the identity.
     """
 
-    def __init__(self, channels: int, inner_channels: int):
-        """
-        Args:
-            inner_channels: those of θ, φ and g.
-        """
+    def __init__(self, channels: int):
         super().__init__()
-        self.theta = Conv2d(channels, inner_channels, kernel_size=1)
-        self.phi = Conv2d(channels, inner_channels, kernel_size=1)
-        self.g = Conv2d(channels, inner_channels, kernel_size=1)
-        self.w_z = Conv2d(inner_channels, channels, kernel_size=1)
+        self.theta, self.phi, self.g, self.w_z = (
+            Conv2d(channels, channels, kernel_size=1) for _ in range(4)
+        )
         for conv in (self.theta, self.phi, self.g):
             nn.init.normal_(conv.weight, std=0.01)
             nn.init.zeros_(conv.bias)
@@ -45,7 +40,7 @@ class NonLocalBlock(nn.Module):
         Returns:
             Of the same shape.
         """
-        # N x HW x inner channels; only where those lie side by side the attention has a kernel
+        # N x HW x C; only where those lie side by side the attention has a kernel
         # without the HW x HW matrix.
         theta, phi, g = (
             f(x).flatten(2).transpose(1, 2).contiguous() for f in (self.theta, self.phi, self.g)
@@ -65,12 +60,11 @@ class BalancedFeaturePyramid(Backbone):
     a network with only the FPN can be loaded.
     """
 
-    def __init__(self, *, fpn: Backbone, level: int = 2, reduction: int = 1):
+    def __init__(self, *, fpn: Backbone, level: int = 2):
         """
         Args:
             fpn: its levels have the same number of channels.
             level: which of them, in [0, L), is the one whose size all are brought to.
-            reduction: number of channels over that inside the non-local block.
 
         Raises:
             InputError: naming the config key that does not fit the FPN.
@@ -88,15 +82,9 @@ class BalancedFeaturePyramid(Backbone):
                 f"MODEL.BFP.LEVEL is {level}; the FPN has {len(shapes)} levels, so it must be in "
                 f"[0, {len(shapes) - 1}]."
             )
-        num_channels = next(iter(channels.values()))
-        if not 1 <= reduction <= num_channels:
-            raise InputError(
-                f"MODEL.BFP.REDUCTION is {reduction}; it must be in [1, {num_channels}], the "
-                "number of channels of the FPN."
-            )
         self.fpn = fpn
         self.level = level
-        self.refine = NonLocalBlock(num_channels, num_channels // reduction)
+        self.refine = NonLocalBlock(next(iter(channels.values())))
         self._levels = sorted(shapes, key=lambda name: shapes[name].stride)
 
     @property
@@ -148,8 +136,5 @@ def build_bfp_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> BalancedFeatureP
             f'MODEL.BFP.FPN is "{name}"; name a registered builder of an FPN, such as '
             '"build_resnet_fpn_backbone" or "build_timm_fpn_backbone".'
         )
-    return BalancedFeaturePyramid(
-        fpn=BACKBONE_REGISTRY.get(name)(cfg, input_shape),
-        level=cfg.MODEL.BFP.LEVEL,
-        reduction=cfg.MODEL.BFP.REDUCTION,
-    )
+    fpn = BACKBONE_REGISTRY.get(name)(cfg, input_shape)
+    return BalancedFeaturePyramid(fpn=fpn, level=cfg.MODEL.BFP.LEVEL)

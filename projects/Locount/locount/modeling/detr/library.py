@@ -6,43 +6,33 @@ detector: the library is an extra, and takes seconds to import.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, cast
+import math
+from collections.abc import Sequence
+from typing import Any
 
-import torch
+import transformers as hf
 from detectron2.config import CfgNode
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import Backbone
+from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import box_convert, generalized_box_iou_loss
-from transformers import (
-    DeformableDetrConfig,
-    DeformableDetrForObjectDetection,
-    DFineConfig,
-    DFineForObjectDetection,
-    PreTrainedConfig,
-    PreTrainedModel,
-    RTDetrResNetConfig,
-    RTDetrV2Config,
-    RTDetrV2ForObjectDetection,
-)
 from transformers.loss.loss_d_fine import DFineLoss
 from transformers.loss.loss_deformable_detr import DeformableDetrImageLoss
 from transformers.loss.loss_rt_detr import RTDetrLoss
 
 from ...errors import InputError
+from .losses import Layer
 
-NETWORKS: dict[str, tuple[type[PreTrainedConfig], type[PreTrainedModel]]] = {
-    "deformable_detr": (DeformableDetrConfig, DeformableDetrForObjectDetection),
-    "rtdetr_v2": (RTDetrV2Config, RTDetrV2ForObjectDetection),
-    "d_fine": (DFineConfig, DFineForObjectDetection),
+NETWORKS: dict[str, tuple[type[hf.PreTrainedConfig], type[hf.PreTrainedModel]]] = {
+    "deformable_detr": (hf.DeformableDetrConfig, hf.DeformableDetrForObjectDetection),
+    "rtdetr_v2": (hf.RTDetrV2Config, hf.RTDetrV2ForObjectDetection),
+    "d_fine": (hf.DFineConfig, hf.DFineForObjectDetection),
 }
 
 # Mean and deviation of the images that PRETRAINED weights have seen, RGB in [0, 1].
-Channels = tuple[float, float, float]
-IMAGES: dict[str, tuple[Channels, Channels]] = dict.fromkeys(NETWORKS, ((0, 0, 0), (1, 1, 1)))
-IMAGES["deformable_detr"] = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGES: dict[str, tuple] = dict.fromkeys(NETWORKS, ((0, 0, 0), (1, 1, 1)))
+IMAGES["deformable_detr"] = IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 # Score of every class that training starts from. The library's own is 1 / (classes + 1), a half
 # with one class, and for Deformable DETR there is none.
@@ -69,7 +59,7 @@ class FeatureMaps(nn.Module):
 
 def build_network(
     node: CfgNode, backbone: Backbone | None = None, *, load: bool = False
-) -> PreTrainedModel:
+) -> hf.PreTrainedModel:
     """The network of MODEL.DETR.
 
     Args:
@@ -93,69 +83,62 @@ def build_network(
     return network
 
 
-def strides(network: PreTrainedModel, given: Sequence[int]) -> list[int]:
-    """Of the maps that queries are chosen from, from fine to coarse.
-
-    Args:
-        given: of the maps of a backbone; none for the network's own.
-    """
-    found = given or getattr(network.config, "feat_strides", (8, 16, 32))
-    levels = network.config.num_feature_levels
-    return [*found, *(found[-1] * 2 ** (i + 1) for i in range(levels - len(found)))]
-
-
 def _tasks(node: CfgNode) -> dict:
     """What does not change the shape of the weights, but for the classes."""
-    options = {"num_labels": node.NUM_CLASSES, "num_queries": node.NUM_QUERIES}
-    if node.NAME == "deformable_detr":
-        return options | {"two_stage_num_proposals": node.NUM_QUERIES}
-    return options | {"num_denoising": node.NUM_DENOISING, "initializer_bias_prior_prob": PRIOR}
+    return {
+        "num_labels": node.NUM_CLASSES,
+        "num_queries": node.NUM_QUERIES,
+        "two_stage_num_proposals": node.NUM_QUERIES,  # of Deformable DETR
+        "num_denoising": node.NUM_DENOISING,
+        "initializer_bias_prior_prob": PRIOR,
+    }
 
 
 def _sizes(node: CfgNode, shapes: Sequence[ShapeSpec]) -> dict:
-    """What says how large the network is; no shapes for its own backbone."""
-    channels = [shape.channels for shape in shapes]
-    sizes = {
+    """What says how large the network is; no shapes for its own backbone.
+
+    Each of the networks reads what it knows.
+    """
+    channels, levels = [shape.channels for shape in shapes], len(shapes) or 3
+    sizes: dict[str, Any] = {
         "d_model": node.HIDDEN_DIM,
+        "encoder_hidden_dim": node.HIDDEN_DIM,
         "encoder_layers": node.ENCODER_LAYERS,
         "decoder_layers": node.DECODER_LAYERS,
         "encoder_ffn_dim": node.FFN_DIM,
         "decoder_ffn_dim": node.FFN_DIM,
-    }
-    if channels:
-        # Has the channels, so that the layers after it fit; FeatureMaps takes its place.
-        sizes["backbone_config"] = RTDetrResNetConfig(
-            embedding_size=8,
-            hidden_sizes=channels,
-            depths=[1] * len(channels),
-            out_indices=list(range(1, len(channels) + 1)),  # type: ignore[call-arg]  # a property
-        )
-    if node.NAME == "deformable_detr":
-        # One level more than the maps, as in the paper.
-        sizes["num_feature_levels"] = len(channels) + 1
-        return sizes | {"two_stage": True, "with_box_refine": True}
-    sizes |= {
-        "encoder_hidden_dim": node.HIDDEN_DIM,
         "hidden_expansion": node.HIDDEN_EXPANSION,
+        "depth_mult": node.DEPTH_MULT,
         "freeze_backbone_batch_norms": False,
+        "decoder_in_channels": [node.HIDDEN_DIM] * levels,
+        "num_feature_levels": levels,
+        "decoder_n_levels": levels,
     }
-    levels = len(channels) or 3
-    sizes["decoder_in_channels"] = [node.HIDDEN_DIM] * levels
-    sizes["num_feature_levels"] = levels
-    if channels:
-        sizes |= {"encoder_in_channels": channels, "feat_strides": [s.stride for s in shapes]}
-        sizes["encode_proj_layers"] = [levels - 1]
-    if node.NAME == "rtdetr_v2":
-        return sizes | {"decoder_n_levels": levels}
-    sizes["depth_mult"] = node.DEPTH_MULT
-    # The authors' numbers of sampling points; the library's default is that of RT-DETR.
-    return sizes | ({"decoder_n_points": [3, 6, 3]} if levels == 3 else {})
+    if shapes:
+        sizes |= {
+            "encoder_in_channels": channels,
+            "feat_strides": [shape.stride for shape in shapes],
+            "encode_proj_layers": [levels - 1],
+            # Has the channels, so that the layers after it fit; FeatureMaps takes its place.
+            "backbone_config": hf.RTDetrResNetConfig(
+                embedding_size=8,
+                hidden_sizes=channels,
+                depths=[1] * levels,
+                out_indices=list(range(1, levels + 1)),  # type: ignore[call-arg]  # a property
+            ),
+        }
+    if node.NAME == "deformable_detr":  # one level more than the maps, as in the paper
+        sizes |= {"num_feature_levels": levels + 1, "two_stage": True, "with_box_refine": True}
+    if node.NAME == "d_fine" and levels == 3:
+        # The authors' numbers of sampling points; the library's default is that of RT-DETR.
+        sizes["decoder_n_points"] = [3, 6, 3]
+    return sizes
 
 
-def _pretrained(node: CfgNode, load: bool) -> PreTrainedModel:
+def _pretrained(node: CfgNode, load: bool) -> hf.PreTrainedModel:
     config_class, network_class = NETWORKS[node.NAME]
     try:
-        found, _ = PreTrainedConfig.get_config_dict(node.PRETRAINED)
+        found, _ = hf.PreTrainedConfig.get_config_dict(node.PRETRAINED)
         kind = found.get("model_type")
         if kind != config_class.model_type or not found.get("two_stage", kind != "deformable_detr"):
             raise InputError(
@@ -178,7 +161,7 @@ def _pretrained(node: CfgNode, load: bool) -> PreTrainedModel:
         ) from error
 
 
-def draw_weights(network: PreTrainedModel) -> None:
+def draw_weights(network: hf.PreTrainedModel) -> None:
     """Draw the weights as the authors of the detectors do.
 
     The library draws every layer from N(0, 0.01²) or N(0, 0.02²), RT-DETR's factors of batch norm
@@ -186,109 +169,75 @@ def draw_weights(network: PreTrainedModel) -> None:
     Xavier's uniform distribution) but for those with rules of their own, which the library has; all
     but Deformable DETR's: class scores start from PRIOR, and boxes from where the queries are.
     """
-    plain = (nn.Linear, nn.Conv2d, nn.BatchNorm2d)
-    deformable = isinstance(network, DeformableDetrForObjectDetection)
-    for module in network.modules():
-        if isinstance(module, plain):
+    deformable = isinstance(network, hf.DeformableDetrForObjectDetection)
+    # A layer before the part that it is in, which may have a rule for it.
+    for module in reversed(list(network.modules())):
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.BatchNorm2d):
             module.reset_parameters()
             if deformable and isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
-    for module in network.modules():
-        if not isinstance(module, (*plain, nn.Embedding)):
+        elif not isinstance(module, nn.Embedding):
             network._init_weights(module)
     if deformable:
-        heads = (cast(Iterable[Any], h) for h in (network.class_embed, network.bbox_embed))
-        for scores, boxes in zip(*heads, strict=True):
-            nn.init.constant_(scores.bias, -torch.tensor(1 / PRIOR - 1).log().item())
+        for scores, boxes in zip(network.class_embed, network.bbox_embed, strict=True):  # type: ignore[arg-type]
+            nn.init.constant_(scores.bias, math.log(PRIOR / (1 - PRIOR)))
             nn.init.zeros_(boxes.layers[-1].weight)
             nn.init.zeros_(boxes.layers[-1].bias)
 
 
 def keep(logits, labels, device, boxes, config, outputs_class, outputs_coord, **rest) -> tuple:
     """In the place of the library's loss function: what it is given, as the "loss_dict"."""
-    return None, {"logits": outputs_class, "boxes": outputs_coord, **rest}, None
+    return None, {"logits": outputs_class, "pred_boxes": outputs_coord.clamp(0, 1), **rest}, None
 
 
-class Predictions(NamedTuple):
-    """What a network says in training, float32; S queries an image, the denoised ones first.
-
-    Attributes:
-        layers: of each decoder layer: "logits" N x S x K, "pred_boxes" N x S x 4 as center, width
-            and height in [0, 1], and what the losses of the network want beside them.
-        states: of each decoder layer, N x S x D.
-        before: as ``layers``, of D-FINE's first boxes, which its layers move.
-        proposals: as ``layers``, of the encoder: those that became queries, or of Deformable DETR
-            all, whose first logit is that of any object.
-        denoised: the library's description of the queries that are denoised; None without them.
-    """
-
-    layers: list[dict[str, Tensor]]
-    states: list[Tensor]
-    before: list[dict[str, Tensor]]
-    proposals: dict[str, Tensor]
-    denoised: dict | None
+# What the losses of a layer call what the loss function of all layers is given.
+OF_A_LAYER = {"predicted_corners": "pred_corners", "initial_reference_points": "ref_points"}
 
 
-def predictions(name: str, output) -> Predictions:
-    """What the network ``name`` gave for images with labels.
+def predictions(name: str, output) -> tuple[list[Layer], list[Layer], Layer]:
+    """What the network ``name`` gave for images with labels, float32.
 
     The library pairs D-FINE's scores and boxes of a layer with the distributions of the next, and
     teaches the last distributions nothing; here each layer has its own.
+
+    Returns:
+        Of each decoder layer "logits" N x S x K, "pred_boxes" N x S x 4 as center, width and height
+        in [0, 1], "states" N x S x D, and what the losses of the network want beside them; S
+        queries, the denoised ones first. Scores and boxes of what D-FINE's layers start from, of
+        others nothing. And those of the encoder's proposals that became queries, or of Deformable
+        DETR's all, whose first logit is that of any object.
     """
-    found = {key: value for key, value in output.loss_dict.items() if isinstance(value, Tensor)}
-    found["states"] = output.intermediate_hidden_states
-    layers_first = {"deformable_detr": ("logits", "boxes"), "d_fine": ("states",)}.get(name, ())
+    layers_first = {"deformable_detr": ("logits", "pred_boxes"), "d_fine": ("states",)}.get(
+        name, ()
+    )
     by_layer = {
-        key: (value if key in layers_first else value.transpose(0, 1)).float()
-        for key, value in found.items()
-        if value.dim() == 4
+        OF_A_LAYER.get(key, key): list(value if key in layers_first else value.transpose(0, 1))
+        for key, value in {**output.loss_dict, "states": output.intermediate_hidden_states}.items()
+        if isinstance(value, Tensor) and value.dim() == 4
     }
-    layers = [
-        {"logits": logits, "pred_boxes": boxes.clamp(0, 1)}
-        for logits, boxes in zip(by_layer["logits"], by_layer["boxes"], strict=True)
-    ]
     before = []
     if name == "d_fine":
-        before.append(layers.pop(0))
-        corners = by_layer["predicted_corners"]
-        for i, layer in enumerate(layers):
-            layer["pred_corners"], layer["teacher_corners"] = corners[i], corners[-1]
-            layer["ref_points"] = by_layer["initial_reference_points"][i]
-            layer["teacher_logits"] = layers[-1]["logits"]
+        before = [{key: by_layer[key].pop(0).float() for key in ("logits", "pred_boxes")}]
+    layers = [
+        {key: values[i].float() for key, values in by_layer.items()}
+        for i in range(len(by_layer["states"]))
+    ]
+    if name == "d_fine":
+        last = layers[-1]
+        teacher = {"teacher_corners": last["pred_corners"], "teacher_logits": last["logits"]}
+        layers = [layer | teacher for layer in layers]
     if name == "deformable_detr":
         logits, boxes = output.enc_outputs_class, output.enc_outputs_coord_logits.sigmoid()
     else:
         logits, boxes = output.enc_topk_logits, output.enc_topk_bboxes
-    proposals = {"logits": logits.float(), "pred_boxes": boxes.float()}
-    denoised = output.get("denoising_meta_values")
-    return Predictions(layers, list(by_layer["states"]), before, proposals, denoised)
+    return layers, before, {"logits": logits.float(), "pred_boxes": boxes.float()}
 
 
-class _ElementwiseBoxLoss:
-    """L1 and GIoU of matched pairs, in memory that grows with their number and not its square."""
-
-    # Of the library's losses.
-    _get_source_permutation_idx: Callable[[Any], tuple[Tensor, Tensor]]
-
-    def loss_boxes(self, outputs, targets, indices, num_boxes) -> dict[str, Tensor]:
-        boxes = outputs["pred_boxes"][self._get_source_permutation_idx(indices)]
-        true = torch.cat([t["boxes"][i] for t, (_, i) in zip(targets, indices, strict=True)])
-        corners = (box_convert(b, "cxcywh", "xyxy") for b in (boxes, true))
-        return {
-            "loss_bbox": F.l1_loss(boxes, true, reduction="sum") / num_boxes,
-            "loss_giou": generalized_box_iou_loss(*corners, reduction="sum") / num_boxes,
-        }
+def _deformable_losses(config: hf.PreTrainedConfig) -> nn.Module:
+    losses: Any = DeformableDetrImageLoss(None, config.num_labels, config.focal_alpha, ["labels"])
+    # The authors'; the library's 1 for the class is half of it.
+    losses.weight_dict = {"loss_ce": 2.0, "loss_bbox": 5.0, "loss_giou": 2.0}
+    return losses
 
 
-class _DeformableLosses(_ElementwiseBoxLoss, DeformableDetrImageLoss):
-    def __init__(self, config: PreTrainedConfig):
-        super().__init__(None, config.num_labels, config.focal_alpha, ["labels", "boxes"])
-        # The authors'; the library's 1 for the class is half of it.
-        self.weight_dict = {"loss_ce": 2.0, "loss_bbox": 5.0, "loss_giou": 2.0}
-
-
-LOSSES = {
-    "deformable_detr": _DeformableLosses,
-    "rtdetr_v2": type("RTDetrLosses", (_ElementwiseBoxLoss, RTDetrLoss), {}),
-    "d_fine": type("DFineLosses", (_ElementwiseBoxLoss, DFineLoss), {}),
-}
+LOSSES = {"deformable_detr": _deformable_losses, "rtdetr_v2": RTDetrLoss, "d_fine": DFineLoss}

@@ -24,5 +24,5 @@ def to_float32(value: Any) -> Any:
 
 
 def outputs_to_float32(module: nn.Module, inputs: tuple, outputs: Any) -> Any:
-    """A forward hook."""
+    """A forward hook of what gives positions or scores, so that these are exact under autocast."""
     return to_float32(outputs)

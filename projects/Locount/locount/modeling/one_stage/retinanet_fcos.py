@@ -1,4 +1,4 @@
-"""Detectron2's RetinaNet and FCOS, which can count. Shapes as in counters.py, dense_counting.py."""
+"""Detectron2's RetinaNet and FCOS, which can count. Shapes as in counters.py and dense.py."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ..counting.decoding import CountDecoder
 from ..counting.dense import build_dense_counting, by_location, dense_count_loss, head_inputs
 from ..counting.loss import CountLoss, check_counts_given
 from ..layers.level_norm import head_norm, run_tower
+from ..layers.precision import outputs_to_float32
 from ..proposal_generator.chunked_matching import MAX_IOUS, match_boxes
 from .detections import detect
 
@@ -37,6 +38,7 @@ class _CountingHead:
         """
         super().__init__(norm=head_norm(norm, len(kwargs["input_shape"])), **kwargs)
         self.count_pred = count_pred
+        self.register_forward_hook(outputs_to_float32)
 
     def forward(self, features: Sequence[Tensor]) -> list[list[Tensor]]:
         """The maps of the base class by kind and level; those of the counting layer come last."""
@@ -257,35 +259,30 @@ class CountingFCOS(_CountingDenseDetector, FCOS):
         """As in the base class, in memory that does not grow with the number of objects."""
         # Four distances of each pair are held at a time.
         size = max(1, MAX_IOUS // (4 * sum(map(len, anchors))))
-        labelled = [self._label_in_chunks(anchors, objects, size) for objects in gt_instances]
-        labels, boxes = zip(*labelled, strict=True)
+        labeled = [self._label_in_chunks(anchors, objects, size) for objects in gt_instances]
+        labels, boxes = zip(*labeled, strict=True)
         return list(labels), list(boxes)
 
     def _label_in_chunks(self, anchors: list[Boxes], objects: Instances, size: int):
         """Labels and boxes of an image, from ``size`` objects at a time."""
+        # Of several objects the smallest, of equal ones the first, as in the base class and with
+        # its rounding: so the smallest come first.
+        smallness = 1e8 - objects.gt_boxes.area()
+        objects = objects[smallness.argsort(descending=True, stable=True)]
         chunks = [objects[i : i + size] for i in range(0, len(objects), size)]
         # v0.6 fails on an image without objects. In one without area no location lies.
         first, *others = chunks or [_object_without_area(objects)]
         (labels,), (boxes,) = super().label_anchors(anchors, [first])
         for chunk in others:
             (more_labels,), (more_boxes,) = super().label_anchors(anchors, [chunk])
-            # Of several objects the smallest, of equal ones the first, as in the base class.
-            corners, more_corners = _corners(boxes), _corners(more_boxes)
-            better = (more_labels != self.num_classes) & (
-                (labels == self.num_classes) | (_smallness(more_corners) > _smallness(corners))
-            )
-            labels[better], corners[better] = more_labels[better], more_corners[better]
+            free = labels == self.num_classes
+            labels[free], _corners(boxes)[free] = more_labels[free], _corners(more_boxes)[free]
         return labels, boxes
 
 
 def _corners(boxes: Boxes | Tensor) -> Tensor:
     """The four columns of what v0.6's ``label_anchors`` gives as Boxes."""
     return boxes.tensor if isinstance(boxes, Boxes) else boxes
-
-
-def _smallness(corners: Tensor) -> Tensor:
-    """By which FCOS chooses among objects, with its rounding."""
-    return 1e8 - Boxes(corners).area()
 
 
 def _object_without_area(instances: Instances) -> Instances:

@@ -10,8 +10,7 @@ from functools import partial
 
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.modeling import META_ARCH_REGISTRY
-from detectron2.modeling.postprocessing import detector_postprocess
+from detectron2.modeling import META_ARCH_REGISTRY, GeneralizedRCNN
 from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 from torchvision import models
@@ -77,19 +76,17 @@ class TorchvisionDetector(nn.Module):
         if self.training:
             losses = self.detector(images, [self._target(x["instances"]) for x in batched_inputs])
             return {f"loss_{name.removeprefix('loss_')}": loss for name, loss in losses.items()}
-        results = []
-        for x, image, found in zip(batched_inputs, images, self.detector(images), strict=True):
-            height, width = image.shape[-2:]
-            detections = Instances(
-                (height, width),
+        sizes = [tuple(image.shape[-2:]) for image in images]
+        results = [
+            Instances(
+                size,
                 pred_boxes=Boxes(found["boxes"]),
                 scores=found["scores"],
                 pred_classes=found["labels"] - 1,
             )
-            results.append(
-                detector_postprocess(detections, x.get("height", height), x.get("width", width))
-            )
-        return [{"instances": r} for r in results]
+            for size, found in zip(sizes, self.detector(images), strict=True)
+        ]
+        return GeneralizedRCNN._postprocess(results, batched_inputs, sizes)
 
     def _image(self, image: Tensor) -> Tensor:
         """C x H x W, RGB in [0, 1], of uint8 in ``input_format``."""
@@ -122,7 +119,8 @@ def build_torchvision_detector(
         num_classes: without the background.
         pretrained_backbone: whether the backbone starts from torchvision's ImageNet weights.
     """
-    build = BUILDERS.get(name) or partial(models.get_model, name, weights=None)
+    built_here = name == "ssd512_vgg16"
+    build = _ssd512_vgg16 if built_here else partial(models.get_model, name, weights=None)
     detector = build(
         num_classes=num_classes + 1,
         score_thresh=score_thresh,
@@ -165,6 +163,3 @@ def _ssd512_vgg16(
         image_std=[1 / 255] * 3,
         **options,
     )
-
-
-BUILDERS = {"ssd512_vgg16": _ssd512_vgg16}

@@ -53,7 +53,7 @@ class RepPoints(DenseDetector):
         count_loss: CountLoss | None = None,
         count_decoder: CountDecoder | None = None,
         point_base_scale: float = 4.0,
-        loss_weights: Mapping[str, float] | None = None,
+        loss_weights: Mapping[str, float],
         focal_loss_alpha: float = 0.25,
         focal_loss_gamma: float = 2.0,
         smooth_l1_beta: float = 0.11,
@@ -68,7 +68,7 @@ class RepPoints(DenseDetector):
             count_loss, count_decoder: of the head's counting layer; None if it has none.
             point_base_scale: in strides, the size of the smallest objects that a level is for, and
                 the unit of the box losses.
-            loss_weights: by name of the loss; 1 for a loss that is not named.
+            loss_weights: of "loss_cls", "loss_points_init" and "loss_points_refine".
             smooth_l1_beta: as for :func:`box_loss`.
             detect: :func:`..detections.detect` with its options.
             pixel_mean, pixel_std: as for :class:`DenseDetector`.
@@ -83,7 +83,7 @@ class RepPoints(DenseDetector):
         self.count_loss = count_loss
         self.count_decoder = count_decoder
         self.point_base_scale = point_base_scale
-        self.loss_weights = loss_weights or {}
+        self.loss_weights = loss_weights
         self.focal_loss_alpha = focal_loss_alpha
         self.focal_loss_gamma = focal_loss_gamma
         self.smooth_l1_beta = smooth_l1_beta
@@ -128,13 +128,15 @@ class RepPoints(DenseDetector):
         init_boxes = self._boxes([p.init for p in predictions])
         gt_boxes = [t.gt_boxes for t in gt_instances]
         sizes = [(f.shape[-2], f.shape[-1]) for f in features]
-        init_matches = [
-            assign_centers(boxes, sizes, self.strides, self.point_base_scale) for boxes in gt_boxes
-        ]
-        matches = [
-            assign_pseudo_boxes(boxes, Boxes(pseudo_boxes), self.matcher)
-            for boxes, pseudo_boxes in zip(gt_boxes, init_boxes.detach(), strict=True)
-        ]
+        init_matches = torch.stack(
+            [assign_centers(b, sizes, self.strides, self.point_base_scale) for b in gt_boxes]
+        )
+        matches = torch.stack(
+            [
+                assign_pseudo_boxes(boxes, Boxes(pseudo_boxes), self.matcher)
+                for boxes, pseudo_boxes in zip(gt_boxes, init_boxes.detach(), strict=True)
+            ]
+        )
         scales = torch.cat(
             [
                 init_boxes.new_full((h * w,), self.point_base_scale * stride)
@@ -160,23 +162,19 @@ class RepPoints(DenseDetector):
                 self.smooth_l1_beta,
             ),
         }
-        losses = {name: loss * self.loss_weights.get(name, 1.0) for name, loss in losses.items()}
+        losses = {name: loss * self.loss_weights[name] for name, loss in losses.items()}
         if self.count_loss is not None:
             check_counts_given(gt_instances)
             # An image without objects may lack the field.
-            gt_counts = [t.gt_counts if len(t) > 0 else t.gt_classes for t in gt_instances]
-            losses["loss_count"] = dense_count_loss(
-                self.count_loss,
-                [p.counts for p in predictions if p.counts is not None],
-                of_matches(gt_counts, matches, IGNORED_COUNT),
-            )
+            counts = [t.gt_counts if len(t) > 0 else t.gt_classes for t in gt_instances]
+            gt_counts = torch.full_like(matches, IGNORED_COUNT)
+            gt_counts[matches >= 0] = of_matches(counts, matches)
+            maps = [p.counts for p in predictions if p.counts is not None]
+            losses["loss_count"] = dense_count_loss(self.count_loss, maps, gt_counts)
         return losses
 
     def forward_inference(
-        self,
-        images: ImageList,
-        features: Sequence[Tensor],
-        predictions: Sequence[LevelPredictions],
+        self, images: ImageList, features: Sequence[Tensor], predictions: Sequence[LevelPredictions]
     ) -> list[Instances]:
         """Per image, detections by falling score, in pixels of the resized image."""
         num_locations = [p.logits[0, 0].numel() for p in predictions]

@@ -24,7 +24,7 @@ from ....errors import InputError
 
 
 def level_centers(size: tuple[int, int], stride: int, device: torch.device) -> Tensor:
-    """Centres of the locations of an H x W feature map, row by row.
+    """Centers of the locations of an H x W feature map, row by row.
 
     The location of row i and column j lies at (j, i) * stride: the middle of what the convolutions
     of stride 2 and odd kernel below it see.
@@ -83,7 +83,7 @@ def scale_gradient(x: Tensor, factor: float) -> Tensor:
 class PointsToBoxes(nn.Module):
     """The pseudo box of P points: mean ± standard deviation times a multiplier, by axis.
 
-    The multipliers are learnt. This is the "moment" function of the paper's section 3.2.
+    The multipliers are learned. This is the "moment" function of the paper's section 3.2.
     """
 
     # Of the multipliers' gradient, as the authors train: one number for all objects of all images

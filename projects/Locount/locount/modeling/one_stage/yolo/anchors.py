@@ -86,9 +86,9 @@ def decode_boxes(offsets: Tensor, log_scales: Tensor, grid: AnchorGrid) -> Tenso
     Returns:
         ... x R x 4, XYXY in pixels.
     """
-    centres = (grid.cells + offsets) * grid.strides
+    centers = (grid.cells + offsets) * grid.strides
     halves = grid.sizes * log_scales.clamp(max=MAX_LOG_SCALE).exp() / 2
-    return torch.cat([centres - halves, centres + halves], dim=-1)
+    return torch.cat([centers - halves, centers + halves], dim=-1)
 
 
 def encode_boxes(boxes: Tensor, grid: AnchorGrid) -> tuple[Tensor, Tensor]:

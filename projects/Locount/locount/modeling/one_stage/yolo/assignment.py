@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from detectron2.structures import Boxes, Instances, pairwise_iou
 from torch import Tensor
+from torch.nn import functional as F
 
 from .anchors import Levels
 
@@ -34,17 +35,8 @@ class Targets(NamedTuple):
 
 
 def shape_iou(sizes: Tensor, others: Tensor) -> Tensor:
-    """IoU of boxes laid on one another at their centres.
-
-    Args:
-        sizes: m x 2, widths and heights > 0.
-        others: n x 2.
-
-    Returns:
-        m x n.
-    """
-    common = torch.minimum(sizes[:, None], others).prod(dim=-1)
-    return common / (sizes.prod(dim=-1)[:, None] + others.prod(dim=-1) - common)
+    """IoU of boxes laid on one another: m x n, of widths and heights, m x 2 and n x 2."""
+    return pairwise_iou(*(Boxes(F.pad(x, (2, 0))) for x in (sizes, others)))
 
 
 def match_objects(boxes: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:
@@ -97,7 +89,7 @@ def find_objects(predicted: Tensor, boxes: Tensor, threshold: float) -> Tensor:
 
 
 def size_weights(boxes: Tensor, image_size: tuple[int, int]) -> Tensor:
-    """Weights of box losses that favour small objects: 2 less their share of the image's area.
+    """Weights of box losses that favor small objects: 2 less their share of the image's area.
 
     Args:
         boxes: P x 4, XYXY.
@@ -124,11 +116,11 @@ def assign_targets(
     parts = []
     for i, image in enumerate(objects):
         boxes = image.gt_boxes.tensor
-        matched, learnt = match_objects(boxes, levels)
+        matched, learned = match_objects(boxes, levels)
         objectness[i, matched] = 1.0
         judged[i, find_objects(predicted[i], boxes, ignore_thresh)] = 0.0
         judged[i, matched] = 1.0
-        boxes, classes = boxes[learnt], image.gt_classes[learnt]
+        boxes, classes = boxes[learned], image.gt_classes[learned]
         weights = size_weights(boxes, image.image_size)
         parts.append((torch.full_like(matched, i), matched, boxes, classes, weights))
     return Targets(objectness, judged, *map(torch.cat, zip(*parts, strict=True)))

@@ -11,6 +11,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling.meta_arch.dense_detector import permute_to_N_HWA_K
 from torch import Tensor, nn
 
+from ...layers.precision import outputs_to_float32
 from .losses import Predictions
 
 # Nearly all predictions are of nothing. If each began at 0.5, their sum would drown everything else
@@ -37,6 +38,7 @@ class YOLOHead(nn.Module):
             nn.Conv2d(shape.channels, num_anchors * sum(self.split), 1) for shape in input_shape
         ]
         self.outputs = nn.ModuleList(outputs)
+        self.register_forward_hook(outputs_to_float32)
         for output in outputs:
             bias = cast(Tensor, output.bias)
             nn.init.zeros_(bias)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
+from torchvision.ops.misc import Conv2dNormActivation
 
 # Windows of the max pooling in PP-YOLO's SPP.
 SPP_KERNELS = (5, 9, 13)
 
 
-def conv_block(in_channels: int, out_channels: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.LeakyReLU(0.1, inplace=True),
-    )
+# Of a number of channels in and out, and the side of the kernel.
+conv_block = partial(Conv2dNormActivation, activation_layer=partial(nn.LeakyReLU, 0.1))
 
 
 class CoordConvBlock(nn.Module):

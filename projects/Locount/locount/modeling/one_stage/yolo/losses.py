@@ -41,14 +41,12 @@ class YOLOLoss:
         scale_xy: grid sensitivity, of :func:`.anchors.cell_offsets`.
         ignore_thresh: a prediction that is matched with no object, but has a higher IoU with one,
             is not taught that nothing is there.
-        label_smooth: share of a class's target that is moved to the wrong answer, in [0, 0.5).
         iou_loss_weight: of 1 - IoU²; 0 is without.
         iou_aware_loss_weight: of the predicted IoU.
     """
 
     scale_xy: float = 1.0
     ignore_thresh: float = 0.7
-    label_smooth: float = 0.0
     iou_loss_weight: float = 0.0
     iou_aware_loss_weight: float = 0.0
 
@@ -67,12 +65,14 @@ class YOLOLoss:
         predicted = decode_boxes(offsets, predictions.log_scales.detach(), grid)
         targets = assign_targets(predicted, objects, levels, ignore_thresh=self.ignore_thresh)
         matched = targets.images, targets.predictions
+        classes = predictions.classes[matched]
         losses = {
             "loss_objectness": F.binary_cross_entropy_with_logits(
                 predictions.objectness, targets.objectness, targets.judged, reduction="sum"
             ),
-            "loss_cls": class_loss(
-                predictions.classes[matched], targets.classes, self.label_smooth
+            # Each class is a question of its own.
+            "loss_cls": F.binary_cross_entropy_with_logits(
+                classes, F.one_hot(targets.classes, classes.shape[1]).float(), reduction="sum"
             ),
             **self._box_losses(
                 Predictions._make(part if part is None else part[matched] for part in predictions),
@@ -120,16 +120,3 @@ class YOLOLoss:
                 )
             )
         return losses
-
-
-def class_loss(logits: Tensor, classes: Tensor, smooth: float) -> Tensor:
-    """The sum of binary cross-entropies, each class a question of its own.
-
-    Args:
-        logits: P x K.
-        classes: P integers in [0, K).
-        smooth: as YOLOLoss.label_smooth.
-    """
-    targets = F.one_hot(classes, logits.shape[1]).to(logits.dtype)
-    targets = targets * (1 - 2 * smooth) + smooth
-    return F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")

@@ -78,7 +78,6 @@ class YOLO(DenseDetector):
             "loss": YOLOLoss(
                 scale_xy=node.SCALE_XY,
                 ignore_thresh=node.IGNORE_THRESH,
-                label_smooth=node.LABEL_SMOOTH,
                 iou_loss_weight=node.IOU_LOSS_WEIGHT,
                 iou_aware_loss_weight=node.IOU_AWARE_LOSS_WEIGHT,
             ),
