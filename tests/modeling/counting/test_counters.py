@@ -23,6 +23,16 @@ def test_outputs_are_the_bins_of_the_stage():
     assert (COARSE.num_outputs, FINE.num_outputs) == (10, 100)
 
 
+def test_prior_of_a_count_is_one_by_the_count():
+    shares = FINE.prior().exp()[[0, 1, 2, 56, 57]]
+    torch.testing.assert_close(shares, torch.tensor([0.001, 1, 1 / 2, 1 / 56, 0.001]))
+    # Bin 0 of the tens holds 1 ... 9, bin 5 holds 50 ... 56, bin 6 nothing.
+    shares = COARSE.prior().exp()[[0, 5, 6]]
+    expected = [sum(1 / c for c in counts) for counts in (range(1, 10), range(50, 57))]
+    torch.testing.assert_close(shares, torch.tensor([*expected, 0.001]))
+    assert CountRegressor().prior().tolist() == [1.0]
+
+
 def test_loss_is_the_negative_log_probability_of_the_true_bin():
     # Uniform over 10 bins: each object costs log 10, whatever its count.
     loss = COARSE.loss(torch.zeros(3, 10), torch.tensor([1, 17, 56]))

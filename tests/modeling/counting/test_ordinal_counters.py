@@ -18,6 +18,12 @@ def wrong_by(classifier, gt_count, error):
     return classifier.loss(outputs, torch.tensor([gt_count])).item()
 
 
+def test_prior_of_a_count_is_one_by_the_count():
+    shares = linked().distribution(linked().prior()[None])[0]
+    expected = 1 / torch.arange(1, 57)
+    torch.testing.assert_close(shares, expected / expected.sum(), rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_a_near_miss_costs_less_than_a_far_one(sign):
     losses = [wrong_by(linked(), 20, sign * error) for error in (0, 1, 2, 5, 10)]

@@ -124,6 +124,15 @@ def test_digits_are_dealt_to_the_last_layers(detr_cfg):
     assert [layer.out_features for layer in model.count_pred] == [100, 100, 100]
 
 
+def test_counting_layers_start_as_class_layers_do_and_from_the_prior(detr_cfg):
+    model = build_model(detr_cfg("d_fine", "MODEL.DETR.COUNT_LAYERS", 2))
+    for layer, stage in zip(model.count_pred, model.stages, strict=True):
+        assert torch.equal(layer.bias, model.count_losses[stage].counter.prior())
+        # Uniform up to the root of 6 / (inputs + outputs).
+        largest = (6 / (32 + layer.out_features)) ** 0.5
+        assert 0.9 * largest < layer.weight.abs().max() <= largest
+
+
 def test_more_counting_layers_than_there_are_are_refused(detr_cfg):
     with pytest.raises(InputError, match=r"COUNT_LAYERS is 4.*DECODER_LAYERS is 3"):
         detr_cfg("d_fine", "MODEL.DETR.COUNT_LAYERS", 4, "MODEL.COUNT_HEAD.BASE", 2)

@@ -35,6 +35,9 @@ class Counter(Protocol):
 
     num_outputs: int
 
+    def prior(self) -> Tensor:
+        """Outputs, B, before anything is seen: count c is as frequent as 1 / c."""
+
     def loss(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
         """The counting loss of each object.
 
@@ -110,6 +113,12 @@ class CountClassifier:
         """Logarithms of the bins' probabilities up to a constant of each row: R x num_bins."""
         return outputs
 
+    def prior(self) -> Tensor:
+        """Logarithms of the sums of 1 / c over each bin's counts, of 0.001 where it has none."""
+        counts = torch.arange(1, self.partition.max_count + 1)
+        sums = torch.zeros(self.num_bins).index_add(0, self.encode(counts), 1 / counts)
+        return sums.clamp(min=1e-3).log()
+
     def loss(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
         """Cross-entropy of the bins; counts are in [1, max_count]."""
         return F.cross_entropy(outputs.float(), self.encode(gt_counts), reduction="none")
@@ -161,6 +170,10 @@ class CountRegressor:
     """Counting as regression of the number itself, the same at every stage."""
 
     num_outputs = 1
+
+    def prior(self) -> Tensor:
+        """The most frequent number, 1."""
+        return torch.ones(1)
 
     def loss(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
         """Smooth L1 of the number, quadratic below an error of one item."""

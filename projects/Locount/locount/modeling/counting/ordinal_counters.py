@@ -24,6 +24,10 @@ class CumulativeLinkClassifier(CountClassifier):
         super().__init__(partition, stage)
         self.num_outputs = self.num_bins - 1
 
+    def prior(self) -> Tensor:
+        """Logits of the shares of counts above each bin but the last."""
+        return (1 - super().prior().softmax(dim=0).cumsum(dim=0)[:-1]).logit()
+
     def loss(self, outputs: Tensor, gt_counts: Tensor) -> Tensor:
         """Sum of the binary cross-entropies, that of output k weighted with 1 / (k + 1).
 

@@ -19,7 +19,7 @@ from ...config.checks import check_config
 from ...errors import InputError, require
 from ..backbone.pretrained import check_images
 from ..counting.build import build_counting
-from ..counting.counters import init_count_layer
+from ..counting.counters import Counter
 from ..counting.decoding import CountDecoder
 from ..counting.dense import head_inputs
 from ..counting.loss import CountLoss, check_counts_given
@@ -72,7 +72,7 @@ class CountingDETR(nn.Module):
         # The stage of each layer.
         self.stages = [max(0, self.num_stages - num_layers + i) for i in range(num_layers)]
         self.count_pred = nn.ModuleList(
-            init_count_layer(nn.Linear(network.config.d_model, loss.counter.num_outputs))
+            _count_layer(network.config.d_model, loss.counter)
             for loss in [count_losses[s] for s in (self.stages if count_losses else [])]
         )
         self.pixel_mean: Tensor
@@ -227,6 +227,18 @@ def _library() -> ModuleType:
     from . import library
 
     return library
+
+
+def _count_layer(channels: int, counter: Counter) -> nn.Linear:
+    """A counting layer that starts as the class layers do, and from counts as they are on shelves.
+
+    AdamW moves a weight by about the learning rate in a step, however large the loss is: from
+    weights near zero a layer hardly told counts apart after some hundred steps.
+    """
+    layer = nn.Linear(channels, counter.num_outputs)
+    nn.init.xavier_uniform_(layer.weight)
+    layer.bias.data = counter.prior()
+    return layer
 
 
 def _target(objects: Instances, frame: Tensor, counts: bool) -> dict[str, Tensor]:
