@@ -191,8 +191,9 @@ class CountingDETR(nn.Module):
             losses.targets = [{**t, "class_labels": 0 * t["class_labels"]} for t in targets]
         losses.add_layer(proposals, suffix="_enc")
         unused = getattr(self.network.model, "denoising_class_embed", None)
-        if unused is not None:  # in a batch without objects; several processes must agree
-            losses.sums["loss_vfl"] += 0 * unused.weight.sum()
+        if unused is not None and not denoised:  # no objects, but several processes must agree
+            names = [n for n in losses.sums if n != "loss_count" and not n.endswith("_enc")]
+            losses.sums |= {f"{name}_dn": 0 * unused.weight.sum() for name in names}
         return dict(losses.sums)
 
     def _detections(self, output, images: ImageList) -> list[Instances]:
