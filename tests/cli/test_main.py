@@ -178,8 +178,20 @@ def test_a_comparison_of_nothing_is_refused(option, capsys):
     options = {"--train": "shelf:1:1", "--test": "shelf:1:2", "--budget": "1", option: "0"}
     assert main(["compare", "a.yaml", *(word for pair in options.items() for word in pair)]) == 2
     assert capsys.readouterr().err.startswith(
-        f"locount compare: argument {option}: 0 is not a whole number; it must be 1 or more"
+        f"locount compare: argument {option}: 0 is not a whole number of 1 or more"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--num-gpus", "0"], "argument --num-gpus: 0 is not a whole number of 1 or more"),
+        (["--num-machines", "2", "--machine-rank", "2"], "machines are numbered from 0 on"),
+    ],
+)
+def test_processes_that_cannot_be_are_refused(options, words, capsys):
+    assert main(["train", "-c", "Shelf/cascade_rcnn_small", *options]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_the_command_line_starts_without_torch():

@@ -188,6 +188,12 @@ def test_voc_without_lists_has_subfolders(files, caplog, photos):
     assert "  left/b.jpg" in caplog.text
 
 
+def test_images_that_share_an_xml_file_are_named(files, caplog):
+    folder = files({"a.xml": VOC.format(""), "a.jpg": "", "a.png": ""})
+    assert content(read("voc", folder)) == {("train", "a.jpg"): BOX}
+    assert "  a.png" in caplog.text
+
+
 def test_a_file_of_voc_is_not_taken_for_cvat(files, tmp_path):
     file = files({"a.xml": VOC.format("")}) / "a.xml"
     with pytest.raises(InputError, match="is a file of Pascal VOC"):

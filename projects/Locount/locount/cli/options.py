@@ -202,7 +202,7 @@ def at_least_1(text: str) -> int:
     with contextlib.suppress(ValueError):
         if (value := int(text)) >= 1:
             return value
-    raise argparse.ArgumentTypeError(f"{text} is not a whole number; it must be 1 or more")
+    raise argparse.ArgumentTypeError(f"{text} is not a whole number of 1 or more")
 
 
 def remark(text: str) -> None:

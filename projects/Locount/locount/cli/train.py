@@ -52,8 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_processes(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--num-gpus", type=int, default=1, help="GPUs of this machine (default: 1)")
-    parser.add_argument("--num-machines", type=int, default=1, help="machines (default: 1)")
+    parser.add_argument(
+        "--num-gpus", type=at_least_1, default=1, help="GPUs of this machine (default: 1)"
+    )
+    parser.add_argument("--num-machines", type=at_least_1, default=1, help="machines (default: 1)")
     parser.add_argument(
         "--machine-rank", type=int, default=0, help="number of this machine, from 0 on (default: 0)"
     )

@@ -46,6 +46,11 @@ def run(args: Namespace) -> int:
         args: those of :func:`main`, and of ``launch``: num_gpus (processes of this machine),
             num_machines, machine_rank, dist_url; and patience, in minutes.
     """
+    if not 0 <= args.machine_rank < args.num_machines:
+        raise InputError(
+            f"--machine-rank is {args.machine_rank} and --num-machines {args.num_machines}: "
+            "machines are numbered from 0 on"
+        )
     try:
         launch(
             _in_process,

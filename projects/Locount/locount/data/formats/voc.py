@@ -6,6 +6,7 @@ import logging
 import os
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -115,11 +116,14 @@ def _parts_without_lists(source: str, split: str | None) -> dict[str, _Part]:
     parts = {}
     for name, (texts, images) in candidates.items():
         stems = [path.removesuffix(".xml") for path in _files_below(texts, (".xml",))]
-        files, known = _files_below(images, IMAGE_SUFFIXES), set(stems)
-        without = [path for path in files if os.path.splitext(path)[0] not in known]
-        if without:
+        files = {path: os.path.splitext(path)[0] for path in _files_below(images, IMAGE_SUFFIXES)}
+        known, uses = set(stems), Counter(files.values())
+        if without := [path for path, stem in files.items() if stem not in known]:
             text = "%d images in %s have no XML file and are not read:\n%s"
             logger.warning(text, len(without), images, listing(without))
+        if alike := [path for path, stem in files.items() if stem in known and uses[stem] > 1]:
+            text = "%d images in %s share an XML file; only the one that it names is read:\n%s"
+            logger.warning(text, len(alike), images, listing(alike))
         parts[name] = _Part(stems, str(texts), str(images))
     return parts
 

@@ -116,8 +116,8 @@ def _classes(path: str, content: dict) -> list[str]:
         or not all(isinstance(name, str) and name.strip() for name in names.values())
     ):
         raise DatasetError(
-            f"{path}: names is {str(names)[:300]}: write the categories as texts, from 0 on; "
-            "numbers, yes and no in quotes"
+            f"{path}: names is {str(names)[:300]}: write a list of texts, or texts numbered from 0 "
+            "on; put categories that are numbers, yes or no in quotes, but not their numbers"
         )
     if content.get("nc", len(names)) != len(names):
         text = f"nc is {content['nc']!r}, but there are {len(names)} names: correct one of them"
