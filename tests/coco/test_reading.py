@@ -173,6 +173,8 @@ def test_a_key_that_others_lack_is_there_once(write, key, tmp_path):
         ({"size": {"height": 9, "width": 9}, "objects": []}, "file of Supervisely"),
         ([{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}], "this is a list of results"),
         ([{"data": {}, "annotations": []}], "file of Label Studio: --from label-studio"),
+        (0, "has no object with images"),
+        ([0], "has no object with images"),
         (SOUND | {"annotations": [{"image_id": 7, "segments_info": []}]}, "is of COCO panoptic"),
     ],
 )

@@ -228,7 +228,7 @@ def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
     Raises:
         DatasetError: for what is not JSON object with these keys.
     """
-    data: dict | list
+    data: Any
     loaded = _load(source, faults)
     if not isinstance(loaded, msgspec.Raw):
         data = loaded
@@ -250,7 +250,7 @@ def read_lists(source: Source, faults: Faults) -> dict[str, Any]:
     return data
 
 
-def _other_kind(data: dict | list) -> str:
+def _other_kind(data: object) -> str:
     """What else a file is by keys that no COCO file has, and the cure; "" if that is not known."""
     if isinstance(data, list):
         entry = data[0] if data and isinstance(data[0], dict) else {}
@@ -258,6 +258,7 @@ def _other_kind(data: dict | list) -> str:
             return "; this is a list of results, which has no photos: name predictions:DIR"
         if "data" in entry:
             return "; this is a file of Label Studio: --from label-studio"
+    if not isinstance(data, dict):
         return ""
     inner = next((value for value in data.values() if isinstance(value, dict)), {})
     signs = {
