@@ -33,7 +33,7 @@ FOUND = [
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes GT.json and what stands in a folder of detections; returns both paths."""
+    """Writes GT.json and what is in a folder of detections; returns both paths."""
 
     def make(photos=PHOTOS, categories=CATEGORIES, found=FOUND, truth=TRUTH, legend="images.json"):
         (tmp_path / "GT.json").write_text(json.dumps(truth))

@@ -21,13 +21,13 @@ RIGHT, NUMBER, MISSING, MISPLACED, SURPLUS = STATUSES
 
 
 class Finding(NamedTuple):
-    """What became of a place of the plan, or what stands where none is.
+    """What became of a place of the plan, or what is where none is planned.
 
     Attributes:
         status: one of STATUSES.
         planned: the place of the plan; None of what is surplus.
         found: facings that there are.
-        seen: where they stand, as the photo's own place; None of what is missing.
+        seen: where they are, as the photo's own place; None of what is missing.
     """
 
     status: str
@@ -102,8 +102,8 @@ def check_plan(plan: Sequence[Place], photo: ShelfPhoto) -> Check:
     * surplus: a run that is in no planned place.
 
     Each facing is in one finding. Those of a run that match none belong to the place that most of
-    the run match, so that a run which is too long is a wrong number; and those of a run that stands
-    in for misplaced ones, to the one that takes most of it.
+    the run match, so that a run which is too long is a wrong number; and those of a run that is
+    taken for misplaced ones, to the one that takes most of it.
     """
     runs = runs_of(photo)
     seen = [place for place, _ in runs]
