@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from locount.cli import main
+from locount.cli.options import open_predictor
 
 SIZE = (200, 120)
 
@@ -95,10 +96,12 @@ def test_a_score_below_that_of_the_results_is_refused(results, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("options", [["--weights", "shelf"], ["--tiles", "3"], ["--every", "2"]])
+@pytest.mark.parametrize("command", ["rows", "diff"])
 def test_options_of_prediction_are_refused_where_nothing_is_predicted(
-    options, results, tmp_path, capsys
+    command, options, results, tmp_path, capsys
 ):
-    assert main(["rows", str(results), *options, "--output", str(tmp_path / "out")]) == 2
+    inputs = [str(results)] * (2 if command == "diff" else 1)
+    assert main([command, *inputs, *options, "--output", str(tmp_path / "out")]) == 2
     assert f"{options[0]}: only for photos" in capsys.readouterr().err
 
 
@@ -244,7 +247,7 @@ def test_a_plan_is_made_and_checked(suffix, shelf, tmp_path, capsys):
     plan, out = tmp_path / f"plan.{suffix}", tmp_path / "out"
     planned = shelf("planned", "ccbb")
     assert main(["planogram", "make", planned, "--output", str(plan)]) == 0
-    assert "2 positions in 1 rows" in capsys.readouterr().out
+    assert "2 positions in 1 row," in capsys.readouterr().out
     assert main(["planogram", "check", str(plan), planned, "--output", str(out)]) == 0
     assert main(["planogram", "check", str(plan), shelf("now", "ccb"), "--output", str(out)]) == 1
     rows = read(out / "positions.csv")
@@ -269,6 +272,17 @@ def test_before_and_after(shelf, tmp_path, capsys):
     assert main(["diff", before, before, "--output", out]) == 0
     assert main(["diff", before, after, "--output", out]) == 1
     assert "missing" in capsys.readouterr().out
+
+
+def test_both_photos_share_a_model(photos, model, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        "locount.cli.diff.open_predictor", lambda args: opened.append(1) or open_predictor(args)
+    )
+    photo = str(photos / "Locount_ImagesTest" / "0.jpg")
+    options = [*model, "--no-pictures", "--output", str(tmp_path / "out")]
+    assert main(["diff", photo, photo, *options]) == 0
+    assert len(opened) == 1
 
 
 def test_what_is_short(shelf, results, tmp_path, capsys):

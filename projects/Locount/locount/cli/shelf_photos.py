@@ -28,6 +28,7 @@ from .options import (
 if TYPE_CHECKING:
     from ..calibration import Totals
     from ..data.formats.base import Source
+    from ..inference import Predictor
     from ..inference.inputs import Failure
 
 RESULTS = ("images.json", "predictions.json")
@@ -101,14 +102,14 @@ def open_shots(
     args: argparse.Namespace,
     inputs: Sequence[str],
     pixels: bool = False,
-    *,
-    without_model: bool = False,
+    model: Callable[[], Predictor] | None = None,
 ) -> Shots:
     """The photos that the inputs name, those to predict on last.
 
     Args:
         pixels: whether they will be asked for.
-        without_model: don't refuse options of prediction where none of the inputs needs it.
+        model: opens that of other inputs too; options of prediction are then not refused where none
+            of these inputs needs it.
 
     Raises:
         InputError: if an input leads to no photo.
@@ -126,9 +127,10 @@ def open_shots(
         else:
             names.append(name)
     if names:
-        parts.append(_predicted(args, names, pixels, failures))
-    elif not without_model:
-        _refuse_options_of_prediction(args)
+        open_model = model or functools.partial(open_predictor, args)
+        parts.append(_predicted(args, names, pixels, failures, open_model))
+    elif model is None:
+        refuse_options_of_prediction(args)
     known = frozenset().union(*(names for names, _ in parts))
 
     def each() -> Iterator[Shot]:
@@ -143,7 +145,8 @@ def open_shots(
     return Shots(known, each(), failures)
 
 
-def _refuse_options_of_prediction(args: argparse.Namespace) -> None:
+def refuse_options_of_prediction(args: argparse.Namespace) -> None:
+    """Raises :class:`InputError` for options that say how to predict."""
     given = ("weights", "run", "config_file", "opts", "device", "tiles")
     options = ["--" + name.replace("_", "-") for name in given if getattr(args, name)]
     options += ["--every"] * (args.every != 1) + ["--engine"] * (args.engine != ENGINES[0])
@@ -269,7 +272,11 @@ def _of_dataset(source: Source, args: argparse.Namespace) -> _Part:
 
 
 def _predicted(
-    args: argparse.Namespace, names: Sequence[str], pixels: bool, failures: list[Failure]
+    args: argparse.Namespace,
+    names: Sequence[str],
+    pixels: bool,
+    failures: list[Failure],
+    open_model: Callable[[], Predictor],
 ) -> _Part:
     from tqdm import tqdm
 
@@ -278,7 +285,7 @@ def _predicted(
     inputs = expand_inputs(name for name in names if name != "-")
     failures += unreadable(inputs.passed_over)
     paths = dict.fromkeys([*inputs.paths, *listed_paths(names)])
-    predictor = open_predictor(args)
+    predictor = open_model()
     counting = least_score(args, predictor), predictor.cfg.PREDICT.MAX_OVERLAP
     level = interval_level(args, predictor)
     known = frozenset(predictor.classes.names)
