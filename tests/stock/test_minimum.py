@@ -98,3 +98,10 @@ def test_what_an_interval_leaves_open_may_be_short(cups, confirm, short):
 def test_what_has_no_interval_is_judged_by_its_number():
     (row,) = shortages({"box": 1}, [photo_of(3, within=1)], 1)
     assert (row["low"], row["high"], row["short"]) == (None, None, "no")
+
+
+@pytest.mark.parametrize(("cups", "median"), [((2, 4), "3"), ((2, 3), "2.5")])
+def test_a_whole_median_is_written_as_one(cups, median):
+    (row,) = shortages({"cup": 1}, [photo_of(n, within=1) for n in cups], 1)
+    assert str(row["median"]) == median
+    assert str(row["low"]) == str(row["median"] - 1)

@@ -68,9 +68,9 @@ def shortages(
             {
                 "category": category,
                 "minimum": minimum,
-                "median": statistics.median(totals),
-                "low": statistics.median(lows) if any(intervals) else None,
-                "high": statistics.median(highs) if any(intervals) else None,
+                "median": _median(totals),
+                "low": _median(lows) if any(intervals) else None,
+                "high": _median(highs) if any(intervals) else None,
                 "least": min(totals),
                 "most": max(totals),
                 "short_in": short_in,
@@ -80,3 +80,9 @@ def shortages(
             }
         )
     return sorted(table, key=lambda row: (SHORT, MAYBE, ENOUGH).index(row["short"]))
+
+
+def _median(numbers: Sequence[int]) -> int | float:
+    """A whole one without ".0"; of an even number of them it can lie halfway between two."""
+    median = statistics.median(numbers)
+    return int(median) if median == int(median) else median
