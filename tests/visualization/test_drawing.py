@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from detectron2.structures import Boxes, Instances
+from PIL import ImageDraw
 
 from locount.calibration import Calibration
 from locount.class_names import Classes
@@ -58,6 +59,14 @@ def test_the_key_stands_below_the_photo():
     drawn = draw_prediction(prediction([[20, 60, 100, 100]], [0], [3]), PHOTO)
     assert drawn.shape[0] > PHOTO.shape[0]
     assert drawn.shape[1] == PHOTO.shape[1]
+
+
+def test_the_key_says_one_box_and_two_boxes(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda self, at, text, **_: drawn.append(text))
+    boxes = [[20, 60, 100, 100], [20, 10, 60, 50], [80, 10, 120, 50]]
+    draw_prediction(prediction(boxes, [0, 1, 1], [1, 1, 1]), PHOTO)
+    assert drawn[-2:] == ["cup: 1, 1 box", "bowl: 2, 2 boxes"]
 
 
 def test_nothing_to_draw_leaves_the_photo_as_it_is():

@@ -77,6 +77,11 @@ def number_of(problems: Sized) -> str:
     return "one problem" if len(problems) == 1 else f"{len(problems)} problems"
 
 
+def counted(number: int, one: str, more: str) -> str:
+    """``1 box``, or ``2 boxes``."""
+    return f"{number} {one if number == 1 else more}"
+
+
 class Problem(NamedTuple):
     """One thing wrong with a dataset.
 

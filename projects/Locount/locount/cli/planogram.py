@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
+from ..errors import InputError, counted
 from .options import add_output
 from .shelf_photos import (
     PAGE,
@@ -75,7 +75,9 @@ def _make(args: argparse.Namespace) -> int:
             "or remove that one"
         )
     write_files(args.output.parent, {args.output.name: content})
-    print(f"{args.output}: {len(plan)} positions in {len(photo.rows)} rows, from {photo.name}")
+    positions = counted(len(plan), "position", "positions")
+    rows = counted(len(photo.rows), "row", "rows")
+    print(f"{args.output}: {positions} in {rows}, from {photo.name}")
     return shots.status()
 
 

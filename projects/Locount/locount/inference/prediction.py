@@ -17,7 +17,7 @@ from ..calibration import DEFAULT_LEVEL, Calibration, Interval, Totals
 from ..class_names import Classes
 from ..coco import results
 from ..data.images import UPRIGHT, open_picture
-from ..errors import InputError
+from ..errors import InputError, counted
 from ..evaluation.parts import outside_better
 from ..visualization.drawing import draw_prediction, to_picture
 
@@ -77,7 +77,8 @@ class Prediction:
     calibration: Calibration | None = None
 
     def __repr__(self) -> str:
-        return f"<Prediction of {self.name}: {self.total} items in {len(self)} boxes>"
+        items, boxes = counted(self.total, "item", "items"), counted(len(self), "box", "boxes")
+        return f"<Prediction of {self.name}: {items} in {boxes}>"
 
     def __len__(self) -> int:
         return len(self.instances)

@@ -13,6 +13,8 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..errors import counted
+
 if TYPE_CHECKING:
     from ..inference.prediction import Prediction
 from .label_placement import Box, place_labels
@@ -149,7 +151,8 @@ def _key(prediction: Prediction, level: float | None) -> np.ndarray:
     for i, total in prediction.category_totals().items():
         own = intervals.get(prediction.classes.ids[i])
         interval = f" ({own.interval})" if own else ""
-        texts[i] = f"{prediction.classes.names[i]}: {total}{interval}, {boxes[i]} boxes"
+        number = counted(boxes[i], "box", "boxes")
+        texts[i] = f"{prediction.classes.names[i]}: {total}{interval}, {number}"
     if level is not None and (not boxes or len(prediction.classes.names) > 1):
         total = prediction.counts.sum()
         texts[None] = f"total: {total} ({prediction.total_interval(level)})"
