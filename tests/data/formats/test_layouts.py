@@ -122,6 +122,7 @@ def test_classes_as_numpy_writes_them_and_a_list_among_the_labels(files):
         },
         # labelImg
         {"classes.txt": "tea\nrice\n", "a.jpg": "", "a.txt": LINE},
+        {"labels/classes.txt": "tea\nrice\n", "images/a.jpg": "", "labels/a.txt": LINE},
         # CVAT
         {
             "obj.data": "classes = 2\ntrain = data/train.txt\nnames = data/obj.names\n",

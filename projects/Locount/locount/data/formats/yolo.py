@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _LIST = "data.yaml"
 _NAMES = "classes.txt"  # labelImg and Label Studio; labelImg puts it among the labels
+_NAMES_PLACES = (_NAMES, f"labels/{_NAMES}")
 _SPLITS = ("train", "val", "valid", "test")
 _BOX = ("x", "y", "width", "height")
 _COLUMNS = "class x y width height, then nothing or 1 and the count"
@@ -79,12 +80,12 @@ class Yolo(TablePlace):
 
 def has_files(source: Path) -> bool:
     """Whether a folder has one of the files that :func:`read` starts from."""
-    return any((source / name).exists() for name in (_LIST, "obj.data", _NAMES))
+    return any((source / name).exists() for name in (_LIST, "obj.data", *_NAMES_PLACES))
 
 
 def _read_list(source: str, split: str | None) -> tuple[str, dict]:
     """The file that says what there is, and its content in the form of ``data.yaml``."""
-    path, darknet, names = (os.path.join(source, n) for n in (_LIST, "obj.data", _NAMES))
+    path, darknet = (os.path.join(source, n) for n in (_LIST, "obj.data"))
     if os.path.exists(path):
         content = read_yaml(path)
         if not isinstance(content, dict):
@@ -97,9 +98,10 @@ def _read_list(source: str, split: str | None) -> tuple[str, dict]:
         list_of_names, found = _find([source], content.get("names", "obj.names")), darknet
         if list_of_names is None:
             raise DatasetError(f"{darknet}: there is no file {content.get('names')!r}: {_CURE}")
-    elif os.path.exists(names):
+    elif names := _find([source], _NAMES_PLACES[0]) or _find([source], _NAMES_PLACES[1]):
         images = "images" if os.path.isdir(os.path.join(source, "images")) else "."
-        list_of_names, found, splits = names, names, {split or "train": images}
+        list_of_names, found = names, names
+        splits = {"path": os.path.relpath(source, os.path.dirname(names)), split or "train": images}
     else:
         raise DatasetError(f"{source} contains neither {_LIST} nor obj.data nor {_NAMES}: {_CURE}")
     listed = [line.strip() for line in read_lines(list_of_names) if line.strip()]
