@@ -176,6 +176,8 @@ def test_a_key_that_others_lack_is_there_once(write, key, tmp_path):
         (0, "has no object with images"),
         ([0], "has no object with images"),
         (SOUND | {"annotations": [{"image_id": 7, "segments_info": []}]}, "is of COCO panoptic"),
+        (SOUND | {"annotations": [{"image_id": 7, "keypoints": [1, 2, 2]}]}, "of COCO key points"),
+        (SOUND | {"annotations": [{"image_id": 7, "caption": "Tea."}]}, "is of COCO captions"),
     ],
 )
 def test_files_of_another_kind_are_one_problem_with_a_cure(write, tmp_path, content, word):

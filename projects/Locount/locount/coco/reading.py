@@ -147,9 +147,8 @@ def read_truth(
     if annotations is None:
         entries = _with_counts(data["annotations"], count, faults)
         annotations = read_table(entries, "annotations", fields, faults)
-        if any(isinstance(e, dict) and "segments_info" in e for e in annotations.others):
-            text = "is of COCO panoptic, which has masks of whole images: use its file of instances"
-            Faults(faults.path).stop(None, text)
+        if text := _without_boxes(annotations.others):
+            Faults(faults.path).stop(None, f"{text}: use its file of instances, or draw boxes")
     if "id" in annotations.columns:
         check_ids(annotations, faults)
     image_order, image = _order_and_places(images, annotations["image_id"])
@@ -271,6 +270,17 @@ def _other_kind(data: object) -> str:
         for n, yes in signs.items()
         if yes
     )
+
+
+def _without_boxes(entries: list) -> str:
+    """What annotations are that have no boxes by their keys; "" if that is not known."""
+    kinds = {
+        "segments_info": "is of COCO panoptic, which has masks of whole images",
+        "keypoints": "is of COCO key points, and annotations have points without boxes",
+        "caption": "is of COCO captions, which has sentences about whole images",
+    }
+    bare = [entry for entry in entries if isinstance(entry, dict) and "bbox" not in entry]
+    return next((text for key, text in kinds.items() if any(key in e for e in bare)), "")
 
 
 def flat_table(
