@@ -56,6 +56,10 @@ def test_bad_use_is_status_2_and_writes_nothing(names, tmp_path, capsys):
     output = tmp_path / "report"
     assert main(["check-data", "locount:nowhere:train", "--output", str(output)]) == 2
     assert "nowhere" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert main(["check-data", names[0], "--fix", str(tmp_path / "file" / "fixed")]) == 2
+    assert "name a folder that you may write to" in capsys.readouterr().err
+    (tmp_path / "file").unlink()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "old").write_text("")
     assert main(["check-data", names[0], "--fix", str(tmp_path / "full")]) == 2

@@ -220,12 +220,17 @@ def new_folder(path: Path) -> Iterator[Path]:
     the next one for the same ``path``.
 
     Raises:
-        InputError: if there is anything at ``path`` but an empty folder.
+        InputError: if there is anything at ``path`` but an empty folder, or there can't be one.
     """
     require_new(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove_unfinished_files(path.parent, path.name)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_temporary_prefix(path)))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_unfinished_files(path.parent, path.name)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_temporary_prefix(path)))
+    except OSError as error:
+        raise InputError(
+            f"can't write to {path} ({error.strerror}): name a folder that you may write to"
+        ) from error
     handle = os.open(temporary, os.O_RDONLY)
     try:
         with locked(handle, temporary):
