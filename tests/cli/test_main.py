@@ -137,6 +137,37 @@ locount.cli.configs.run = run"""
     )
 
 
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0"}
+
+
+@pytest.mark.parametrize(
+    ("locale", "printed"),
+    [
+        (ASCII, "café 2–3\n".encode()),
+        ({"PYTHONIOENCODING": "latin-1"}, b"caf\xe9 2\\u20133\n"),
+    ],
+)
+def test_every_text_can_be_printed_in_every_locale(locale, printed):
+    text = r"""
+import locount.cli.configs
+def run(args): print("caf\xe9 2\u20133")
+locount.cli.configs.run = run"""
+    program = f"from locount.cli import main\n{text}\nmain(['configs'])"
+    command, env = [sys.executable, "-c", program], {**os.environ, **locale}
+    assert subprocess.run(command, capture_output=True, check=True, env=env).stdout == printed
+
+
+def test_a_name_that_the_locale_does_not_allow_is_no_traceback():
+    name = r"""
+import locount.cli.configs
+def run(args): open("caf\xe9.jpg")
+locount.cli.configs.run = run"""
+    run = run_main(name, "configs", capture_output=True, env={**os.environ, **ASCII})
+    assert run.returncode == 2
+    assert run.stderr.startswith("locount configs: café.jpg can't be the name of a file in ascii")
+    assert "set LC_ALL to C.UTF-8" in run.stderr
+
+
 def test_libraries_are_quiet_and_we_are_not():
     warn = """
 import locount.cli.configs

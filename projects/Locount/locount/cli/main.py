@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import difflib
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -79,6 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return NO_READER
     except OSError as error:  # the disk is full, or of others
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except UnicodeEncodeError as error:
+        if error.encoding != sys.getfilesystemencoding():
+            raise
+        problem = (
+            f"{error.object} can't be the name of a file in {error.encoding}, the encoding of the "
+            "locale: set LC_ALL to C.UTF-8, or PYTHONUTF8=1"
+        )
     except KeyboardInterrupt:
         print(f"\n{program}: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -87,10 +96,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _open_streams() -> None:
-    """Services and cron jobs may close standard streams, which Python then has not."""
+    """Streams that take every text.
+
+    Services and cron jobs may close standard streams, which Python then has not.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, to the end of the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # As Python itself does for the locale C, if it is not told otherwise.
+            ascii_only = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding="utf-8" if ascii_only else None, errors="backslashreplace")
 
 
 def command_parser(name: str) -> argparse.ArgumentParser:
