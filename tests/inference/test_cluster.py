@@ -114,6 +114,17 @@ def test_a_cluster_finds_what_a_machine_finds_though_a_worker_is_killed(
 
 
 @pytest.mark.slow
+def test_where_nothing_can_be_read_the_status_is_that_of_a_machine(ray, predict, tmp_path, capsys):
+    photo = tmp_path / "a.jpg"
+    photo.write_text("no photo")
+    assert predict(photo, output=tmp_path / "alone") == 2
+    for _ in range(2):  # another run knows it, too
+        capsys.readouterr()
+        assert predict(photo, "--cluster", "local") == 2
+        assert f"{photo}: " in capsys.readouterr().err
+
+
+@pytest.mark.slow
 def test_addresses_of_other_file_systems(ray, predict, shelves, tmp_path):
     assert (
         predict(f"file://{shelves}/0*.jpg", "--cluster", "local", output=f"file://{tmp_path}/out")

@@ -182,13 +182,13 @@ def _run_on_cluster(args: argparse.Namespace) -> int:
             on_progress=bar.update,
         )
     _print_sums(summary, summary.boxes, summary.instances, time.perf_counter() - start, args)
-    status = report_failures(summary.failures, summary.new + summary.kept)
+    status = report_failures(summary.failures, summary.used)
     if summary.lost:
         _remark(
             f"{summary.lost} photos have no row, because workers died with them; the same command "
             "tries them again"
         )
-        return 1
+        return 1 if summary.used else 2
     return status
 
 

@@ -43,12 +43,14 @@ class Summary:
 
     Attributes:
         new, kept: photos with a row from this run, and from earlier ones.
+        used: those of them that could be.
         lost: photos without a row, because workers died with them.
         failures: inputs that could not be used, those with a row of their own among them.
     """
 
     new: int = 0
     kept: int = 0
+    used: int = 0
     lost: int = 0
     boxes: int = 0
     instances: int = 0
@@ -94,13 +96,17 @@ def predict_on_cluster(
         stamps = {name: photo["stamp"] for name, photo in photos.items()}
         done = keep_current(files, folder, stamps)
         todo = [photo for name, photo in photos.items() if name not in done]
-        summary.kept = len(photos) - len(todo)
+        kept = [(name, done[name]) for name in photos if name in done]
+        summary.failures += (Failure(name, problem) for name, problem in kept if problem)
+        summary.kept = len(kept)
+        summary.used = sum(problem is None for _, problem in kept)
         if todo:
             _connect(address)
             # Workers of other machines may have been started in other folders.
             arguments = (options, score, files.unstrip_protocol(folder))
             for part in _predict(predictor, todo, *arguments):
                 summary.new += part["photos"]
+                summary.used += part["photos"] - len(part["failed"])
                 summary.boxes += part["boxes"]
                 summary.instances += part["instances"]
                 summary.failures += map(Failure, part["failed"], part["problems"])

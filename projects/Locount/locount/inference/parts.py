@@ -62,8 +62,8 @@ def settle(files: Any, folder: str, settings: dict[str, str], output: str) -> No
     files.pipe_file(path, msgspec.json.encode(settings))
 
 
-def keep_current(files: Any, folder: str, wanted: Mapping[str, str]) -> set[str]:
-    """The photos that have rows.
+def keep_current(files: Any, folder: str, wanted: Mapping[str, str]) -> dict[str, str | None]:
+    """The photos that have rows, by their names, and what is wrong with them; None of sound ones.
 
     Rows of photos that have changed or could not be fetched are removed, and second ones, so that
     the parts hold no photo twice.
@@ -74,21 +74,22 @@ def keep_current(files: Any, folder: str, wanted: Mapping[str, str]) -> set[str]
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    done: set[str] = set()
+    done: dict[str, str | None] = {}
     for path in sorted(files.glob(f"{folder}/*.parquet")):
         try:
             table = pq.read_table(io.BytesIO(files.cat_file(path)))
-            rows = zip(table["file_name"].to_pylist(), table["stamp"].to_pylist(), strict=True)
+            columns = (table[key].to_pylist() for key in ("file_name", "stamp", "error"))
+            rows = zip(*columns, strict=True)
         except (pa.ArrowInvalid, KeyError) as error:
             raise InputError(
                 f"{path} is not a part of `locount predict`, or damaged ({error}): remove it, and "
                 "its photos are predicted again"
             ) from error
         current = []
-        for name, stamp in rows:
+        for name, stamp, error in rows:
             current.append(name not in done and wanted.get(name, stamp) == stamp)
             if current[-1]:
-                done.add(name)
+                done[name] = error
         if not all(current):
             left = table.filter(pa.array(current))
             write_part(files, path, left) if len(left) else files.rm(path)
