@@ -1,4 +1,5 @@
 import logging
+import shutil
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.data import MetadataCatalog
 
 from locount.class_names import CHECKPOINT_KEY, Classes, find_classes
+from locount.cli import main
 from locount.config import load_config
 from locount.errors import InputError
 
@@ -52,6 +54,20 @@ def test_data_in_another_order_than_the_model_is_an_error():
     CLASSES.check_data("order_new")
     with pytest.raises(InputError, match="order_bad has 'cup' as category number 0, and the model"):
         CLASSES.check_data("order_bad")
+
+
+@pytest.mark.usefixtures("own_handlers")
+@pytest.mark.parametrize("command", [["eval", "--data"], ["calibrate", "--dataset"]])
+def test_commands_refuse_data_in_another_order(command, photos, calibrated, tmp_path, capsys):
+    root = tmp_path / "photos"
+    shutil.copytree(photos, root)
+    (root / "categories.txt").write_text("cup\nbox\n")
+    content = torch.load(calibrated, weights_only=True)
+    weights = tmp_path / "model.pth"
+    torch.save({**content, CHECKPOINT_KEY: CLASSES.state_dict()}, weights)
+    model = ["--weights", str(weights), "--output", str(tmp_path / "out")]
+    assert main([*command, f"locount:{root}:test", *model]) == 2
+    assert "has 'cup' as category number 0, and the model as number 1" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_number_of_classes_is_an_error(weights, cfg):
