@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..coco import IMAGES, PREDICTIONS
 from ..errors import InputError, listing, printable
 from ..stock import ShelfPhoto
 from .options import (
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from ..inference import Predictor
     from ..inference.inputs import Failure
 
-RESULTS = ("images.json", "predictions.json")
 PAGE = "shelf.html"  # of the results of rows, planogram check and diff
 
 
@@ -120,7 +120,7 @@ def open_shots(
     parts: list[_Part] = []
     names: list[str] = []
     for name in inputs:
-        if all(Path(name, file).is_file() for file in RESULTS):
+        if all(Path(name, file).is_file() for file in (IMAGES, PREDICTIONS)):
             parts.append(_of_results(Path(name), args))
         elif not Path(name).exists() and (source := source_of(name)) is not None:
             parts.append(_of_dataset(source, args))
@@ -168,9 +168,9 @@ def _of_results(folder: Path, args: argparse.Namespace) -> _Part:
     from ..evaluation.reading import read_detections, read_ground_truth
     from ..texts import read_json
 
-    content = read_json(folder / RESULTS[0])
+    content = read_json(folder / IMAGES)
     gt = read_ground_truth({**content, "annotations": []})
-    dt = read_detections(folder / RESULTS[1], gt)
+    dt = read_detections(folder / PREDICTIONS, gt)
     _refuse_lower_score(folder, args.score)
     if args.score is not None:
         dt = dt.take(np.flatnonzero(dt.scores >= args.score))
@@ -229,9 +229,7 @@ def _stored_intervals(
         stored = msgspec.convert(content, Totals[int] | None, str_keys=True)
         totals = None if stored is None else stored.named(names)
     except (msgspec.ValidationError, KeyError) as error:
-        raise InputError(
-            f"{folder / RESULTS[0]}: totals of a photo are damaged: {error}"
-        ) from error
+        raise InputError(f"{folder / IMAGES}: totals of a photo are damaged: {error}") from error
     if args.level is not None and args.score is not None:
         raise InputError(
             f"intervals in {folder} are of its own score: leave out --score or --level"

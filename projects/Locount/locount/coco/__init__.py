@@ -4,7 +4,7 @@ from .checks import EDGE_TOLERANCE, outside
 from .columns import BOX, Table
 from .faults import Faults
 from .reading import COUNT, Ahead, CocoFile, Source, check_results, read_results, read_truth
-from .writing import dataset_to_coco, result, results, xywh
+from .writing import IMAGES, PREDICTIONS, dataset_to_coco, result, results, xywh
 
 __all__ = [
     "read_truth",
@@ -21,6 +21,8 @@ __all__ = [
     "xywh",
     "outside",
     "BOX",
+    "IMAGES",
+    "PREDICTIONS",
     "COUNT",
     "EDGE_TOLERANCE",
 ]

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+# What a run of `locount predict` writes.
+IMAGES, PREDICTIONS = "images.json", "predictions.json"
 # Detectron2's BoxMode, which is an integer, by its values.
 _XYXY_ABS, _XYWH_ABS = 0, 1
 

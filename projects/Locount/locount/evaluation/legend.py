@@ -13,7 +13,7 @@ from os import PathLike, fspath
 import msgspec
 import numpy as np
 
-from ..coco import Source, Table
+from ..coco import IMAGES, PREDICTIONS, Source, Table
 from ..errors import InputError, listing, some
 from ..texts import JSON_ERRORS, read_utf8
 from .annotations import GroundTruth
@@ -21,8 +21,6 @@ from .annotations import GroundTruth
 # What an evaluation writes.
 GROUND_TRUTH = "locount_ground_truth.json"
 DETECTIONS = "locount_instances_results.json"
-# What a run of `locount predict` writes.
-IMAGES, PREDICTIONS = "images.json", "predictions.json"
 
 _BESIDE = {PREDICTIONS: IMAGES, DETECTIONS: GROUND_TRUTH}
 

@@ -10,9 +10,9 @@ from os import PathLike
 
 import numpy as np
 
-from ..coco import Table
+from ..coco import PREDICTIONS, Table
 from ..errors import InputError, require
-from .legend import PREDICTIONS, Category, Legend, Photo
+from .legend import Category, Legend, Photo
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import os
 from os import PathLike, fspath
 
 from .. import coco
-from ..coco import Source
+from ..coco import PREDICTIONS, Source
 from ..errors import DatasetError, listing
 from .annotations import Detections, GroundTruth
-from .legend import PREDICTIONS, legend_beside, read_legend, translated
+from .legend import legend_beside, read_legend, translated
 from .parquet import are_parts, read_parts
 
 logger = logging.getLogger(__name__)

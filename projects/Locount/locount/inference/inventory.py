@@ -12,6 +12,7 @@ import msgspec
 
 from ..calibration import Total
 from ..class_names import Classes
+from ..coco import IMAGES, PREDICTIONS
 from ..data.images import UPRIGHT
 from ..files import to_csv, write_bytes
 from .journal import Detection, Entry
@@ -100,8 +101,8 @@ def write_tables(entries: Iterable[Entry], classes: Classes, folder: Path) -> li
     rows = [{**_row(tally), "photos": photos[i]} for i, tally in totals.items()]
     categories = [{"id": i, "name": n, "supercategory": g} for i, n, g in _labels(classes)]
     content = {
-        "images.json": msgspec.json.encode({"images": images, "categories": categories}),
-        "predictions.json": b"[" + b",\n".join(results) + b"]",
+        IMAGES: msgspec.json.encode({"images": images, "categories": categories}),
+        PREDICTIONS: b"[" + b",\n".join(results) + b"]",
         "inventory.csv": to_csv(
             inventory, ("photo", *COLUMNS, *(_interval(None) if calibrated else ()))
         ),

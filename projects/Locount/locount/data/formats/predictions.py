@@ -9,6 +9,7 @@ from typing import cast
 import msgspec
 import numpy as np
 
+from ...coco import IMAGES, PREDICTIONS
 from ...errors import DatasetError, Problem
 from ...texts import JSON_ERRORS, read_utf8
 from ..images import UPRIGHT
@@ -18,8 +19,6 @@ from .coco import Coco
 from .entries import T
 from .records import Records, same
 
-# In the folder of a run.
-IMAGES, RESULTS = "images.json", "predictions.json"
 SPLIT = "photos"
 
 _FRAME = re.compile(r"#\d{6,}$")
@@ -62,7 +61,7 @@ class Predictions(Coco):
         """
         path = os.path.join(folder, IMAGES)
         found = _read(path, _Images)
-        results = _read(os.path.join(folder, RESULTS), list[_Result])
+        results = _read(os.path.join(folder, PREDICTIONS), list[_Result])
         self._results = [result for result in results if result.score >= score]
         self._problems: list[Problem] = []
         photos = {}

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from ...coco import PREDICTIONS
 from ...errors import InputError
 from ...shelf.render import STYLES
 from ...shelf.rules import RULES
@@ -162,7 +163,7 @@ def guess_format(path: Path) -> str:
     Raises:
         InputError: if there is none or there are several.
     """
-    if (path / predictions.RESULTS).is_file():
+    if (path / PREDICTIONS).is_file():
         raise InputError(f"{path} holds the results of `locount predict`: name predictions:{path}")
     if path.is_file():
         names = [name for name, f in FORMATS.items() if f.suffix and f.suffix == path.suffix]
