@@ -54,6 +54,13 @@ def test_every_problem_is_told_with_its_line(tmp_path):
     assert "line 6: it has 1 cells, the header 2" in text
 
 
+@pytest.mark.parametrize("number", ["--5", "+-5", "1" * 5000, "1_0", "5.5", ""])
+def test_what_is_not_a_whole_number_is_told(number, tmp_path):
+    path = write(tmp_path, f"category,minimum\ncup,{number}\n")
+    with pytest.raises(InputError, match="it must be a whole number from 0 on"):
+        read_minimums(path, KNOWN)
+
+
 @pytest.mark.parametrize("text", ["", "cup,4\n", "category,minimum\n"])
 def test_files_without_minimums(text, tmp_path):
     with pytest.raises(InputError):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError, listing, number_of
 from ..texts import read_csv
+
+# Python reads no integers of thousands of digits.
+_WHOLE = re.compile(r"[+-]?\d{1,18}")
 
 
 def read_table(
@@ -55,7 +59,7 @@ def whole_number(
     """The whole number under a key; what is wrong goes to ``problems``."""
     value = entry.get(key, "")
     number = value if isinstance(value, int) and not isinstance(value, bool) else None
-    if isinstance(value, str) and value.lstrip("+-").isdecimal():
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
         number = int(value)
     if number is None or number < least or (most is not None and number > most):
         reach = f"from {least} on" if most is None else f"from {least} to {most}"
