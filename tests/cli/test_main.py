@@ -35,6 +35,7 @@ def test_every_command_has_help(command, capsys):
         ([], "locount: the following arguments are required: COMMAND (see"),
         (["slim", "--x"], "locount slim: the following arguments are required: IN.pth, OUT.pth ("),
         (["predict", "x", "-o", "s3://a/b"], "--output s3://a/b is an address, which only"),
+        (["serve", "--host", ".shop"], "locount serve: can't listen on .shop, port 8000 ("),
         (["predict", "x", "--score", "50"], "--score: 50 is not a number from 0 to 1"),
     ],
 )

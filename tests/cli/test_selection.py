@@ -42,6 +42,12 @@ def test_too_few_photos_are_an_error(select, shelf, capsys):
     assert "--number is 3, but there are 2 photos" in capsys.readouterr().err
 
 
+def test_a_video_is_named(select, shelf, tmp_path, capsys):
+    (tmp_path / "shelf.mp4").touch()
+    assert select(shelf, tmp_path / "shelf.mp4", "--number", 1) == 1
+    assert "shelf.mp4: is a video" in capsys.readouterr().err
+
+
 def test_a_photo_that_can_not_be_read_is_named(select, shelf, tmp_path, capsys):
     broken = tmp_path / "broken.jpg"
     broken.write_text("no photo")

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0 if all photos could be looked at, 1 if some could, 2 if none could."""
     from ..inference.acquisition import rank
-    from ..inference.inputs import expand_inputs, is_video, unreadable
+    from ..inference.inputs import Failure, expand_inputs, is_video, unreadable
 
     known = [path for path in expand_inputs(args.known).paths if not is_video(path)]
     annotated = set(map(os.path.realpath, known))
@@ -64,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
         )
     predictor = open_predictor(args)
     failures = unreadable(inputs.passed_over)
+    problem = "is a video, which can't be annotated: save frames of it as pictures"
+    failures += (Failure(path, problem) for path in inputs.paths if is_video(path))
     score = least_score(args, predictor)
     rows = rank(predictor, paths, known, args.number, score, failures.append)
     for row in rows:

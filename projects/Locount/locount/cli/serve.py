@@ -86,7 +86,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # the last of a name such as .shop
         raise InputError(
             f"can't listen on {host}, port {port} ({error}): choose others with --host and --port"
         ) from error
