@@ -158,7 +158,7 @@ def test_shelves_of_a_shop_are_varied_ones_moved_up_or_down():
         by_shelf = np.diff(fronts.reshape(2, -1), axis=0)
         assert np.ptp(by_shelf) < 1e-9
         moves.append(by_shelf[0, 0] / height)
-    assert 0.15 <= np.abs(moves).min()
+    assert np.abs(moves).min() >= 0.15
     assert np.abs(moves).max() <= 1
     assert min(moves) < 0 < max(moves)
 
