@@ -153,8 +153,9 @@ def build_timm_yolo_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> YOLONeck:
         last_stage = getattr(bottom_up.model, "layer4", None)
         if last_stage is None or not make_deformable(last_stage):
             raise InputError(
-                f"MODEL.YOLO.DEFORMABLE is True, but MODEL.TIMM.NAME {cfg.MODEL.TIMM.NAME!r} has no "
-                "last stage of 3 x 3 convolutions, as ResNets have. Set it False, or take a ResNet."
+                f"MODEL.YOLO.DEFORMABLE is True, but MODEL.TIMM.NAME {cfg.MODEL.TIMM.NAME!r} has "
+                "no last stage of 3 x 3 convolutions, as ResNets have. Set it False, or take a "
+                "ResNet."
             )
     return YOLONeck(
         bottom_up=bottom_up,
