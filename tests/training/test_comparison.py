@@ -234,6 +234,7 @@ def _start_and_die(connection):
     threading.Event().wait()
 
 
+@pytest.mark.slow  # two new processes load torch
 def test_a_row_ends_with_a_comparison_that_was_killed():
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
