@@ -115,10 +115,10 @@ def test_other_sizes(size):
     assert (picture.boxes[:, 2:] <= size).all()
 
 
-@pytest.fixture(scope="module")
-def varied():
+@pytest.fixture(scope="module", params=["varied", "shop"])
+def varied(request):
     return [
-        {rule: render(3, i, style="varied", rule=rule) for rule in ("item", "row", "touching")}
+        {rule: render(3, i, style=request.param, rule=rule) for rule in ("item", "row", "touching")}
         for i in range(12)
     ]
 
@@ -137,6 +137,30 @@ def test_rules_differ_in_boxes_and_not_in_goods(varied):
     assert sum(len(r["row"].boxes) for r in varied) < sum(len(r["item"].boxes) for r in varied)
     for rules in varied:
         assert sum(rules["row"].counts) == sum(rules["touching"].counts)
+
+
+def test_a_shop_has_views_without_goods_and_varied_shelves_in_others():
+    numbers = [len(render(3, i, style="shop").boxes) for i in range(12)]
+    assert min(numbers) == 0
+    assert max(numbers) > 5
+
+
+def test_shelves_of_a_shop_are_varied_ones_moved_up_or_down():
+    frame = Camera(640, 360, 0.97, 0, (0, 0), 0).frame()
+    height = frame.around[3] - frame.around[1]
+    moves = []
+    for seed in range(20):
+        shop, varied = (
+            renderer.STYLES[style].build_rack(np.random.default_rng(seed), frame, 1.0, 1)
+            for style in ("shop", "varied")
+        )
+        fronts = np.array([[s.front, s.ceiling] for r in (shop, varied) for s in r.shelves])
+        by_shelf = np.diff(fronts.reshape(2, -1), axis=0)
+        assert np.ptp(by_shelf) < 1e-9
+        moves.append(by_shelf[0, 0] / height)
+    assert np.abs(moves).min() >= 0.15
+    assert np.abs(moves).max() <= 1
+    assert min(moves) < 0 < max(moves)
 
 
 def test_pictures_change_with_the_version_only():

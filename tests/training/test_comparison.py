@@ -2,9 +2,12 @@
 
 import csv
 import math
+import multiprocessing
+import os
 import re
 import shutil
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +23,7 @@ from locount.training.comparison import (
     Row,
     _data_fingerprint,
     _run_row,
+    _set_up_process,
     compare,
     key_values,
     markdown,
@@ -217,3 +221,30 @@ def test_a_row_that_ended_is_not_run_again(photos, tmp_path):
     assert second[2]["parameters"] < first[0]["parameters"]
     with open(tmp_path / "rows.csv") as file:
         assert [row["model"] for row in csv.DictReader(file)] == [r["model"] for r in second]
+
+
+def _wait_for_ever(connection):
+    _set_up_process()
+    connection.send(os.getpid())
+    threading.Event().wait()
+
+
+def _start_and_die(connection):
+    multiprocessing.get_context("spawn").Process(target=_wait_for_ever, args=(connection,)).start()
+    threading.Event().wait()
+
+
+@pytest.mark.slow  # two new processes load torch
+def test_a_row_ends_with_a_comparison_that_was_killed():
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    comparison = context.Process(target=_start_and_die, args=(there,))
+    comparison.start()
+    there.close()
+    row = here.recv()
+    os.kill(row, 0)
+    comparison.kill()
+    # The last that holds the other end is the row.
+    assert here.poll(60)
+    with pytest.raises(EOFError):
+        here.recv()

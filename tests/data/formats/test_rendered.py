@@ -47,7 +47,9 @@ def test_names_say_the_style_and_the_rule():
     }
     assert len(folders) == 4
     assert source_of("shelf:1:9:1280x720?extent=2").folder.name.endswith("seed9-1-extent2")
-    with pytest.raises(InputError, match=r"not one of plain, varied: write style=plain\|varied"):
+    with pytest.raises(
+        InputError, match=r"not one of plain, varied, shop: write style=plain\|varied\|shop"
+    ):
         source_of("shelf:1:9?style=shiny")
 
 

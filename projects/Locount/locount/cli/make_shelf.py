@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=1, help="another seed gives other shelves; default: 1"
     )
-    parser.add_argument("--style", default="plain", help="plain (default) or varied")
+    parser.add_argument(
+        "--style", default="plain", help="plain (default), varied or shop; see docs/shelves.md"
+    )
     parser.add_argument(
         "--rule",
         default="item",

@@ -16,12 +16,13 @@ from .layout import Pile, Placed
 from .plain import Plain
 from .rules import group
 from .scene import Shelf, cast_shadow
+from .shop import Shop
 from .sprites import Sprite, dimmed, paste
 from .varied import Varied
 
 # Part of the name of cached pictures: to be raised whenever any picture changes.
 RENDERER_VERSION = 2
-STYLES: dict[str, Plain] = {"plain": Plain(), "varied": Varied()}
+STYLES: dict[str, Plain] = {"plain": Plain(), "varied": Varied(), "shop": Shop()}
 
 
 class Picture(NamedTuple):

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import statistics
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -218,7 +219,7 @@ def compare(
     pool = concurrent.futures.ProcessPoolExecutor(
         jobs,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=set_up_messages,
+        initializer=_set_up_process,
         max_tasks_per_child=1,
     )
     with locked_folder(output_dir), pool:
@@ -233,6 +234,20 @@ def compare(
             done[running[future]] = future.result()
             _write_tables(done, output_dir)
         return _write_tables(done, output_dir)
+
+
+def _set_up_process() -> None:
+    """Messages as in the command, and an end with it: a row that trains on after its comparison was
+    killed would write into a folder that is no longer locked."""
+    set_up_messages()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _data_fingerprint(dataset: str) -> str:

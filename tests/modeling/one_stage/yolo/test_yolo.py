@@ -119,9 +119,10 @@ def test_training_starts_with_few_objects(batch):
     torch.testing.assert_close(said.objectness.sigmoid(), torch.full((1, 40), 0.01))
 
 
-def test_a_last_stage_without_3_x_3_convolutions_can_not_be_deformable():
-    with pytest.raises(InputError, match=r"MODEL\.YOLO\.DEFORMABLE.*convnext"):
-        build_model(tiny_cfg("ppyolo_small", "MODEL.TIMM.NAME", "convnext_atto"))
+@pytest.mark.parametrize("name", ["convnext_atto", "tf_efficientnet_lite0"])
+def test_only_the_last_stage_of_a_resnet_can_be_deformable(name):
+    with pytest.raises(InputError, match=rf"MODEL\.YOLO\.DEFORMABLE.*{name}"):
+        build_model(tiny_cfg("ppyolo_small", "MODEL.TIMM.NAME", name))
 
 
 @needs_packs

@@ -148,12 +148,14 @@ def build_timm_yolo_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> YOLONeck:
     node = cfg.MODEL.YOLO
     bottom_up = TimmBackbone.from_config(cfg, node.IN_FEATURES)
     if node.DEFORMABLE:
-        # Nothing is built after the last feature, so the last module is the stage that makes it.
-        last_stage = list(bottom_up.model.children())[-1]
-        if not make_deformable(last_stage):
+        # As a ResNet of timm names its last stage. In others, such as the EfficientNets, the last
+        # module is not one stage, and padding may depend on the image, which is not replaced.
+        last_stage = getattr(bottom_up.model, "layer4", None)
+        if last_stage is None or not make_deformable(last_stage):
             raise InputError(
-                f"MODEL.YOLO.DEFORMABLE is True, but the last stage of MODEL.TIMM.NAME "
-                f"{cfg.MODEL.TIMM.NAME!r} has no 3 x 3 convolution. Set it False, or take a ResNet."
+                f"MODEL.YOLO.DEFORMABLE is True, but MODEL.TIMM.NAME {cfg.MODEL.TIMM.NAME!r} has "
+                "no last stage of 3 x 3 convolutions, as ResNets have. Set it False, or take a "
+                "ResNet."
             )
     return YOLONeck(
         bottom_up=bottom_up,
