@@ -86,10 +86,10 @@ def keep_current(files: Any, folder: str, wanted: Mapping[str, str]) -> dict[str
                 "its photos are predicted again"
             ) from error
         current = []
-        for name, stamp, error in rows:
+        for name, stamp, problem in rows:
             current.append(name not in done and wanted.get(name, stamp) == stamp)
             if current[-1]:
-                done[name] = error
+                done[name] = problem
         if not all(current):
             left = table.filter(pa.array(current))
             write_part(files, path, left) if len(left) else files.rm(path)
