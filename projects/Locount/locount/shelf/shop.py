@@ -60,8 +60,8 @@ def _draw_floor(area: np.ndarray, rng: Generator) -> None:
                 round(height * uniform(rng, (0.1, 0.6))),
             )
             cv2.ellipse(shine, center, axes, 0, 0, 360, int(rng.integers(20, 110)), -1)
-        shine = cv2.GaussianBlur(shine, (0, 0), width / 60)
-        area[:] = cv2.add(area, cv2.merge([shine] * 3))
+        soft = cv2.GaussianBlur(shine, (0, 0), width / 60)
+        area[:] = cv2.add(area, cv2.merge([soft] * 3))
     reach = width * uniform(rng, (0.02, 0.2))
     dark = 255 - uniform(rng, (60, 200)) * np.exp(-np.arange(height) / reach)
     area[:] = lighten(area, dark.astype(np.uint8)[:, None].repeat(width, axis=1), 255)
@@ -117,8 +117,8 @@ def _draw_poster(area: np.ndarray, rng: Generator, x: float, y: float, w: float,
         part[:, : size[0]] = cv2.resize(photo, size, interpolation=cv2.INTER_CUBIC)
     for _ in range(int(rng.integers(0, 4))):
         ink = pick(rng, ((WHITE,), (BLACK,), VIVID)[rng.integers(3)])
-        size = uniform(rng, (0.08, 0.4)) * h
-        letter(area, rng, x + w * 0.5 * rng.random(), y + (h - size) * rng.random(), w, size, ink)
+        high = uniform(rng, (0.08, 0.4)) * h
+        letter(area, rng, x + w * 0.5 * rng.random(), y + (h - high) * rng.random(), w, high, ink)
 
 
 def _paint(area: np.ndarray, rng: Generator, colors: tuple[tuple[Color, ...], ...]) -> None:
@@ -135,7 +135,8 @@ def _paint(area: np.ndarray, rng: Generator, colors: tuple[tuple[Color, ...], ..
 def _draw_grid(area: np.ndarray, rng: Generator, vanishing: float) -> None:
     """Joints of tiles or panels in a plane whose parallels meet at the height ``vanishing``."""
     height, width = area.shape[:2]
-    color = shade(tuple(int(c) for c in area[height // 2, width // 2]), int(rng.integers(55, 130)))
+    b, g, r = area[height // 2, width // 2].tolist()
+    color = shade((b, g, r), int(rng.integers(55, 130)))
     thick = max(round(width * uniform(rng, (0.001, 0.004))), 1)
     middle, step = width * rng.random(), width * uniform(rng, (0.08, 0.4))
     # Where the lines cross the edge that is farther away from where they meet.
