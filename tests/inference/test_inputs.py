@@ -39,6 +39,7 @@ def video(tmp_path):
         (["*.JPG"], ["b.JPG"]),
         (["**/*.webp"], ["sub/c.webp"]),
         (["b.JPG", "."], ["b.JPG", "a.png", "sub/c.webp"]),
+        (["sub", "./sub/c.webp", "sub/../a.png", "a.png"], ["sub/c.webp", "sub/../a.png"]),
         ([], []),
     ],
 )

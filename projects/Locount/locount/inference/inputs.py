@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -102,9 +103,10 @@ def expand_inputs(inputs: Iterable[str]) -> Inputs:
     Raises:
         InputError: listing the inputs that lead to no file, and folders that can't be read.
     """
-    paths: dict[str, None] = {}
+    paths: dict[tuple[str, str], str] = {}
     passed_over: dict[str, None] = {}
     problems: list[str] = []
+    real = functools.cache(os.path.realpath)
     for name in inputs:
         if os.path.isdir(name):
             found, others = _files_below(name, problems)
@@ -124,13 +126,16 @@ def expand_inputs(inputs: Iterable[str]) -> Inputs:
                 problem = "is an address: download what is there, or add --cluster to `predict`"
         if not found:
             problems.append(f"{name}: {problem}")
-        paths |= dict.fromkeys(found)
+        for path in found:  # once, however its folder is spelled
+            folder, base = os.path.split(path)
+            paths.setdefault((real(folder), base), path)
         passed_over |= dict.fromkeys(others)
     if problems:
         raise InputError(
             f"Some inputs lead to no photo; correct or remove them:\n{listing(problems)}"
         )
-    return Inputs(list(paths), [path for path in passed_over if path not in paths])
+    used = set(paths.values())
+    return Inputs(list(paths.values()), [path for path in passed_over if path not in used])
 
 
 def _files_below(folder: str, problems: list[str]) -> tuple[list[str], list[str]]:
