@@ -52,6 +52,8 @@ DETECTORS = (
     "Locount/clcnet_s1_cls10_R_50_FPN_1x",
     "Locount/clcnet_s2_cls10_R_50_FPN_1x",
     "Locount/clcnet_s6_cls2_R_50_FPN_1x",
+    "Locount/deformable_detr_cls_R_50_50e",
+    "Locount/dfine_cls_R_50_72e",
 )
 
 
