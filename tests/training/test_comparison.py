@@ -2,12 +2,12 @@
 
 import csv
 import math
-import multiprocessing
 import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +23,6 @@ from locount.training.comparison import (
     Row,
     _data_fingerprint,
     _run_row,
-    _set_up_process,
     compare,
     key_values,
     markdown,
@@ -223,28 +222,31 @@ def test_a_row_that_ended_is_not_run_again(photos, tmp_path):
         assert [row["model"] for row in csv.DictReader(file)] == [r["model"] for r in second]
 
 
-def _wait_for_ever(connection):
+_KILLED = """
+import multiprocessing, os, threading
+from locount.training.comparison import _set_up_process
+
+def row():
     _set_up_process()
-    connection.send(os.getpid())
+    print(os.getpid(), flush=True)
     threading.Event().wait()
 
-
-def _start_and_die(connection):
-    multiprocessing.get_context("spawn").Process(target=_wait_for_ever, args=(connection,)).start()
+if __name__ == "__main__":
+    multiprocessing.get_context("spawn").Process(target=row).start()
     threading.Event().wait()
+"""
 
 
 @pytest.mark.slow  # two new processes load torch
-def test_a_row_ends_with_a_comparison_that_was_killed():
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    comparison = context.Process(target=_start_and_die, args=(there,))
-    comparison.start()
-    there.close()
-    row = here.recv()
-    os.kill(row, 0)
-    comparison.kill()
-    # The last that holds the other end is the row.
-    assert here.poll(60)
-    with pytest.raises(EOFError):
-        here.recv()
+def test_a_row_ends_with_a_comparison_that_was_killed(tmp_path):
+    (tmp_path / "killed.py").write_text(_KILLED)
+    command = [sys.executable, str(tmp_path / "killed.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as comparison:
+        row = int(comparison.stdout.readline())
+        comparison.kill()
+        try:
+            # The output is at its end when the last process that could write to it has ended.
+            assert comparison.communicate(timeout=60) == ("", None)
+        except subprocess.TimeoutExpired:
+            os.kill(row, signal.SIGKILL)
+            raise

@@ -104,10 +104,13 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, to the end of the process
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # As Python itself does for the locale C, if it is not told otherwise.
-            ascii_only = codecs.lookup(stream.encoding).name == "ascii"
-            stream.reconfigure(encoding="utf-8" if ascii_only else None, errors="backslashreplace")
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        encoding = codecs.lookup(stream.encoding).name
+        if encoding == "ascii":  # as Python itself does for the locale C, if not told otherwise
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+        elif encoding != "utf-8":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def command_parser(name: str) -> argparse.ArgumentParser:

@@ -148,10 +148,11 @@ def build_timm_yolo_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> YOLONeck:
     node = cfg.MODEL.YOLO
     bottom_up = TimmBackbone.from_config(cfg, node.IN_FEATURES)
     if node.DEFORMABLE:
-        # As a ResNet of timm names its last stage. In others, such as the EfficientNets, the last
-        # module is not one stage, and padding may depend on the image, which is not replaced.
-        last_stage = getattr(bottom_up.model, "layer4", None)
-        if last_stage is None or not make_deformable(last_stage):
+        # Nothing is built after the last feature, so the last module of a ResNet is the stage that
+        # makes it. In others, such as the EfficientNets, it is not one stage, and padding may
+        # depend on the image, which is not replaced.
+        stage, layers = list(bottom_up.model.named_children())[-1]
+        if not stage.startswith("layer") or not make_deformable(layers):
             raise InputError(
                 f"MODEL.YOLO.DEFORMABLE is True, but MODEL.TIMM.NAME {cfg.MODEL.TIMM.NAME!r} has "
                 "no last stage of 3 x 3 convolutions, as ResNets have. Set it False, or take a "
