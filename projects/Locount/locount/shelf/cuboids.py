@@ -50,9 +50,9 @@ def case(brush: Brush) -> Sprite:
         for x in range(w // n, w - 2, max(w // n, 8)):
             face[:, x] = cv2.convertScaleAbs(face[:, x], alpha=0.6).reshape(h, 3)
         sheen = int(w * brush.shape.random())
-        face[:, sheen : sheen + w // 12] = cv2.convertScaleAbs(
-            np.ascontiguousarray(face[:, sheen : sheen + w // 12]), alpha=0.8, beta=45
-        )
+        lit = face[:, sheen : sheen + w // 12]
+        if lit.size:  # a narrow face has none
+            lit[:] = cv2.convertScaleAbs(np.ascontiguousarray(lit), alpha=0.8, beta=45)
     return brush.box(face, mix(color, WHITE, 25), shade(color, 60))
 
 

@@ -35,7 +35,8 @@ def bottle(brush: Brush) -> Sprite:
     skin = blank(item.width, item.height, liquid)
     h, w = skin.shape[:2]
     shoulder = 0.26 + 0.14 * rng.random()
-    a, b = int(h * (shoulder + 0.08)), int(h * (0.72 + 0.16 * rng.random()))
+    a = int(h * (shoulder + 0.08))
+    b = max(int(h * (0.72 + 0.16 * rng.random())), a + 2)  # no label is lower
     fill_line = int(h * (shoulder - 0.06))
     skin[:fill_line] = mix(liquid, WHITE, 55)
     label = pick(brush.color, PASTEL + VIVID)
@@ -56,7 +57,8 @@ def jar(brush: Brush) -> Sprite:
     skin = blank(item.width, item.height, mix(content, WHITE, 12))
     h, w = skin.shape[:2]
     n = max(h // 6, 2)
-    a, b = int(h * 0.34), int(h * 0.86)
+    a = int(h * 0.34)
+    b = max(int(h * 0.86), a + 2)
     skin[a:b] = brush.print(w, b - a, pick(brush.color, (*PASTEL, WHITE)))
     skin[n : n + max(h // 18, 1)] = shade(content, 130)
     skin[:n] = lid
