@@ -11,7 +11,6 @@ from locount.modeling.counting.decoding import (
     expected_ac_shares,
     fused_distribution,
     most_expected_ac,
-    rank_jointly,
 )
 
 
@@ -65,16 +64,6 @@ def test_stages_are_averaged_and_coarse_bins_spread_over_their_counts():
     fused = fused_distribution(counters, [coarse, fine])
     expected = distribution(12, {10: 1 / 6, 11: 2 / 3, 12: 1 / 6})
     torch.testing.assert_close(fused, expected)
-
-
-def test_joint_ranking_sorts_by_score_and_certainty_of_the_count():
-    # 0.9 times the share 0.5 of reporting 1, and 0.8 times the share 1.0 of reporting 2.
-    detections = Instances(
-        (9, 9), scores=torch.tensor([0.9, 0.8]), pred_counts=torch.tensor([1, 2])
-    )
-    ranked = rank_jointly(detections, torch.tensor([[0.5, 0.7], [0.1, 1.0]]))
-    torch.testing.assert_close(ranked.scores, torch.tensor([0.8, 0.45]))
-    assert ranked.pred_counts.tolist() == [2, 1]
 
 
 def test_no_object():

@@ -169,6 +169,32 @@ def test_joint_ranking_multiplies_scores_by_the_expected_share():
     assert torch.equal(ours[0].pred_counts, base[0].pred_counts)
 
 
+@pytest.mark.parametrize(
+    ("ranking", "boxes", "scores", "counts"),
+    [
+        ("class", [[0, 0, 20, 20], [40, 40, 60, 60]], [0.9, 0.06], [1, 1]),
+        ("joint", [[0, 0, 20, 16], [40, 40, 60, 60]], [0.8, 0.03], [4, 1]),
+    ],
+)
+def test_nms_keeps_what_is_ranked_first(ranking, boxes, scores, counts):
+    # The first two overlap with IoU 0.8; all but the second waver between 1 and 4, which have no
+    # AC in common. The threshold of 0.05 is one of the class score, whatever the ranking.
+    heads = make_heads(make_cfg((0.5,), RANKING=ranking)).eval()
+    heads.box_predictor[0].test_score_thresh = 0.05
+    proposals = make_proposals([[0, 0, 20, 20], [0, 0, 20, 16], [40, 40, 60, 60], [10, 40, 30, 60]])
+    foreground = torch.tensor([0.9, 0.8, 0.06, 0.04])
+    classes = torch.full((4, NUM_CLASSES + 1), 1e-9)
+    classes[:, 0], classes[:, -1] = foreground, 1 - foreground
+    counting = torch.full((4, 100), -99.0)
+    counting[[0, 2, 3], 1] = 1e-3  # of equal ones either might be reported
+    counting[:, 4] = 0.0
+    predictions = classes.log(), torch.zeros(4, 4 * NUM_CLASSES), counting
+    (found,) = heads._inference([(predictions, [proposals])])
+    assert found.pred_boxes.tensor.tolist() == boxes
+    torch.testing.assert_close(found.scores, torch.tensor(scores), rtol=1e-3, atol=0)
+    assert found.pred_counts.tolist() == counts
+
+
 @pytest.mark.parametrize("loss", ["cross_entropy", "cumulative_link"])
 @pytest.mark.parametrize("decode", ["argmax", "expected_ac"])
 @pytest.mark.parametrize("ranking", ["class", "joint"])

@@ -33,7 +33,7 @@ class CountDecoder:
                 counters that are classifiers.
         """
         self.counters = list(counters)
-        self.decode = decode
+        self.expected_ac = decode == "expected_ac"
         self.ranking = ranking
 
     def __call__(self, detections: Instances, outputs: Sequence[Tensor]) -> Instances:
@@ -41,22 +41,37 @@ class CountDecoder:
 
         Args:
             detections: R of an image, with ``scores``, after suppression; they are changed.
-            outputs: of each stage's counting layer, R x B of that stage: those of the region,
-                location or query that each detection comes from.
+            outputs: as for :meth:`decode`, of the region, location or query that each comes from.
 
         Returns:
             The detections in their order; sorted again where ``ranking`` changes the scores.
         """
-        counter, last = self.counters[-1], outputs[-1]
-        detections.pred_counts, detections.count_scores = counter.decode(last)
-        if self.decode == "argmax" and self.ranking == "class":
+        detections.pred_counts, detections.count_scores, weights = self.decode(outputs)
+        if self.ranking == "class":
             return detections
-        shares = expected_ac_shares(
-            fused_distribution(cast(list[CountClassifier], self.counters), outputs)
-        )
-        if self.decode == "expected_ac":
-            detections.pred_counts, detections.count_scores = most_expected_ac(shares)
-        return rank_jointly(detections, shares) if self.ranking == "joint" else detections
+        detections.scores = detections.scores * weights
+        return detections[detections.scores.argsort(descending=True)]
+
+    def decode(self, outputs: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """What is reported of R regions, locations or queries.
+
+        Args:
+            outputs: of each stage's counting layer, R x B of that stage.
+
+        Returns:
+            R ``pred_counts``, R ``count_scores``, and R weights in [0, 1] by which ``ranking``
+            multiplies scores: the expected share of AC thresholds that the report passes, or 1.
+        """
+        counts, count_scores = self.counters[-1].decode(outputs[-1])
+        if self.expected_ac or self.ranking == "joint":
+            shares = expected_ac_shares(
+                fused_distribution(cast(list[CountClassifier], self.counters), outputs)
+            )
+        if self.expected_ac:
+            counts, count_scores = most_expected_ac(shares)
+        if self.ranking == "class":
+            return counts, count_scores, torch.ones_like(count_scores)
+        return counts, count_scores, shares.gather(1, counts[:, None] - 1).squeeze(1)
 
 
 def fused_distribution(counters: Sequence[CountClassifier], outputs: Sequence[Tensor]) -> Tensor:
@@ -98,15 +113,3 @@ def most_expected_ac(shares: Tensor) -> tuple[Tensor, Tensor]:
     """
     best, index = shares.max(dim=1)
     return index + 1, best
-
-
-def rank_jointly(detections: Instances, shares: Tensor) -> Instances:
-    """Multiply each score by the expected share of its reported count, and sort by it.
-
-    Args:
-        detections: R, with ``scores`` and ``pred_counts``.
-        shares: R x C, as :func:`expected_ac_shares` returns.
-    """
-    share = shares.gather(1, detections.pred_counts[:, None] - 1).squeeze(1)
-    detections.scores = detections.scores * share
-    return detections[detections.scores.argsort(descending=True)]

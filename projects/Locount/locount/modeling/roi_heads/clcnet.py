@@ -152,20 +152,29 @@ class CLCNetROIHeads(CascadeROIHeads):
         ]
         scores = [torch.stack(stages).mean(dim=0) for stages in zip(*per_stage, strict=True)]
         last, (predictions, proposals) = self.box_predictor[-1], outputs[-1]
-        found, regions = suppress(
-            last.predict_boxes(predictions[:2], proposals),
-            scores,
-            [p.image_size for p in proposals],
-            last.test_score_thresh,
-            last.test_nms_thresh,
-            last.test_topk_per_image,
-            last.soft_nms,
-        )
+        boxes = last.predict_boxes(predictions[:2], proposals)
+        image_sizes = [p.image_size for p in proposals]
+        limits = last.test_nms_thresh, last.test_topk_per_image, last.soft_nms
         if self.count_decoder is None:
-            return found
+            return suppress(boxes, scores, image_sizes, last.test_score_thresh, *limits)[0]
         lengths = [len(p) for p in proposals]
-        counting = [count_outputs.split(lengths) for (_, _, count_outputs), _ in outputs]
-        return [
-            self.count_decoder(detections, [stage[region] for stage in stages])
-            for detections, region, *stages in zip(found, regions, *counting, strict=True)
+        stages = [count_outputs.split(lengths) for (_, _, count_outputs), _ in outputs]
+        counting = list(zip(*stages, strict=True))  # per image
+        if last.soft_nms is not None:
+            found, regions = suppress(boxes, scores, image_sizes, last.test_score_thresh, *limits)
+            return [
+                self.count_decoder(detections, [stage[region] for stage in stages])
+                for detections, region, stages in zip(found, regions, counting, strict=True)
+            ]
+        # NMS keeps the box that is ranked first; the threshold stays one of the class score.
+        decoded = [self.count_decoder.decode(stages) for stages in counting]
+        ranked = [
+            s.where(s > last.test_score_thresh, 0) * weights[:, None]
+            for s, (_, _, weights) in zip(scores, decoded, strict=True)
         ]
+        found, regions = suppress(boxes, ranked, image_sizes, 0.0, *limits)
+        for detections, region, (counts, count_scores, _) in zip(
+            found, regions, decoded, strict=True
+        ):
+            detections.pred_counts, detections.count_scores = counts[region], count_scores[region]
+        return found
