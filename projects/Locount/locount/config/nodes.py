@@ -55,7 +55,7 @@ class CountHead(Struct):
     one expected to pass most AC thresholds under the mean of all stages."""
     RANKING: Literal["class", "joint"] = "class"
     """Detections are ranked by the class score, or (with classification) by it times the expected
-    share of AC thresholds that the reported count passes."""
+    share of AC thresholds that the reported count passes; in CLCNet NMS goes by the same."""
 
 
 class SoftNMS(Struct):
