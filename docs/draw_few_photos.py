@@ -8,7 +8,6 @@ The figures are those of the table in docs/results.md, "How many photos of one's
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 import matplotlib
@@ -18,32 +17,25 @@ import matplotlib.pyplot as plt
 
 HERE = Path(__file__).parent
 HEADER = "| photos | start |"
-# "from …", as the table has it; from weak to strong.
-COLORS = {"nothing": "#66727f", "ImageNet": "#1f77b4", "groceries and rendered shelves": "#d9480f"}
+# By what was started from, as the table names it.
+COLORS = {"ImageNet": "#1f77b4", "groceries and rendered shelves": "#d9480f"}
 
 
-def read_table(text: str) -> dict[str, list[dict[str, float]]]:
-    """The rows of the table by what was started from; a mean with its deviation is the mean."""
+def read_table(text: str) -> list[dict[str, str]]:
     table = text[text.index(HEADER) :].split("\n\n")[0]
-    head, _, *lines = (
-        [cell.strip() for cell in s.strip("|").split("|")] for s in table.split("\n")
-    )
-    rows = defaultdict(list)
-    for line in lines:
-        row = dict(zip(head, line, strict=True))
-        rows[row.pop("start")].append({key: float(text.split()[0]) for key, text in row.items()})
-    return rows
+    head, _, *rows = ([cell.strip() for cell in s.strip("|").split("|")] for s in table.split("\n"))
+    return [dict(zip(head, row, strict=True)) for row in rows]
 
 
-def draw(rows: dict[str, list[dict[str, float]]], output: Path) -> None:
+def draw(rows: list[dict[str, str]], output: Path) -> None:
     figure, panels = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")
     for ax, name in zip(panels, ("AP", "APlc"), strict=True):
         for start, color in COLORS.items():
-            x, y = ([row[key] for row in rows[start]] for key in ("photos", name))
-            ax.plot(x, y, "o-", color=color, label=f"from {start}")
-        ax.set(xscale="log", xlabel="photos trained on", ylim=0, title=name)
-        ticks = sorted({int(row["photos"]) for some in rows.values() for row in some})
-        ax.set_xticks(ticks, ticks, minor=False)
+            points = [(int(r["photos"]), float(r[name])) for r in rows if r["start"] == start]
+            ax.plot(*zip(*points, strict=True), "o-", color=color, label=f"from {start}")
+        ax.set(xscale="log", xlabel="photos trained on", ylim=(0, None), title=name)
+        ticks = sorted({int(row["photos"]) for row in rows})
+        ax.set_xticks(ticks, ticks)
         ax.minorticks_off()
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
