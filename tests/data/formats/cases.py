@@ -1,5 +1,6 @@
 """Datasets to convert, and what must survive."""
 
+import json
 import os
 from pathlib import Path
 
@@ -12,6 +13,15 @@ from locount.data.formats.convert import read as read_sources
 from locount.data.formats.dataset import corners
 
 WIDTH, HEIGHT = 100, 80
+
+# The one box of the texts below, as content() gives it.
+BOX = [([40, 20, 60, 60], "rice", 1)]
+VOC = """<annotation><filename>a.jpg</filename><size><width>100</width><height>80</height></size>
+<object><name>rice</name>{}<bndbox><xmin>40</xmin><ymin>20</ymin><xmax>60</xmax><ymax>60</ymax>
+</bndbox></object></annotation>"""
+CVAT = """<annotations><meta><task><labels><label><name>rice</name></label></labels></task></meta>
+<image name="a.jpg" width="100" height="80"><tag label="blurred"/>
+<box label="rice" xtl="40" ytl="20" xbr="60" ybr="60">{}</box></image></annotations>"""
 
 
 def record(*boxes):
@@ -89,3 +99,15 @@ def datasets(draw, numbers):
         records = [record(*draw(st.lists(box, max_size=3))) for _ in names]
         splits[split] = Split(records, names)
     return Dataset(tuple(classes), splits)
+
+
+def coco(annotation, name="a.jpg"):
+    return json.dumps(
+        {
+            "images": [{"id": 1, "file_name": name, "width": 100, "height": 80}],
+            "categories": [{"id": 1, "name": "rice"}],
+            "annotations": [
+                {"id": 1, "image_id": 1, "category_id": 1, "bbox": [40, 20, 20, 40], **annotation}
+            ],
+        }
+    )
