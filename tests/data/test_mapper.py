@@ -15,7 +15,7 @@ from PIL import Image
 from locount import add_locount_config
 from locount.counting import IGNORED_COUNT
 from locount.data import LocountDatasetMapper, read_image
-from locount.data.augmentation import AutoAugment, RandomColor, ShuffleChannels
+from locount.data.augmentation import AutoAugment, RandomColor
 from locount.data.catalog import source_of
 from locount.errors import InputError
 
@@ -189,22 +189,9 @@ def test_everything_is_off_by_default():
 
 
 def test_everything_that_is_asked_for_is_there():
-    keys = {"COLOR": 0.2, "SHUFFLE_CHANNELS": 0.4, "POLICY": "v1"}
-    mapper = configured(**keys, MAX_HIDDEN_ITEMS=0.25, MIN_VISIBLE=0.3)
-    steps = [T.ResizeShortestEdge, T.RandomFlip, RandomColor, T.RandomApply, AutoAugment]
-    assert kinds(mapper) == steps
-    shuffle = mapper.augmentations.augs[3]
-    assert (type(shuffle.aug), shuffle.prob) == (ShuffleChannels, 0.4)
+    mapper = configured(COLOR=0.2, POLICY="v1", MAX_HIDDEN_ITEMS=0.25, MIN_VISIBLE=0.3)
+    assert kinds(mapper) == [T.ResizeShortestEdge, T.RandomFlip, RandomColor, AutoAugment]
     assert (mapper.max_hidden_items, mapper.min_visible) == (0.25, 0.3)
-
-
-def test_shuffled_channels_leave_boxes_and_counts(photo):
-    data = record(photo, ([8, 0, 12, 10], 3, 5))
-    mapped = mapper(T.RandomApply(ShuffleChannels(), 1.0))(data)
-    assert mapped["instances"].gt_boxes.tensor.tolist() == [[8, 0, 12, 10]]
-    assert mapped["instances"].gt_counts.tolist() == [5]
-    pixels, as_read = mapped["image"].numpy(), read_image(photo).transpose(2, 0, 1)
-    np.testing.assert_array_equal(np.sort(pixels, axis=0), np.sort(as_read, axis=0))
 
 
 def test_testing_augments_nothing():
@@ -214,10 +201,8 @@ def test_testing_augments_nothing():
 
 def test_all_faults_of_a_config_are_listed():
     with pytest.raises(InputError) as error:
-        configured(
-            COLOR=1.5, SHUFFLE_CHANNELS=-0.5, POLICY="v2", MAX_HIDDEN_ITEMS=-0.1, MIN_VISIBLE=2.0
-        )
-    for key in ("COLOR", "SHUFFLE_CHANNELS", "POLICY", "MAX_HIDDEN_ITEMS", "MIN_VISIBLE"):
+        configured(COLOR=1.5, POLICY="v2", MAX_HIDDEN_ITEMS=-0.1, MIN_VISIBLE=2.0)
+    for key in ("COLOR", "POLICY", "MAX_HIDDEN_ITEMS", "MIN_VISIBLE"):
         assert f"AUGMENTATION.{key} is" in str(error.value)
 
 
@@ -225,7 +210,6 @@ def test_all_faults_of_a_config_are_listed():
     ("node", "key", "value", "message"),
     [
         ("INPUT", "FORMAT", "L", "INPUT.FORMAT is 'L'"),
-        ("INPUT", "FORMAT", "YUV-BT.601", "INPUT.FORMAT is 'YUV"),
         ("MODEL", "MASK_ON", True, "set MODEL.MASK_ON"),
     ],
 )

@@ -268,10 +268,9 @@ def _misfits(cfg: CfgNode) -> Iterator[tuple[str, ...]]:
         text = "statistics are of the weights in training, but their average is evaluated and saved"
         yield f"{text}: turn one of them off", "TEST.PRECISE_BN.ENABLED", "MODEL.EMA.ENABLED"
     has_policy = augmentation.POLICY != "none"
-    has_colors = has_policy or augmentation.COLOR > 0 or augmentation.SHUFFLE_CHANNELS > 0
-    if has_colors and cfg.INPUT.FORMAT not in ("BGR", "RGB"):
-        colors = (f"AUGMENTATION.{key}" for key in ("POLICY", "COLOR", "SHUFFLE_CHANNELS"))
-        yield "augmentation of colors needs the format 'BGR' or 'RGB'", "INPUT.FORMAT", *colors
+    if (has_policy or augmentation.COLOR > 0) and cfg.INPUT.FORMAT not in ("BGR", "RGB"):
+        text = "augmentation of colors needs the format 'BGR' or 'RGB'"
+        yield text, "INPUT.FORMAT", "AUGMENTATION.POLICY", "AUGMENTATION.COLOR"
     if has_policy and (cfg.MODEL.MASK_ON or cfg.MODEL.KEYPOINT_ON):
         text = "set MODEL.MASK_ON and MODEL.KEYPOINT_ON False, since policies are for boxes"
         yield text, "AUGMENTATION.POLICY"

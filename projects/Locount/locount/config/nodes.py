@@ -295,9 +295,6 @@ class Augmentation(Struct):
     COLOR: Share = 0.0
     """Brightness, contrast and saturation are each multiplied by a number from 1 - COLOR to 1 +
     COLOR."""
-    SHUFFLE_CHANNELS: Share = 0.0
-    """Share of the pictures whose red, green and blue change places at random, so that goods cannot
-    be known by their colors."""
     POLICY: Literal["none", "v0", "v1"] = "none"
     """Policy of AutoAugment for detection; v0 is that of its paper."""
 

@@ -14,13 +14,7 @@ from detectron2.data import transforms as T
 from detectron2.structures import Boxes, BoxMode
 
 from ..config import check_config
-from .augmentation import (
-    AutoAugment,
-    CountAugInput,
-    RandomColor,
-    ShuffleChannels,
-    count_what_is_visible,
-)
+from .augmentation import AutoAugment, CountAugInput, RandomColor, count_what_is_visible
 from .images import read_image
 
 
@@ -62,9 +56,6 @@ class LocountDatasetMapper(DatasetMapper):
             node, image_format = cfg.AUGMENTATION, cfg.INPUT.FORMAT
             if node.COLOR > 0:
                 ret["augmentations"].append(RandomColor(node.COLOR, image_format))
-            if node.SHUFFLE_CHANNELS > 0:
-                shuffle = T.RandomApply(ShuffleChannels(), node.SHUFFLE_CHANNELS)
-                ret["augmentations"].append(shuffle)
             if node.POLICY != "none":
                 ret["augmentations"].append(AutoAugment(node.POLICY, image_format))
             ret["max_hidden_items"] = node.MAX_HIDDEN_ITEMS

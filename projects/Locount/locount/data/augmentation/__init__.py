@@ -1,7 +1,7 @@
 """Augmentation that keeps counts true; docs/augmentation.md says how."""
 
 from .autoaugment import AutoAugment
-from .color import RandomColor, ShuffleChannels
+from .color import RandomColor
 from .transforms import CountAugInput
 from .visibility import count_what_is_visible
 
@@ -9,6 +9,5 @@ __all__ = [
     "AutoAugment",
     "CountAugInput",
     "RandomColor",
-    "ShuffleChannels",
     "count_what_is_visible",
 ]

@@ -57,18 +57,6 @@ class RandomColor(T.Augmentation):
         return T.ColorTransform(functools.partial(self._adjust, setting=factors))
 
 
-class ShuffleChannels(T.Augmentation):
-    """The three channels of a picture change places at random, or stay.
-
-    What was red is then green or blue in all of the picture: goods alike stay alike, but cannot be
-    known by their colors.
-    """
-
-    def get_transform(self, image: np.ndarray) -> T.Transform:
-        order = np.argsort(self._rand_range(size=3))
-        return T.ColorTransform(lambda pixels: pixels[..., order])
-
-
 def color_operations(image_format: str) -> dict[str, ColorOperation]:
     """The operations by name, for pictures in a format of ``IMAGE_FORMATS``."""
     return {name: _on_arrays(op, image_format) for name, op in _OPERATIONS.items()}
