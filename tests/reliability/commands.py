@@ -90,6 +90,9 @@ def commands(photos, model, slim, num_photos=3):
         "make-shelf": Command(
             lambda out: ["make-shelf", str(out), "--images", "2", "--split", "train"], tree
         ),
+        "restock": Command(
+            lambda out: ["restock", train, str(out), "--photos", "3"], tree, whole=True
+        ),
         "compare": Command(
             lambda out: [
                 *("compare", str(SHELF_CONFIG), "--train", train, "--test", test, "--budget", "2"),

@@ -62,8 +62,10 @@ def _serve():
     import locount.cli.convert
     import locount.cli.make_shelf
     import locount.cli.predict
+    import locount.cli.restock
     import locount.cli.slim
     import locount.data.formats
+    import locount.data.restocking
     import locount.inference.run
     import locount.training.comparison
     import locount.training.program  # noqa: F401

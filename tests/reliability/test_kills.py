@@ -10,7 +10,7 @@ from .jobs import KILLED, Jobs
 
 # How often each is killed, times LOCOUNT_KILLS: the quick ones more often.
 KILLS = {"compare": 1, "train": 2, "predict": 2, "slim": 4}
-KILLS |= {"convert": 4, "check-data --fix": 4, "make-shelf": 4}
+KILLS |= {"convert": 4, "check-data --fix": 4, "make-shelf": 4, "restock": 4}
 KILLS |= {"planogram make": 4, "rows": 4, "calibrate": 4}
 NAMES = list(KILLS)
 pytestmark = pytest.mark.slow

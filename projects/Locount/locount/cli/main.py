@@ -37,6 +37,7 @@ COMMANDS = {
     "planogram": "make plans of shelves from photos, and check shelves against them",
     "predict": "find and count the products on photos: pictures, tables, results",
     "report": "show on one HTML page what a trained model can do",
+    "restock": "make new photos from annotated ones, with other goods on their shelves",
     "rows": "show what is where on shelves: rows, facings, shares, gaps",
     "select": "name the photos that are most worth annotating",
     "serve": "open a web page that shows what is on a photo",
