@@ -122,6 +122,30 @@ def test_every_photo_is_in_one_part(num_files):
     assert rest == [not chosen for chosen in parts[0]]
 
 
+def test_photos_by_name(make_split, tmp_path):
+    root = make_split({f"shop{i}/{k}": f"{BOX}nut,{i}{k}" for i in (1, 2) for k in (1, 2)})
+    name, path = f"locount:{root}:train", tmp_path / "list.txt"
+    path.write_text("shop1/2.jpg\n\nshop2/1.jpg\n")
+    assert load(f"{name}?photos={path}")[1] == [[(0, 12)], [(0, 21)]]
+    assert load(f"{name}?without={path}")[1] == [[(0, 11)], [(0, 22)]]
+    assert load(f"{name}?without={path}&part=1/2&repeat=2")[1] == [[(0, 22)]] * 2
+    assert len(inspect_datasets([f"{name}?photos={path}"]).datasets[0].records) == 2
+
+
+def test_a_list_of_photos_that_are_not_there(make_split, tmp_path):
+    root = make_split({"1": f"{BOX}nut,1", "2": f"{BOX}nut,2"})
+    (root / "Locount_ImagesTrain" / "2.jpg").write_bytes(b"not a picture")
+    name, path = f"locount:{root}:train?skip_invalid", tmp_path / "list.txt"
+    path.write_text("1.jpg\n2.jpg\n")  # 2.jpg is there, and can't be used
+    assert load(f"{name}&photos={path}")[1] == [[(0, 1)]]
+    path.write_text("1.jpg\n\n3.jpg\n")
+    with pytest.raises(DatasetError, match=r"list\.txt:3: '3\.jpg' is not a photo below"):
+        DatasetCatalog.get(register(f"{name}&without={path}"))
+    path.write_text("\n")
+    with pytest.raises(DatasetError, match=r"list\.txt: names no photo"):
+        DatasetCatalog.get(register(f"{name}&photos={path}&as=x"))
+
+
 def test_a_part_by_name(shop):
     assert load(f"{shop}?part=1/2&repeat=3&as=x") == (["x"], [[(0, 2)]] * 3)
     with pytest.raises(DatasetError, match="has 2 photos, which can't be cut into 3 pieces"):
@@ -139,12 +163,17 @@ def register(name):
         ("as=", "without the name of a category: write as=CATEGORY"),
         ("as=x&map=y", "exclude each other"),
         ("as=x&as=y", "given twice"),
+        ("photos=x&without=y", "exclude each other"),
+        ("photos=", "without a file: write photos=FILE.txt"),
         ("part=2/2", "parts count from 0: write part=0/10"),
         ("part=1", "not a part"),
         ("part=2-1/5", "not a part"),
         ("runs=2", "needs part="),
         ("repeat=0", "not a whole number from 1 on"),
-        ("shuffle", "not an option; there are mend, skip_invalid, subset=N, seed=N, as=CATEGORY"),
+        (
+            "shuffle",
+            "not an option; there are mend, skip_invalid, photos=FILE.txt",
+        ),
         ("style=varied", "not an option"),  # of rendered shelves
     ],
 )

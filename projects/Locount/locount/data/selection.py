@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from ..errors import DatasetError, Problem, listing
-from ..texts import read_csv
+from ..texts import read_csv, read_lines
 from .formats.base import Source, Survey
 from .formats.records import Records
 from .names import DatasetName, Option, flag, positive, whole_number
@@ -31,7 +31,7 @@ def _category(text: str) -> str:
     return text.strip()
 
 
-def _map_file(text: str) -> str:
+def _file(text: str) -> str:
     if not text:
         raise ValueError("without a file")
     return os.path.expanduser(text)
@@ -49,10 +49,12 @@ def _part(text: str) -> Part:
 
 OPTIONS = {
     "skip_invalid": Option("skip_invalid", flag),
+    "photos": Option("photos=FILE.txt", _file),
+    "without": Option("without=FILE.txt", _file),
     "subset": Option("subset=N", positive),
     "seed": Option("seed=N", whole_number),
     "as": Option("as=CATEGORY", _category),
-    "map": Option("map=FILE.csv", _map_file),
+    "map": Option("map=FILE.csv", _file),
     "part": Option("part=0/10 or part=1-9/10", _part),
     "runs": Option("runs=N", positive),
     "repeat": Option("repeat=N", positive),
@@ -68,6 +70,8 @@ def select(source: Source, name: DatasetName, options: dict[str, Any]) -> Source
     wrong = ""
     if "as" in options and "map" in options:
         wrong = "as= and map= exclude each other"
+    elif "photos" in options and "without" in options:
+        wrong = "photos= and without= exclude each other"
     elif "runs" in options and "part" not in options:
         wrong = "runs= needs part=K/N"
     elif "seed" in options and "subset" not in options:
@@ -78,13 +82,15 @@ def select(source: Source, name: DatasetName, options: dict[str, Any]) -> Source
 
 
 class Selected(Source):
-    """A source through the options of its name, in this order: what is invalid, subset, categories,
-    part, repetition.
+    """A source through the options of its name, in this order: what is invalid, photos by name,
+    subset, categories, part, repetition.
     """
 
     def __init__(self, source: Source, name: DatasetName, options: dict[str, Any]) -> None:
         self.source, self.title, self.split = source, repr(name.text), source.split
         self.skip_invalid = options.get("skip_invalid", False)
+        self.list_file = options.get("photos") or options.get("without")
+        self.are_wanted = "photos" in options
         self.subset, self.seed = options.get("subset"), options.get("seed", 0)
         self.part, self.runs = options.get("part"), options.get("runs", 1)
         self.repeat, self.one_category = options.get("repeat", 1), options.get("as")
@@ -123,9 +129,12 @@ class Selected(Source):
         return survey._replace(records=records, metadata=self._new_metadata(survey.metadata))
 
     def _select(self, records: Records, metadata: dict[str, Any]) -> Records:
+        if self.list_file is not None:
+            listed = self._listed(records)
+            chosen = [(name in listed) == self.are_wanted for name in self._names(records.paths())]
+            records = records.take(np.flatnonzero(chosen))
         if self.subset is not None:
-            root = self.source.image_root
-            names = [os.path.relpath(path, root) for path in records.paths()]
+            names = self._names(records.paths())
             records = records.take(in_subset(names, self.subset, self.seed, self.title))
         new_id = self._new_ids(metadata["thing_classes"])
         if new_id is not None:
@@ -134,6 +143,36 @@ class Selected(Source):
             chosen = in_part(records.paths(), self.part, self.runs, self.title)
             records = records.take(np.flatnonzero(chosen))
         return records
+
+    def _names(self, paths: Iterable[str]) -> list[str]:
+        """Of photos below the folder of images, parted by ``/``."""
+        root = self.source.image_root
+        return [os.path.relpath(path, root).replace(os.sep, "/") for path in paths]
+
+    def _listed(self, records: Records) -> set[str]:
+        """The names in the list.
+
+        Raises:
+            DatasetError: for those that the source does not have, not even as photos that are left
+                out, and for a list without any.
+        """
+        path, root = cast(str, self.list_file), self.source.image_root
+        lines = {line.strip(): number for number, line in enumerate(read_lines(path), 1)}
+        lines.pop("", None)
+        unknown = lines.keys() - set(self._names(records.paths()))
+        if unknown:
+            unknown -= set(self._names(self.source.photos()))
+        problems = [
+            Problem(
+                path, lines[name], f"{name!r} is not a photo below {root}: correct or remove it"
+            )
+            for name in sorted(unknown, key=lines.__getitem__)
+        ]
+        if not lines:
+            problems.append(Problem(path, None, "names no photo: write one a line"))
+        if problems:
+            raise DatasetError(f"The list of photos of {self.title} can't be used:", problems)
+        return set(lines)
 
     def _new_metadata(self, metadata: dict[str, Any]) -> dict[str, Any]:
         self._new_ids(metadata["thing_classes"])
