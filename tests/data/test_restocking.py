@@ -145,7 +145,11 @@ def test_goods_are_as_bright_as_where_they_come_to(tmp_path):
 
 def test_what_can_not_be_restocked(tmp_path):
     records = [photo(tmp_path, (0, 0, 0, 3), (40, 0, 0, 1))]
-    with pytest.raises(InputError, match=r"leave out \?as=CATEGORY here"):
+    with pytest.raises(InputError, match=r"leave out \?as=CATEGORY"):
+        Restocker(records, 1)
+    covered = [annotation([0, 0, 30, 20], 1, 3), annotation([0, 0, 30, 20], 2, 3)]
+    records.append({**photo(tmp_path), "annotations": covered})
+    with pytest.raises(InputError, match="fewer than two have boxes for it"):
         Restocker(records, 1)
     records.append(photo(tmp_path, (0, 0, 1, 1)))
     with pytest.raises(InputError, match="seed -1: give 0 or more"):

@@ -95,7 +95,7 @@ class Restocker:
                 otherwise none come there.
 
         Raises:
-            InputError: if there are goods of fewer than two categories, or the seed is below 0.
+            InputError: if goods of fewer than two categories can be moved, or the seed is below 0.
         """
         if seed < 0:
             raise InputError(f"seed {seed}: give 0 or more")
@@ -107,15 +107,10 @@ class Restocker:
         shapes = defaultdict(list)
         for goods in (goods for photo in photos for goods in photo):
             shapes[goods.category].append(goods.shape)
-        if len(shapes) < 2:
-            raise InputError(
-                "Goods give way to goods of another category, and the dataset has boxes of fewer "
-                "than two: leave out ?as=CATEGORY here, and write it in DATASETS.TRAIN"
-            )
         usual = {category: float(np.median(values)) for category, values in shapes.items()}
         self._fixed: list[list[Goods]] = []
         self._rows: list[list[Row]] = []
-        stock: dict[int, list[Goods]] = {category: [] for category in sorted(shapes)}
+        stock: dict[int, list[Goods]] = defaultdict(list)
         for photo in photos:
             stays = _overlapping(photo)
             stays |= np.array([_factor(g.shape, usual[g.category]) > USUAL for g in photo], bool)
@@ -124,7 +119,13 @@ class Restocker:
             self._rows.append(_rows(movable))
             for goods in movable:
                 stock[goods.category].append(goods)
-        self._stock = list(stock.values())
+        if len(stock) < 2:
+            raise InputError(
+                "Goods give way to goods of another category, and fewer than two have boxes for it "
+                "here (docs/augmentation.md): leave out ?as=CATEGORY, and write it in "
+                "DATASETS.TRAIN only"
+            )
+        self._stock = [stock[category] for category in sorted(stock)]
         # Between all categories alike and each as often as it is there.
         odds = np.sqrt([len(goods) for goods in self._stock])
         self._odds = odds / odds.sum()
@@ -195,7 +196,7 @@ class Restocker:
         return None
 
     def _put(self, picture: np.ndarray, replaced: Row, goods: Goods) -> Goods:
-        """Draw goods in the place of others, of as many items; they as they stand there."""
+        """Draw goods where as many others are; returns them in their new place."""
         box = _around(replaced)
         there = picture[_pixels(box)]
         patch = self._photo(goods.photo)[_pixels(goods.box)]
