@@ -159,7 +159,9 @@ def test_what_can_not_be_restocked(tmp_path):
 def test_what_is_written_is_a_dataset(tmp_path, make_split):
     root = make_split({"a": "0,0,30,20,Jar,3\n30,0,50,20,Tin,2\n", "b": "", "c": "5,5,15,30,Tin,1"})
     out = tmp_path / "out"
-    restock(f"locount:{root}:train", out, 6)
+    (root / "Locount_ImagesTrain").rename(root / "Locount_ImagesVal2")
+    (root / "Locount_GtTxtsTrain").rename(root / "Locount_GtTxtsVal2")
+    restock(f"locount:{root}:val2", out, 6)
     source = source_of(f"locount:{out}:train")
     assert source.metadata()["thing_classes"] == ["Jar", "Tin"]
     records = source.load()

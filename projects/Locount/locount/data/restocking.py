@@ -41,6 +41,7 @@ ENLARGED = 1.5
 LIGHT = 1.4
 # How often goods are drawn before those there stay.
 TRIES = 12
+SPLIT = "train"  # of what is written: such photos test nothing
 _CACHED = 200  # photos in memory
 _QUALITY = 95  # of JPEG files
 
@@ -283,12 +284,12 @@ def restock(name: str, out: Path, photos: int, seed: int = 1, joined: bool = Fal
     if source is None:
         raise InputError(f"{name!r} is not the name of a dataset, such as locount:FOLDER:train")
     layout = FORMATS["locount"]
-    dataset = read({source.split: source})
+    dataset = read({SPLIT: source})
     names = [f"{number + 1:06d}.jpg" for number in range(photos)]
-    written = Dataset(dataset.classes, {source.split: Split([], names)})
+    written = Dataset(dataset.classes, {SPLIT: Split([], names)})
     if problems := list(name_problems(written, layout)):
         raise InputError(f"{layout.title} can't hold these names:\n{listing(problems)}")
-    records = dataset.splits[source.split].records
+    records = dataset.splits[SPLIT].records
     if any(a.get("iscrowd") for _, a in dataset.annotations()):
         raise InputError(
             f"{name} has crowd regions, whose goods have no places: leave them out with "
@@ -296,7 +297,7 @@ def restock(name: str, out: Path, photos: int, seed: int = 1, joined: bool = Fal
         )
     restocker = Restocker(records, seed, joined)
     with new_folder(out) as folder:
-        images = folder / layout.images(source.split)
+        images = folder / layout.images(SPLIT)
         images.mkdir()
         for number in tqdm(range(photos), "photos", disable=None):
             picture, shown = restocker.restocked(number)
@@ -311,6 +312,6 @@ def restock(name: str, out: Path, photos: int, seed: int = 1, joined: bool = Fal
                 }
                 for goods in shown
             ]
-            written.splits[source.split].records.append({"annotations": annotations})
+            written.splits[SPLIT].records.append({"annotations": annotations})
         layout.write(written, folder)
     return written
