@@ -1,6 +1,8 @@
+import fcntl
 import json
 import os
 import stat
+import tempfile
 import time
 
 import pytest
@@ -110,3 +112,36 @@ def test_what_a_killed_process_left_of_a_file_is_removed(tmp_path):
     (tmp_path / ".other.pth.unfinished-1234").touch()
     write_bytes(tmp_path / "model.pth", b"x")
     assert sorted(os.listdir(tmp_path)) == [".other.pth.unfinished-1234", "model.pth"]
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+@pytest.mark.parametrize("make", ["mkdtemp", "mkstemp"])
+def test_what_is_removed_before_it_is_locked_is_made_again(tmp_path, monkeypatch, make, is_locked):
+    # Another process finds it in between: is about to remove it, or has done so.
+    make_temporary, made, handles = getattr(tempfile, make), [], []
+
+    def found_by_another_process(**options):
+        temporary = make_temporary(**options)
+        path = temporary if make == "mkdtemp" else temporary[1]
+        made.append(path)
+        if len(made) == 1:
+            if is_locked:
+                handles.append(os.open(path, os.O_RDONLY))
+                fcntl.flock(handles[0], fcntl.LOCK_EX)
+            elif make == "mkdtemp":
+                os.rmdir(path)
+            else:
+                os.unlink(path)
+        return temporary
+
+    monkeypatch.setattr(tempfile, make, found_by_another_process)
+    if make == "mkdtemp":
+        with new_folder(tmp_path / "out") as folder:
+            (folder / "a").write_text("1")
+        assert (tmp_path / "out/a").read_text() == "1"
+    else:
+        write_bytes(tmp_path / "out", b"1")
+        assert (tmp_path / "out").read_bytes() == b"1"
+    assert len(made) == 2
+    for handle in handles:
+        os.close(handle)

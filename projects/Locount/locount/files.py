@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -126,10 +126,11 @@ def new_file(path: Path, mode: str = "wb", *, durable: bool = False) -> Iterator
     path.parent.mkdir(parents=True, exist_ok=True)
     if durable:
         remove_unfinished_files(path.parent, path.name)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_temporary_prefix(path))
+    handle, temporary = _locked_temporary(
+        lambda: tempfile.mkstemp(dir=path.parent, prefix=_temporary_prefix(path))
+    )
     try:
         with os.fdopen(handle, mode) as file:
-            _lock(handle)
             yield file
             if durable:
                 file.flush()
@@ -140,6 +141,26 @@ def new_file(path: Path, mode: str = "wb", *, durable: bool = False) -> Iterator
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _locked_temporary(make: Callable[[], tuple[int, str]]) -> tuple[int, str]:
+    """A new temporary file or folder: its handle, whose lock this process holds, and its path.
+
+    Until it is locked, another process can take it for what a killed one left, and remove it: then
+    another one is made.
+    """
+    while True:
+        handle, path = make()
+        if _lock(handle) and os.path.lexists(path):
+            return handle, path
+        os.close(handle)
+
+
+def _new_temporary_folder(path: Path) -> tuple[int, str]:
+    while True:
+        temporary = tempfile.mkdtemp(dir=path.parent, prefix=_temporary_prefix(path))
+        with contextlib.suppress(FileNotFoundError):  # as for _locked_temporary
+            return os.open(temporary, os.O_RDONLY), temporary
 
 
 def _temporary_prefix(path: Path) -> str:
@@ -226,14 +247,14 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_unfinished_files(path.parent, path.name)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_temporary_prefix(path)))
+        handle, name = _locked_temporary(lambda: _new_temporary_folder(path))
     except OSError as error:
         raise InputError(
             f"can't write to {path} ({error.strerror}): name a folder that you may write to"
         ) from error
-    handle = os.open(temporary, os.O_RDONLY)
+    temporary = Path(name)
     try:
-        with locked(handle, temporary):
+        with locked(handle, temporary):  # it is; this unlocks it though forked processes have it
             yield temporary
             os.chmod(temporary, 0o777 & ~_umask())
             try:
