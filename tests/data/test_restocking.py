@@ -145,11 +145,11 @@ def test_goods_are_as_bright_as_where_they_come_to(tmp_path):
 
 def test_what_can_not_be_restocked(tmp_path):
     records = [photo(tmp_path, (0, 0, 0, 3), (40, 0, 0, 1))]
-    with pytest.raises(InputError, match=r"leave out \?as=CATEGORY"):
+    with pytest.raises(InputError, match=r"write \?as=CATEGORY in DATASETS\.TRAIN only"):
         Restocker(records, 1)
     covered = [annotation([0, 0, 30, 20], 1, 3), annotation([0, 0, 30, 20], 2, 3)]
     records.append({**photo(tmp_path), "annotations": covered})
-    with pytest.raises(InputError, match="fewer than two have boxes for it"):
+    with pytest.raises(InputError, match="fewer than two categories here have goods that can move"):
         Restocker(records, 1)
     records.append(photo(tmp_path, (0, 0, 1, 1)))
     with pytest.raises(InputError, match="seed -1: give 0 or more"):
@@ -175,7 +175,7 @@ def test_bad_input_writes_nothing(tmp_path, make_split):
     name, out = f"locount:{root}:train", tmp_path / "out"
     with pytest.raises(InputError, match="'photos' is not the name of a dataset"):
         restock("photos", out, 1)
-    with pytest.raises(InputError, match="leave out"):
+    with pytest.raises(InputError, match="name a dataset of more categories"):
         restock(f"{name}?as=product", out, 1)
     path = root / "Locount_ImagesTrain" / "a.jpg"
     path.write_bytes(path.read_bytes()[:-300])

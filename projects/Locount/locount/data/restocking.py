@@ -122,9 +122,9 @@ class Restocker:
                 stock[goods.category].append(goods)
         if len(stock) < 2:
             raise InputError(
-                "Goods give way to goods of another category, and fewer than two have boxes for it "
-                "here (docs/augmentation.md): leave out ?as=CATEGORY, and write it in "
-                "DATASETS.TRAIN only"
+                "Goods give way to goods of another category, and fewer than two categories here "
+                "have goods that can move (docs/augmentation.md): name a dataset of more "
+                "categories, and write ?as=CATEGORY in DATASETS.TRAIN only"
             )
         self._stock = [stock[category] for category in sorted(stock)]
         # Between all categories alike and each as often as it is there.
