@@ -170,10 +170,7 @@ def register(name):
         ("part=2-1/5", "not a part"),
         ("runs=2", "needs part="),
         ("repeat=0", "not a whole number from 1 on"),
-        (
-            "shuffle",
-            "not an option; there are mend, skip_invalid, photos=FILE.txt",
-        ),
+        ("shuffle", "not an option; there are mend, skip_invalid, photos=FILE.txt"),
         ("style=varied", "not an option"),  # of rendered shelves
     ],
 )

@@ -254,7 +254,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         ) from error
     temporary = Path(name)
     try:
-        with locked(handle, temporary):  # it is; this unlocks it though forked processes have it
+        with locked(handle, temporary):  # held already; unlocked even if a forked process lives
             yield temporary
             os.chmod(temporary, 0o777 & ~_umask())
             try:

@@ -1,8 +1,8 @@
 """New photos from annotated ones: goods on their shelves give way to goods of other photos.
 
-From few photos a model learns by heart which goods stand side by side, and how many. Here the
-shelves stay and the goods change. In a box whose items stand side by side each has a place; what
-other boxes hold comes into some of these places, and the labels follow.
+From a few photos a model learns by heart which goods are neighbors, and how many there are. Here
+the shelves stay and the goods change. In a box whose items stand side by side each has a place;
+what other boxes hold comes into some of these places, and the labels follow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..errors import InputError, listing
 from ..files import new_folder
 from ..shelf.rules import group
 from .formats.convert import name_problems, read
-from .formats.dataset import Dataset, Split, corners
+from .formats.dataset import Corners, Dataset, Split, corners
 from .formats.registry import FORMATS, source_of
 from .images import open_picture
 
@@ -58,7 +58,7 @@ class Goods(NamedTuple):
     """
 
     photo: int
-    box: tuple[float, float, float, float]
+    box: Corners
     category: int
     items: int
 
@@ -215,17 +215,17 @@ def _factor(a: float, b: float) -> float:
     return max(a / b, b / a)
 
 
-def _around(row: Row) -> tuple[float, float, float, float]:
+def _around(row: Row) -> Corners:
     x1, y1, x2, y2 = np.array([goods.box for goods in row]).T
     return float(x1.min()), float(y1.min()), float(x2.max()), float(y2.max())
 
 
-def _whole(box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
+def _whole(box: Corners) -> tuple[int, int, int, int]:
     """The smallest box of whole pixels around a box."""
     return math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3])
 
 
-def _pixels(box: tuple[float, float, float, float]) -> tuple[slice, slice]:
+def _pixels(box: Corners) -> tuple[slice, slice]:
     x1, y1, x2, y2 = _whole(box)
     return slice(y1, y2), slice(x1, x2)
 
@@ -256,7 +256,7 @@ def _overlapping(photo: list[Goods]) -> np.ndarray:
 
 
 def _rows(goods: list[Goods]) -> list[Row]:
-    """Goods that stand side by side without a gap, from left to right, whatever they are."""
+    """Neighbors without a gap between them, from left to right, whatever their categories."""
     fronts = np.array([g.part(i, 1).box for g in goods for i in range(g.items)]).reshape(-1, 4)
     labels = group(fronts, np.zeros(len(fronts)), "row")
     first = np.cumsum([0, *(g.items for g in goods)])[:-1]
