@@ -333,6 +333,12 @@ def test_one_stage_keys_that_do_not_fit_each_other_are_named(path, opts, words):
     assert words in refused(f"Shelf/{path}_small", *opts)
 
 
+def test_an_exponent_of_an_iou_that_nothing_predicts_is_named():
+    key = "MODEL.IOU_AWARE.EXPONENT"
+    assert "leave the first at 1.0" in refused(CLCNET, key, 0.5)
+    load(CLCNET, key, 0.5, "MODEL.IOU_AWARE.LOSS_WEIGHT", 1.0)
+
+
 @pytest.mark.parametrize("name", ["retinanet", "fcos", "reppoints", "yolov3", "ssd", "faster_rcnn"])
 def test_what_changes_after_loading_is_checked_when_the_model_is_built(name):
     cfg = load(f"Shelf/{name}_small")

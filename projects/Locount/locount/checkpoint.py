@@ -38,6 +38,7 @@ from .model_file import (
 # problem that starts with "(" is about the shape.
 CONFIG_KEYS = (
     (r"(^|\.)count_pred\.", "MODEL.COUNT_HEAD.{STRATEGY,MAX_COUNT,BASE}"),
+    (r"(^|\.)iou_pred\.", "MODEL.IOU_AWARE.LOSS_WEIGHT"),
     (r"^roi_heads\..*\.(cls_score|bbox_pred)\.\w+: \(", "MODEL.ROI_HEADS.NUM_CLASSES"),
     (r"^roi_heads\.box_.*: not", "MODEL.ROI_BOX_CASCADE_HEAD.{IOUS,BBOX_REG_WEIGHTS}"),
     (r"^roi_heads\.box_head\.", "MODEL.ROI_BOX_HEAD"),

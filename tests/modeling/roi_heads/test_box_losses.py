@@ -6,6 +6,7 @@ from detectron2.layers import ShapeSpec
 from detectron2.modeling import build_model
 from detectron2.modeling.box_regression import Box2BoxTransform
 from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
+from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 from torch.testing import assert_close
 
@@ -152,3 +153,50 @@ def test_training_in_half_precision_is_finite_and_repeats_under_a_seed(tiny_cfg,
     assert all(torch.isfinite(loss) for loss in losses.values())
     assert all(torch.isfinite(g).all() for g in gradients if g is not None)
     assert losses == again[0]
+
+
+@pytest.mark.parametrize("objects", [True, False])
+def test_loss_of_a_predicted_iou(objects):
+    layers = BoxLossFastRCNNOutputLayers(
+        ShapeSpec(channels=4),
+        box2box_transform=TRANSFORM,
+        num_classes=2,
+        cls_agnostic_bbox_reg=True,
+        iou_aware_loss_weight=2.0,
+    )
+    for parameter in layers.parameters():
+        torch.nn.init.zeros_(parameter)
+    torch.nn.init.constant_(layers.iou_pred.bias, math.log(3))  # IoU 0.75
+    # With zero deltas boxes stay where they are. They cover all of an object, half of it, a third
+    # of a larger one and nothing; the last two are background.
+    regions = torch.tensor([[0.0, 0, 10, 10], [0.0, 0, 10, 5], [0.0, 0, 10, 4], [50.0, 50, 60, 60]])
+    proposals = Instances((80, 80), proposal_boxes=Boxes(regions))
+    proposals.gt_classes = torch.tensor([0, 1, 2, 2])
+    ious = [0.0] * 4
+    if objects:
+        found = torch.tensor([[0.0, 0, 10, 10], [0.0, 0, 10, 10], [0.0, 0, 10, 12], [0.0, 0, 9, 9]])
+        proposals.gt_boxes = Boxes(found)
+        ious = [1, 1 / 2, 1 / 3, 0]
+    else:
+        proposals.gt_classes[:] = 2
+    with EventStorage():
+        losses = layers.losses(layers(torch.ones(4, 4)), [proposals])
+    expected = -sum(v * math.log(0.75) + (1 - v) * math.log(0.25) for v in ious) / 4
+    assert_close(losses["loss_iou_aware"].item(), 2 * expected)
+
+
+def test_loss_of_a_predicted_iou_without_a_region():
+    layers = BoxLossFastRCNNOutputLayers(
+        ShapeSpec(channels=4),
+        box2box_transform=TRANSFORM,
+        num_classes=2,
+        cls_agnostic_bbox_reg=True,
+        iou_aware_loss_weight=1.0,
+    )
+    proposals = Instances((80, 80), proposal_boxes=Boxes(torch.zeros(0, 4)))
+    proposals.gt_classes = torch.zeros(0, dtype=torch.int64)
+    with EventStorage():
+        losses = layers.losses(layers(torch.ones(0, 4)), [proposals])
+    assert losses["loss_iou_aware"] == 0
+    losses["loss_iou_aware"].backward()
+    assert layers.iou_pred.weight.grad is not None

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from detectron2.layers import ShapeSpec
@@ -5,7 +7,7 @@ from detectron2.modeling.roi_heads import CascadeROIHeads
 from detectron2.structures import Boxes, Instances
 from detectron2.utils.events import EventStorage
 
-from locount.modeling import CountAwareMatcher, CountingFastRCNNOutputLayers
+from locount.modeling import CountAwareMatcher, CountingFastRCNNOutputLayers, SoftNMS
 from locount.modeling.counting.matcher import IGNORED_COUNT
 
 from ..heads import (
@@ -193,6 +195,66 @@ def test_nms_keeps_what_is_ranked_first(ranking, boxes, scores, counts):
     assert found.pred_boxes.tensor.tolist() == boxes
     torch.testing.assert_close(found.scores, torch.tensor(scores), rtol=1e-3, atol=0)
     assert found.pred_counts.tolist() == counts
+
+
+def iou_aware(ious=(0.5, 0.7), exponent=1.0, **count_head):
+    cfg = make_cfg(ious, **count_head)
+    cfg.MODEL.IOU_AWARE.LOSS_WEIGHT, cfg.MODEL.IOU_AWARE.EXPONENT = 2.0, exponent
+    return make_heads(cfg)
+
+
+@pytest.mark.parametrize("strategy", ["none", "classification", "regression"])
+def test_the_last_stage_predicts_the_iou_of_its_boxes(strategy):
+    heads = iou_aware(STRATEGY=strategy)
+    names = {name for name, _ in heads.named_parameters() if "iou_pred" in name}
+    assert names == {f"box_predictor.1.iou_pred.{part}" for part in ("weight", "bias")}
+    losses, _ = train(heads, [PROPOSALS], [TARGETS])
+    assert [name for name in losses if "iou" in name] == ["loss_iou_aware_stage1"]
+    losses["loss_iou_aware_stage1"].backward()
+    assert heads.box_predictor[1].iou_pred.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("strategy", ["none", "classification"])
+@pytest.mark.parametrize(("exponent", "factor"), [(1.0, 0.2), (2.0, 0.04), (0.0, 1.0)])
+def test_a_predicted_iou_multiplies_scores(strategy, exponent, factor):
+    ours, plain = (
+        iou_aware(exponent=exponent, STRATEGY=strategy),
+        make_heads(make_cfg(STRATEGY=strategy)),
+    )
+    plain.load_state_dict(ours.state_dict(), strict=False)
+    torch.nn.init.zeros_(ours.box_predictor[1].iou_pred.weight)
+    torch.nn.init.constant_(ours.box_predictor[1].iou_pred.bias, math.log(0.2 / 0.8))
+    images, features = make_inputs()
+    with torch.no_grad():
+        (found,), _ = ours.eval()(images, features, [PROPOSALS])
+        (base,), _ = plain.eval()(images, features, [PROPOSALS])
+    torch.testing.assert_close(found.scores, factor * base.scores)
+    assert torch.equal(found.pred_boxes.tensor, base.pred_boxes.tensor)
+
+
+@pytest.mark.parametrize(
+    ("soft_nms", "boxes", "scores"),
+    [
+        # As the second is ranked above the first, NMS removes the first.
+        (None, [[0, 0, 20, 16], [40, 40, 60, 60]], [0.6, 0.045]),
+        # Its score of 0.45 falls to a fifth, and only what is above the threshold stays.
+        (SoftNMS("linear"), [[0, 0, 20, 16], [0, 0, 20, 20]], [0.6, 0.09]),
+    ],
+)
+def test_a_predicted_iou_ranks_for_nms(soft_nms, boxes, scores):
+    # The first two overlap with IoU 0.8. The threshold of 0.05 is one of the class score, which the
+    # fourth misses.
+    heads = iou_aware((0.5,), STRATEGY="none").eval()
+    heads.box_predictor[0].test_score_thresh = 0.05
+    heads.box_predictor[0].soft_nms = soft_nms
+    proposals = make_proposals([[0, 0, 20, 20], [0, 0, 20, 16], [40, 40, 60, 60], [10, 40, 30, 60]])
+    foreground = torch.tensor([0.9, 0.8, 0.06, 0.04])
+    classes = torch.full((4, NUM_CLASSES + 1), 1e-9)
+    classes[:, 0], classes[:, -1] = foreground, 1 - foreground
+    ious = torch.tensor([0.5, 0.75, 0.75, 0.99]).logit()
+    (found,) = heads._inference([((classes.log(), torch.zeros(4, 4), ious), [proposals])])
+    assert found.pred_boxes.tensor.tolist() == boxes
+    torch.testing.assert_close(found.scores, torch.tensor(scores), rtol=1e-3, atol=0)
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "cumulative_link"])

@@ -21,7 +21,7 @@ READS: dict[str, tuple[str, ...]] = {
     "YOLO": ("MODEL.YOLO",),
     "CountingDETR": ("MODEL.DETR", *_ONE_STAGE_COUNTING),
     # MODEL.ROI_HEADS.NAME
-    "CLCNetROIHeads": ("MODEL.COUNT_HEAD", "MODEL.SOFT_NMS"),
+    "CLCNetROIHeads": ("MODEL.COUNT_HEAD", "MODEL.SOFT_NMS", "MODEL.IOU_AWARE"),
     "FasterRCNNROIHeads": ("MODEL.SOFT_NMS",),
     # MODEL.PROPOSAL_GENERATOR.NAME
     "ChunkedRPN": (),

@@ -14,7 +14,7 @@ from ..counting import CountPartition
 from ..errors import InputError, listing
 from . import detectron2_keys
 from .architectures import READ_BY_NETWORK, READ_WITH, is_read, parts_of, readers_of, registries
-from .nodes import NODES, YOLO
+from .nodes import NODES, YOLO, IoUAware
 
 # A box loss of the project's heads, beside Detectron2's.
 BALANCED_L1 = "balanced_l1"
@@ -296,6 +296,10 @@ def _misfits_of_parts(model: CfgNode, names: Collection[str]) -> Iterator[tuple[
         if not head.CLS_AGNOSTIC_BBOX_REG:
             text = "set it True, since a cascade refines one box per proposal, not one per class"
             yield text, "MODEL.ROI_BOX_HEAD.CLS_AGNOSTIC_BBOX_REG"
+        if model.IOU_AWARE.LOSS_WEIGHT == 0:
+            yield from _vain_exponent(
+                "MODEL.IOU_AWARE.", model.IOU_AWARE.EXPONENT, IoUAware().EXPONENT
+            )
     if "RepPoints" in names:
         low, high = model.REPPOINTS.IOU_THRESHOLDS
         if low > high:
@@ -334,10 +338,16 @@ def _misfits_of_yolo(node: CfgNode) -> Iterator[tuple[str, ...]]:
     if least > node.NECK_CHANNELS:
         text = f"channels are halved from feature to feature, so there must be at least {least}"
         yield text, "MODEL.YOLO.NECK_CHANNELS", features
-    default = YOLO().IOU_AWARE_EXPONENT
-    if default != node.IOU_AWARE_EXPONENT and node.IOU_AWARE_LOSS_WEIGHT == 0:
+    if node.IOU_AWARE_LOSS_WEIGHT == 0:
+        yield from _vain_exponent(
+            "MODEL.YOLO.IOU_AWARE_", node.IOU_AWARE_EXPONENT, YOLO().IOU_AWARE_EXPONENT
+        )
+
+
+def _vain_exponent(stem: str, exponent: float, default: float) -> Iterator[tuple[str, ...]]:
+    if exponent != default:
         text = f"no IoU is predicted: leave the first at {default}, or give the second a value"
-        yield text, "MODEL.YOLO.IOU_AWARE_EXPONENT", "MODEL.YOLO.IOU_AWARE_LOSS_WEIGHT"
+        yield text, f"{stem}EXPONENT", f"{stem}LOSS_WEIGHT"
 
 
 def _counting_problems(cfg: CfgNode, names: Collection[str]) -> Iterator[str]:

@@ -68,6 +68,15 @@ class SoftNMS(Struct):
     """For "gaussian": the larger it is, the less scores fall."""
 
 
+class IoUAware(Struct):
+    """A predicted IoU in CLCNetROIHeads, by which detections are ranked (docs/box_losses.md)."""
+
+    LOSS_WEIGHT: NotNegative = 0.0
+    """Weight of the loss of a predicted IoU of the last stage's boxes; 0: none is predicted."""
+    EXPONENT: NotNegative = 1.0
+    """In testing, scores are multiplied by the predicted IoU to the power of this."""
+
+
 class TIMM(Struct):
     """A backbone of the library timm, which gives the features of MODEL.FPN.IN_FEATURES.
 
@@ -327,6 +336,7 @@ class Evaluation(Struct):
 NODES: dict[str, type[Struct]] = {
     "MODEL.COUNT_HEAD": CountHead,
     "MODEL.SOFT_NMS": SoftNMS,
+    "MODEL.IOU_AWARE": IoUAware,
     "MODEL.TIMM": TIMM,
     "MODEL.BFP": BFP,
     "MODEL.REPPOINTS": RepPoints,

@@ -1,4 +1,5 @@
-"""Output layers with balanced L1, a loss of box regression beside Detectron2's, and soft-NMS."""
+"""Output layers with balanced L1, a loss of box regression beside Detectron2's, with a predicted
+IoU and with soft-NMS."""
 
 from __future__ import annotations
 
@@ -8,11 +9,18 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec
 from detectron2.modeling.roi_heads.fast_rcnn import FastRCNNOutputLayers
-from torch import Tensor
+from detectron2.structures import Boxes, Instances
+from detectron2.structures.boxes import matched_pairwise_iou
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ...config.checks import BALANCED_L1
 from ..layers.soft_nms import SoftNMS
 from ..layers.suppression import suppress
+
+# class logits R x (K + 1) and box deltas R x 4; if the stage predicts an IoU: its logits R; if it
+# counts: count outputs R x B
+Predictions = tuple[Tensor, ...]
 
 
 def balanced_l1(
@@ -46,21 +54,73 @@ def balanced_l1(
 
 class BoxLossFastRCNNOutputLayers(FastRCNNOutputLayers):
     """Fast R-CNN's output layers, whose ``box_reg_loss_type`` can also be "balanced_l1", with the
-    suppression that MODEL.SOFT_NMS asks for."""
+    suppression that MODEL.SOFT_NMS asks for, and on request a linear layer that predicts the IoU of
+    a box with its object (Goldman et al., CVPR 2019: the soft-IoU layer)."""
 
     @configurable
-    def __init__(self, input_shape: ShapeSpec, *, soft_nms: SoftNMS | None = None, **kwargs):
+    def __init__(
+        self,
+        input_shape: ShapeSpec,
+        *,
+        soft_nms: SoftNMS | None = None,
+        iou_aware_loss_weight: float = 0.0,
+        **kwargs,
+    ):
         """
         Args:
             soft_nms: None for the base class's NMS.
+            iou_aware_loss_weight: of the predicted IoU; 0: none is predicted. Above 0,
+                ``box_reg`` must be agnostic of classes.
             kwargs: as for :class:`FastRCNNOutputLayers`.
         """
         super().__init__(input_shape, **kwargs)
         self.soft_nms = soft_nms
+        self.iou_aware_loss_weight = iou_aware_loss_weight
+        if iou_aware_loss_weight:
+            self.iou_pred = nn.Linear(self.cls_score.in_features, 1)
+            nn.init.normal_(self.iou_pred.weight, std=0.01)
+            nn.init.zeros_(self.iou_pred.bias)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: ShapeSpec) -> dict:
         return super().from_config(cfg, input_shape) | {"soft_nms": SoftNMS.from_config(cfg)}
+
+    def forward(self, x: Tensor) -> Predictions:
+        """
+        Args:
+            x: features of R regions, R x ...
+        """
+        x = torch.flatten(x, start_dim=1)
+        predictions = super().forward(x)
+        if not self.iou_aware_loss_weight:
+            return predictions
+        return *predictions, self.iou_pred(x).squeeze(1)
+
+    def losses(self, predictions: Predictions, proposals: list[Instances]) -> dict[str, Tensor]:
+        """
+        Returns:
+            The losses of the base class and, if an IoU is predicted, "loss_iou_aware": the mean
+            over all R regions of the binary cross-entropy with the IoU that the predicted box has
+            with the object that its region is compared with, 0 in an image without objects.
+        """
+        losses = super().losses(predictions[:2], proposals)
+        if self.iou_aware_loss_weight:
+            ious = self._ious_with_objects(predictions[:2], proposals)
+            loss = binary_cross_entropy_with_logits(predictions[2], ious, reduction="sum")
+            losses["loss_iou_aware"] = self.iou_aware_loss_weight * loss / max(len(ious), 1)
+        return losses
+
+    @torch.no_grad()
+    def _ious_with_objects(self, predictions: Predictions, proposals: list[Instances]) -> Tensor:
+        found = self.predict_boxes(predictions, proposals)
+        return torch.cat(
+            [
+                matched_pairwise_iou(Boxes(boxes), p.gt_boxes)
+                if p.has("gt_boxes")
+                else boxes.new_zeros(len(boxes))
+                for boxes, p in zip(found, proposals, strict=True)
+            ]
+        )
 
     def inference(self, predictions, proposals):
         if self.soft_nms is None:

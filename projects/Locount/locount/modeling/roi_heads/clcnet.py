@@ -18,8 +18,8 @@ from ..counting.decoding import CountDecoder
 from ..counting.loss import check_counts_given
 from ..counting.matcher import CountAwareMatcher
 from ..layers.suppression import suppress
-from .box_losses import BoxLossFastRCNNOutputLayers
-from .output_layers import CountingFastRCNNOutputLayers, Predictions
+from .box_losses import BoxLossFastRCNNOutputLayers, Predictions
+from .output_layers import CountingFastRCNNOutputLayers
 
 
 @ROI_HEADS_REGISTRY.register()
@@ -35,32 +35,40 @@ class CLCNetROIHeads(CascadeROIHeads):
     """
 
     @configurable
-    def __init__(self, *, count_decoder: CountDecoder | None = None, **kwargs):
+    def __init__(
+        self, *, count_decoder: CountDecoder | None = None, iou_exponent: float = 1.0, **kwargs
+    ):
         """
         Args:
             count_decoder: of all stages; then the predictors are
                 :class:`CountingFastRCNNOutputLayers` and the matchers :class:`CountAwareMatcher`.
                 None for Cascade R-CNN, with :class:`BoxLossFastRCNNOutputLayers`.
+            iou_exponent: if the last stage predicts the IoU of its boxes, scores are multiplied by
+                that to the power of this.
             kwargs: as for :class:`CascadeROIHeads`.
         """
         super().__init__(**kwargs)
         self.count_decoder = count_decoder
+        self.iou_exponent = iou_exponent
 
     @classmethod
     def from_config(cls, cfg, input_shape) -> dict:
         check_config(cfg, features=False)
-        return super().from_config(cfg, input_shape)
+        ret = super().from_config(cfg, input_shape)
+        return ret | {"iou_exponent": cfg.MODEL.IOU_AWARE.EXPONENT}
 
     @classmethod
     def _init_box_head(cls, cfg, input_shape) -> dict:
         ret = super()._init_box_head(cfg, input_shape)
         ious = cfg.MODEL.ROI_BOX_CASCADE_HEAD.IOUS
-        output_layers = [BoxLossFastRCNNOutputLayers] * len(ious)
+        output_layers: list = [BoxLossFastRCNNOutputLayers] * len(ious)
         losses, ret["count_decoder"] = build_counting(cfg, len(ious))
         if losses:
             output_layers = [partial(CountingFastRCNNOutputLayers, count_loss=x) for x in losses]
             matching = cfg.MODEL.COUNT_HEAD.MATCHING
             ret["proposal_matchers"] = [CountAwareMatcher(iou, matching) for iou in ious]
+        weight = cfg.MODEL.IOU_AWARE.LOSS_WEIGHT
+        output_layers[-1] = partial(output_layers[-1], iou_aware_loss_weight=weight)
         ret["box_predictors"] = [
             build(cfg, box_head.output_shape, box2box_transform=predictor.box2box_transform)
             for build, box_head, predictor in zip(
@@ -99,7 +107,7 @@ class CLCNetROIHeads(CascadeROIHeads):
         boxes = predictor.predict_boxes(predictions[:2], proposals)
         if not self.training or self.count_decoder is None:
             return self._create_proposals_from_boxes(boxes, [p.image_size for p in proposals])
-        hypotheses = predictor.count_loss.counter.hypothesize(predictions[2].detach())
+        hypotheses = predictor.count_loss.counter.hypothesize(predictions[-1].detach())
         hypotheses = hypotheses.split([len(p) for p in proposals])
         refined = []
         for p, b, h in zip(proposals, boxes, hypotheses, strict=True):
@@ -153,26 +161,34 @@ class CLCNetROIHeads(CascadeROIHeads):
         scores = [torch.stack(stages).mean(dim=0) for stages in zip(*per_stage, strict=True)]
         last, (predictions, proposals) = self.box_predictor[-1], outputs[-1]
         boxes = last.predict_boxes(predictions[:2], proposals)
-        image_sizes = [p.image_size for p in proposals]
-        limits = last.test_nms_thresh, last.test_topk_per_image, last.soft_nms
-        if self.count_decoder is None:
-            return suppress(boxes, scores, image_sizes, last.test_score_thresh, *limits)[0]
         lengths = [len(p) for p in proposals]
-        stages = [count_outputs.split(lengths) for (_, _, count_outputs), _ in outputs]
+        # Whatever detections are ranked by, the threshold is one of the class score.
+        scores = [s.where(s > last.test_score_thresh, 0) for s in scores]
+        if last.iou_aware_loss_weight:
+            ious = predictions[2].sigmoid().pow(self.iou_exponent).split(lengths)
+            scores = [s * iou[:, None] for s, iou in zip(scores, ious, strict=True)]
+        suppressed = partial(
+            suppress,
+            boxes,
+            image_shapes=[p.image_size for p in proposals],
+            score_thresh=0.0 if last.soft_nms is None else last.test_score_thresh,
+            nms_thresh=last.test_nms_thresh,
+            topk_per_image=last.test_topk_per_image,
+            soft_nms=last.soft_nms,
+        )
+        if self.count_decoder is None:
+            return suppressed(scores)[0]
+        stages = [predictions[-1].split(lengths) for predictions, _ in outputs]
         counting = list(zip(*stages, strict=True))  # per image
         if last.soft_nms is not None:
-            found, regions = suppress(boxes, scores, image_sizes, last.test_score_thresh, *limits)
             return [
                 self.count_decoder(detections, [stage[region] for stage in stages])
-                for detections, region, stages in zip(found, regions, counting, strict=True)
+                for detections, region, stages in zip(*suppressed(scores), counting, strict=True)
             ]
-        # NMS keeps the box that is ranked first; the threshold stays one of the class score.
+        # NMS keeps the box that is ranked first.
         decoded = [self.count_decoder.decode(stages) for stages in counting]
-        ranked = [
-            s.where(s > last.test_score_thresh, 0) * weights[:, None]
-            for s, (_, _, weights) in zip(scores, decoded, strict=True)
-        ]
-        found, regions = suppress(boxes, ranked, image_sizes, 0.0, *limits)
+        ranked = [s * weights[:, None] for s, (_, _, weights) in zip(scores, decoded, strict=True)]
+        found, regions = suppressed(ranked)
         for detections, region, (counts, count_scores, _) in zip(
             found, regions, decoded, strict=True
         ):

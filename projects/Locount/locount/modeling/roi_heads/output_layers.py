@@ -11,18 +11,15 @@ from torch import Tensor, nn
 from ...counting import IGNORED_COUNT
 from ..counting.counters import init_count_layer
 from ..counting.loss import CountLoss
-from .box_losses import BoxLossFastRCNNOutputLayers
-
-# class logits R x (K + 1), box deltas R x 4, and if the stage counts: count outputs R x B
-Predictions = tuple[Tensor, ...]
+from .box_losses import BoxLossFastRCNNOutputLayers, Predictions
 
 
 class CountingFastRCNNOutputLayers(BoxLossFastRCNNOutputLayers):
     """A third linear layer beside Fast R-CNN's two: the counting layer of CLCNet.
 
-    Source: Cai et al., AAAI 2021. ``forward`` returns a third tensor, the outputs of the counting
-    layer; ``losses`` adds "loss_count". All other methods are about class and box and take the
-    first two tensors.
+    Source: Cai et al., AAAI 2021. ``forward`` returns the outputs of the counting layer too, as its
+    last tensor; ``losses`` adds "loss_count". All other methods are about class and box and take
+    the first two tensors.
     """
 
     @configurable
@@ -57,8 +54,8 @@ class CountingFastRCNNOutputLayers(BoxLossFastRCNNOutputLayers):
             over the foreground ROIs of known count (docs/counting.md). Zero, with its graph,
             without any.
         """
-        *class_and_box, count_outputs = predictions
-        losses = super().losses(class_and_box, proposals)
+        count_outputs = predictions[-1]
+        losses = super().losses(predictions[:-1], proposals)
         gt_classes = cat([p.gt_classes for p in proposals])
         gt_counts = cat([p.gt_counts if p.has("gt_counts") else _no_counts(p) for p in proposals])
         foreground = (gt_classes >= 0) & (gt_classes < self.num_classes)
