@@ -197,7 +197,7 @@ def test_nms_keeps_what_is_ranked_first(ranking, boxes, scores, counts):
     assert found.pred_counts.tolist() == counts
 
 
-def iou_aware(ious=(0.5, 0.7), exponent=1.0, **count_head):
+def iou_aware(ious=(0.5, 0.7), exponent=0.5, **count_head):
     cfg = make_cfg(ious, **count_head)
     cfg.MODEL.IOU_AWARE.LOSS_WEIGHT, cfg.MODEL.IOU_AWARE.EXPONENT = 2.0, exponent
     return make_heads(cfg)
@@ -214,13 +214,14 @@ def test_the_last_stage_predicts_the_iou_of_its_boxes(strategy):
     assert heads.box_predictor[1].iou_pred.weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("strategy", ["none", "classification"])
-@pytest.mark.parametrize(("exponent", "factor"), [(1.0, 0.2), (2.0, 0.04), (0.0, 1.0)])
-def test_a_predicted_iou_multiplies_scores(strategy, exponent, factor):
-    ours, plain = (
-        iou_aware(exponent=exponent, STRATEGY=strategy),
-        make_heads(make_cfg(STRATEGY=strategy)),
-    )
+@pytest.mark.parametrize(
+    "count_head",
+    [{"STRATEGY": "none"}, {}, {"RANKING": "joint"}],
+    ids=lambda count_head: "".join(count_head.values()),
+)
+@pytest.mark.parametrize("exponent", [0.0, 0.25, 1.0])
+def test_a_predicted_iou_is_a_factor_of_the_score(count_head, exponent):
+    ours, plain = iou_aware(exponent=exponent, **count_head), make_heads(make_cfg(**count_head))
     plain.load_state_dict(ours.state_dict(), strict=False)
     torch.nn.init.zeros_(ours.box_predictor[1].iou_pred.weight)
     torch.nn.init.constant_(ours.box_predictor[1].iou_pred.bias, math.log(0.2 / 0.8))
@@ -228,30 +229,32 @@ def test_a_predicted_iou_multiplies_scores(strategy, exponent, factor):
     with torch.no_grad():
         (found,), _ = ours.eval()(images, features, [PROPOSALS])
         (base,), _ = plain.eval()(images, features, [PROPOSALS])
-    torch.testing.assert_close(found.scores, factor * base.scores)
-    assert torch.equal(found.pred_boxes.tensor, base.pred_boxes.tensor)
+    expected = base.scores ** (1 - exponent) * 0.2**exponent
+    torch.testing.assert_close(found.scores, expected)
+    if exponent < 1:
+        assert torch.equal(found.pred_boxes.tensor, base.pred_boxes.tensor)
 
 
 @pytest.mark.parametrize(
     ("soft_nms", "boxes", "scores"),
     [
-        # As the second is ranked above the first, NMS removes the first.
-        (None, [[0, 0, 20, 16], [40, 40, 60, 60]], [0.6, 0.045]),
-        # Its score of 0.45 falls to a fifth, and only what is above the threshold stays.
-        (SoftNMS("linear"), [[0, 0, 20, 16], [0, 0, 20, 20]], [0.6, 0.09]),
+        # The second is ranked above the first, so that NMS removes that.
+        (None, [[0, 0, 20, 16], [40, 40, 60, 60]], [0.8, 0.3]),
+        # It falls to a fifth, and only what is above the threshold stays.
+        (SoftNMS("linear"), [[0, 0, 20, 16], [40, 40, 60, 60], [0, 0, 20, 20]], [0.8, 0.3, 0.12]),
     ],
 )
 def test_a_predicted_iou_ranks_for_nms(soft_nms, boxes, scores):
-    # The first two overlap with IoU 0.8. The threshold of 0.05 is one of the class score, which the
+    # The first two overlap with IoU 0.8. The threshold of 0.1 is one of the class score, which the
     # fourth misses.
     heads = iou_aware((0.5,), STRATEGY="none").eval()
-    heads.box_predictor[0].test_score_thresh = 0.05
+    heads.box_predictor[0].test_score_thresh = 0.1
     heads.box_predictor[0].soft_nms = soft_nms
     proposals = make_proposals([[0, 0, 20, 20], [0, 0, 20, 16], [40, 40, 60, 60], [10, 40, 30, 60]])
-    foreground = torch.tensor([0.9, 0.8, 0.06, 0.04])
+    foreground = torch.tensor([0.9, 0.8, 0.12, 0.09])
     classes = torch.full((4, NUM_CLASSES + 1), 1e-9)
     classes[:, 0], classes[:, -1] = foreground, 1 - foreground
-    ious = torch.tensor([0.5, 0.75, 0.75, 0.99]).logit()
+    ious = torch.tensor([0.4, 0.8, 0.75, 0.99]).logit()
     (found,) = heads._inference([((classes.log(), torch.zeros(4, 4), ious), [proposals])])
     assert found.pred_boxes.tensor.tolist() == boxes
     torch.testing.assert_close(found.scores, torch.tensor(scores), rtol=1e-3, atol=0)

@@ -73,8 +73,9 @@ class IoUAware(Struct):
 
     LOSS_WEIGHT: NotNegative = 0.0
     """Weight of the loss of a predicted IoU of the last stage's boxes; 0: none is predicted."""
-    EXPONENT: NotNegative = 1.0
-    """In testing, scores are multiplied by the predicted IoU to the power of this."""
+    EXPONENT: Share = 0.5
+    """In testing, factors of the score are the predicted IoU to the power of this (α) and what it
+    would be without (RANKING) to the power of 1 - α."""
 
 
 class TIMM(Struct):

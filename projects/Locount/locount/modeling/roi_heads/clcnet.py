@@ -36,15 +36,15 @@ class CLCNetROIHeads(CascadeROIHeads):
 
     @configurable
     def __init__(
-        self, *, count_decoder: CountDecoder | None = None, iou_exponent: float = 1.0, **kwargs
+        self, *, count_decoder: CountDecoder | None = None, iou_exponent: float = 0.5, **kwargs
     ):
         """
         Args:
             count_decoder: of all stages; then the predictors are
                 :class:`CountingFastRCNNOutputLayers` and the matchers :class:`CountAwareMatcher`.
                 None for Cascade R-CNN, with :class:`BoxLossFastRCNNOutputLayers`.
-            iou_exponent: if the last stage predicts the IoU of its boxes, scores are multiplied by
-                that to the power of this.
+            iou_exponent: α in [0, 1]: if the last stage predicts the IoU of its boxes, a score is
+                what it would be to the power of 1 - α, times that IoU to the power of α.
             kwargs: as for :class:`CascadeROIHeads`.
         """
         super().__init__(**kwargs)
@@ -162,33 +162,36 @@ class CLCNetROIHeads(CascadeROIHeads):
         last, (predictions, proposals) = self.box_predictor[-1], outputs[-1]
         boxes = last.predict_boxes(predictions[:2], proposals)
         lengths = [len(p) for p in proposals]
-        # Whatever detections are ranked by, the threshold is one of the class score.
-        scores = [s.where(s > last.test_score_thresh, 0) for s in scores]
-        if last.iou_aware_loss_weight:
-            ious = predictions[2].sigmoid().pow(self.iou_exponent).split(lengths)
-            scores = [s * iou[:, None] for s, iou in zip(scores, ious, strict=True)]
-        suppressed = partial(
-            suppress,
-            boxes,
-            image_shapes=[p.image_size for p in proposals],
-            score_thresh=0.0 if last.soft_nms is None else last.test_score_thresh,
-            nms_thresh=last.test_nms_thresh,
-            topk_per_image=last.test_topk_per_image,
-            soft_nms=last.soft_nms,
-        )
-        if self.count_decoder is None:
-            return suppressed(scores)[0]
         stages = [predictions[-1].split(lengths) for predictions, _ in outputs]
         counting = list(zip(*stages, strict=True))  # per image
+        ranks = scores
+        # NMS keeps the box that is ranked first; soft-NMS lowers scores before the count does.
+        if self.count_decoder is not None and last.soft_nms is None:
+            decoded = [self.count_decoder.decode(stages) for stages in counting]
+            ranks = [
+                r * weights[:, None] for r, (_, _, weights) in zip(ranks, decoded, strict=True)
+            ]
+        if last.iou_aware_loss_weight:
+            ious = predictions[2].sigmoid().pow(self.iou_exponent).split(lengths)
+            exponent = 1 - self.iou_exponent
+            ranks = [r**exponent * iou[:, None] for r, iou in zip(ranks, ious, strict=True)]
+        # Whatever detections are ranked by, the threshold is one of the class score.
+        found, regions = suppress(
+            boxes,
+            [r.where(s > last.test_score_thresh, 0) for r, s in zip(ranks, scores, strict=True)],
+            [p.image_size for p in proposals],
+            0.0 if last.soft_nms is None else last.test_score_thresh,
+            last.test_nms_thresh,
+            last.test_topk_per_image,
+            last.soft_nms,
+        )
+        if self.count_decoder is None:
+            return found
         if last.soft_nms is not None:
             return [
                 self.count_decoder(detections, [stage[region] for stage in stages])
-                for detections, region, stages in zip(*suppressed(scores), counting, strict=True)
+                for detections, region, stages in zip(found, regions, counting, strict=True)
             ]
-        # NMS keeps the box that is ranked first.
-        decoded = [self.count_decoder.decode(stages) for stages in counting]
-        ranked = [s * weights[:, None] for s, (_, _, weights) in zip(scores, decoded, strict=True)]
-        found, regions = suppressed(ranked)
         for detections, region, (counts, count_scores, _) in zip(
             found, regions, decoded, strict=True
         ):
