@@ -41,7 +41,7 @@ def of_images(
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="+", metavar="GT DT")
-    parser.add_argument("--score", type=float, default=0.18)
+    parser.add_argument("--score", type=float, default=0.25)
     parser.add_argument("--max-overlap", type=float, default=0.7)
     parser.add_argument("--splits", type=int, default=50)
     args = parser.parse_args(argv)
