@@ -162,15 +162,16 @@ class CLCNetROIHeads(CascadeROIHeads):
         last, (predictions, proposals) = self.box_predictor[-1], outputs[-1]
         boxes = last.predict_boxes(predictions[:2], proposals)
         lengths = [len(p) for p in proposals]
-        stages = [predictions[-1].split(lengths) for predictions, _ in outputs]
-        counting = list(zip(*stages, strict=True))  # per image
         ranks = scores
-        # NMS keeps the box that is ranked first; soft-NMS lowers scores before the count does.
-        if self.count_decoder is not None and last.soft_nms is None:
-            decoded = [self.count_decoder.decode(stages) for stages in counting]
-            ranks = [
-                r * weights[:, None] for r, (_, _, weights) in zip(ranks, decoded, strict=True)
-            ]
+        if self.count_decoder is not None:
+            stages = [predictions[-1].split(lengths) for predictions, _ in outputs]
+            counting = list(zip(*stages, strict=True))  # per image
+            # NMS keeps the box that is ranked first; soft-NMS lowers scores before the count does.
+            if last.soft_nms is None:
+                decoded = [self.count_decoder.decode(stages) for stages in counting]
+                ranks = [
+                    r * weights[:, None] for r, (_, _, weights) in zip(ranks, decoded, strict=True)
+                ]
         if last.iou_aware_loss_weight:
             ious = predictions[2].sigmoid().pow(self.iou_exponent).split(lengths)
             exponent = 1 - self.iou_exponent
