@@ -155,8 +155,8 @@ def test_training_in_half_precision_is_finite_and_repeats_under_a_seed(tiny_cfg,
     assert losses == again[0]
 
 
-@pytest.mark.parametrize("objects", [True, False])
-def test_loss_of_a_predicted_iou(objects):
+def iou_aware_layers():
+    """Layers whose outputs are all zero."""
     layers = BoxLossFastRCNNOutputLayers(
         ShapeSpec(channels=4),
         box2box_transform=TRANSFORM,
@@ -166,6 +166,12 @@ def test_loss_of_a_predicted_iou(objects):
     )
     for parameter in layers.parameters():
         torch.nn.init.zeros_(parameter)
+    return layers
+
+
+@pytest.mark.parametrize("objects", [True, False])
+def test_loss_of_a_predicted_iou(objects):
+    layers = iou_aware_layers()
     torch.nn.init.constant_(layers.iou_pred.bias, math.log(3))  # IoU 0.75
     # With zero deltas boxes stay where they are. They cover all of an object, half of it, a third
     # of a larger one and nothing; the last two are background.
@@ -186,13 +192,7 @@ def test_loss_of_a_predicted_iou(objects):
 
 
 def test_loss_of_a_predicted_iou_without_a_region():
-    layers = BoxLossFastRCNNOutputLayers(
-        ShapeSpec(channels=4),
-        box2box_transform=TRANSFORM,
-        num_classes=2,
-        cls_agnostic_bbox_reg=True,
-        iou_aware_loss_weight=1.0,
-    )
+    layers = iou_aware_layers()
     proposals = Instances((80, 80), proposal_boxes=Boxes(torch.zeros(0, 4)))
     proposals.gt_classes = torch.zeros(0, dtype=torch.int64)
     with EventStorage():
